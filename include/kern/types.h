@@ -13,6 +13,10 @@
 #include <stdint.h>
 #include <asm/errno.h>
 
+#ifndef static_assert
+#define static_assert _Static_assert /* <assert.h> is not freestanding */
+#endif
+
 typedef int64_t ssize_t_k; /* byte count or -errno, the same width on every build */
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * FIT: calls, one-way messages and one-sided transfers between boards, on fit/verbs.h.
+ *
+ * Asynchronous first. Handlers and callbacks run in the board's fabric loop and must not sleep:
+ * work that may sleep is queued to the handler's own workers. Blocking forms assert that they may
+ * sleep and that the wait is allowed by the class table (docs/architecture.md).
+ *
+ * A call ends exactly once: with a reply, -ETIMEDOUT, -ECANCELED, or -EHOSTDOWN (peer declared dead or
+ * never known). Replies land in receive buffers owned by FIT and are matched by request id, so a
+ * late one never touches reused memory. Messages of one class between two nodes keep their order.
+ */
+#pragma once
+
+#include <fit/verbs.h>
+#include <kern/types.h>
+#include <kern/wait.h>
+#include <proto/fit.h>
+
+struct fit;
+typedef uint16_t fit_node_t;
+
+#define FIT_MSG_MAX 4352 /* bytes of a request or reply body: one 4-KiB line and its description */
+
+struct fit_config {
+	struct rdma_dev *dev;
+	struct loop *loop;
+	uint32_t ip;
+	uint64_t incarnation;   /* random, new at every boot */
+	fit_node_t self;        /* FIT_NODE_NONE until the managers assign one */
+};
+struct fit *fit_create(const struct fit_config *cfg, int *err);
+void fit_destroy(struct fit *f);
+fit_node_t fit_self(const struct fit *f);
+void fit_set_self(struct fit *f, fit_node_t self);
+
+/* ---- peers: told by whoever knows the membership ---- */
+/* Makes (or changes) a peer; connection is made on first use. Idempotent. A new incarnation ends
+ * the old one's calls with -EHOSTDOWN first. */
+int __must_check fit_peer_set(struct fit *f, fit_node_t node, uint32_t ip, uint64_t incarnation);
+/* Declared dead or gone: every call to it ends with -EHOSTDOWN, its keys are revoked. */
+void fit_peer_remove(struct fit *f, fit_node_t node);
+/* up: connection established; !up: lost, being re-made (suspicion; frees nothing). Loop context. */
+void fit_on_link(struct fit *f, void (*fn)(fit_node_t node, bool up, void *arg), void *arg);
+/* A peer that connects without a node number (it joins): the manager learns its address and gives
+ * a number by the reply to its first call. fn runs in the loop; absent: such peers are refused. */
+void fit_accept_joiners(struct fit *f, bool yes);
+
+/* ---- calls ---- */
+struct fit_reply {
+	int status;           /* 0 or -errno: the handler's, or FIT's own */
+	const void *data;     /* valid until the done callback returns */
+	size_t len;
+};
+struct fit_call {
+	/* set by the caller */
+	fit_node_t node;
+	uint16_t op;          /* PROTO_OP(class, n) */
+	const void *req;      /* copied or kept until sent: must stay valid until done */
+	size_t req_len;
+	const void *body;     /* second piece, appended to req; NULL: none */
+	size_t body_len;
+	uint64_t timeout_ns;  /* from now; 0: FIT_TIMEOUT_DEFAULT_NS; FIT_TIMEOUT_NONE */
+	void (*done)(struct fit_call *c, const struct fit_reply *r);
+	void *priv;
+	/* FIT's own */
+	uint64_t id;
+	uint64_t deadline_ns;
+	uint32_t state;
+	uint8_t reserved[96];
+};
+#define FIT_TIMEOUT_DEFAULT_NS (10 * NSEC_PER_SEC)
+#define FIT_TIMEOUT_NONE UINT64_MAX
+
+/* Any thread. done() is called exactly once, also for immediate errors (from the loop). */
+void fit_call_start(struct fit *f, struct fit_call *c);
+/* Asks that the call end now; done() gets -ECANCELED unless it ended before. The handler at the peer
+ * learns of it by fit_on_cancel. Any thread. */
+void fit_call_cancel(struct fit *f, struct fit_call *c);
+/*
+ * Blocking form. Reply bytes are copied to rep (at most rep_max; *rep_len gets the length).
+ * 0 or -errno. -EMSGSIZE: the reply was larger. Interruptible form ends with -EINTR after a
+ * cancel when the thread was interrupted.
+ */
+int __must_check fit_call(struct fit *f, fit_node_t node, uint16_t op, const void *req,
+			  size_t req_len, void *rep, size_t rep_max, size_t *rep_len);
+int __must_check fit_call_intr(struct fit *f, fit_node_t node, uint16_t op, const void *req,
+			       size_t req_len, void *rep, size_t rep_max, size_t *rep_len,
+			       uint64_t timeout_ns);
+/* One-way; any thread; 0: will be delivered in order while the peer lives. Body is copied. */
+int __must_check fit_send(struct fit *f, fit_node_t node, uint16_t op, const void *msg, size_t len);
+
+/* ---- serving ---- */
+struct fit_req {
+	struct fit *fit;
+	fit_node_t from;
+	uint16_t op;
+	bool oneway;
+	const uint8_t *data;  /* valid until fit_reply()/fit_req_put() */
+	size_t len;
+	void *priv;           /* the handler's, e.g. for cancel */
+};
+/*
+ * Loop context. The handler owns req: it answers at once, or keeps it and answers from any thread an
+ * hour later. One-way: fit_req_put() instead of a reply.
+ */
+typedef void (*fit_handler)(struct fit_req *req, void *arg);
+/* One handler per class; -EBUSY if there is one. */
+int __must_check fit_serve(struct fit *f, uint8_t class, fit_handler fn, void *arg);
+/* Answers and releases req. data is copied. status 0 or -errno travels as is. */
+void fit_reply(struct fit_req *req, int status, const void *data, size_t len);
+void fit_reply2(struct fit_req *req, int status, const void *head, size_t head_len,
+		const void *body, size_t body_len);
+void fit_req_put(struct fit_req *req);
+/* The requester cancelled: fn may reply -ECANCELED now; a reply is still owed exactly once. Loop. */
+void fit_on_cancel(struct fit *f, uint8_t class, void (*fn)(struct fit_req *req, void *arg), void *arg);
+
+/* ---- one-sided ---- */
+struct fit_mr;
+/* Registers memory for one peer (its own protection domain). access: RDMA_REMOTE_*. */
+struct fit_mr *fit_mr_reg(struct fit *f, fit_node_t peer, void *addr, size_t len, unsigned access);
+void fit_mr_dereg(struct fit *f, struct fit_mr *mr);
+/* What the peer needs to reach it. */
+void fit_mr_wire(const struct fit_mr *mr, struct proto_mr *out);
+
+#define FIT_XFER_FRAGS 18
+struct fit_xfer {
+	fit_node_t node;
+	struct proto_mr mr;   /* as received from the owner */
+	uint64_t off;         /* from the start of the region */
+	struct { void *addr; uint32_t len; } frag[FIT_XFER_FRAGS]; /* local memory, stays until done */
+	unsigned nfrags;
+	bool has_imm;
+	uint8_t port;         /* with has_imm: FIT_PORT_*, 4 bits */
+	uint32_t imm;         /* 28 bits */
+	void (*done)(struct fit_xfer *x, int status); /* loop */
+	void *priv;
+	uint8_t reserved[64];
+};
+/*
+ * Any thread; done exactly once. All one-sided transfers to one node run on the bulk queue pair in
+ * the order of these calls; a write with immediate arrives after all writes before it.
+ * With has_imm at most FIT_XFER_IMM_MAX bytes (one RDMA message).
+ */
+void fit_write(struct fit *f, struct fit_xfer *x);
+void fit_read(struct fit *f, struct fit_xfer *x);
+#define FIT_XFER_IMM_MAX (64 * 1024 + 64)
+/* A write with immediate arrived; len bytes were written. Loop context. One per port. */
+typedef void (*fit_imm_handler)(fit_node_t from, uint32_t imm, uint32_t len, void *arg);
+int __must_check fit_serve_imm(struct fit *f, uint8_t port, fit_imm_handler fn, void *arg);

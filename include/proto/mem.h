@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Memory: pComponent -> mComponent.
+ *
+ * An address space lives on its home mComponent, which owns VMA tree, page tables and pages. The
+ * pComponent caches 4-KiB lines. A line has an identity (object, index) that does not depend on
+ * the address space it is seen through: file pages are (file object, page number); anonymous
+ * pages are (anonymous object, number). Anonymous objects belong to one pComponent and the numbers in
+ * them are chosen by it, so that first touch and copy-on-write need no round trip:
+ *
+ *   fresh     the pComponent made the line itself (zero-filled, or the copy of a COW line); the
+ *             mComponent does not know the number yet
+ *   bound     MEM_BIND or a write-back told it: (space, address) -> identity
+ *   remote    the line was evicted: the pComponent's page table entry only says "ask"
+ *
+ * Fork: the pComponent first binds the parent's fresh lines, then MEM_FORK snapshots the page table at
+ * the mComponent (pages shared, counted) while both sides' entries are write-protected at the
+ * pComponent; no line is flushed. A write then makes a fresh copy at the pComponent; the
+ * mComponent drops the old page's reference when the new number is bound at that address.
+ * A number is never used twice. Write-backs carry a sequence number per line; an older one than
+ * the last stored is ignored.
+ */
+#pragma once
+
+#include <proto/fit.h>
+
+struct proto_line {
+	le64_t object; /* bits 48..63: home node; 0: none */
+	le64_t index;
+};
+
+/* Handle of an address space: generation and slot, checked against the calling node. */
+typedef le64_t proto_as_t;
+
+/* Rights; same values as PROT_* of <linux/mman.h>. */
+#define MEM_READ 1u
+#define MEM_WRITE 2u
+#define MEM_EXEC 4u
+
+/* Once after connecting. Reply: object in which this pComponent may choose numbers. */
+#define OP_MEM_HELLO PROTO_OP(PROTO_CLASS_MEM, 1)
+struct mem_hello_reply { le64_t anon_object; };
+
+/* New empty space. Reply: mem_as_reply. */
+#define OP_MEM_CREATE PROTO_OP(PROTO_CLASS_MEM, 2)
+struct mem_as_reply { proto_as_t as; };
+
+/* Snapshot of a space. Reply: mem_as_reply. Request: mem_as. */
+#define OP_MEM_FORK PROTO_OP(PROTO_CLASS_MEM, 3)
+/* Frees it and every page only it holds. Request: mem_as. */
+#define OP_MEM_EXIT PROTO_OP(PROTO_CLASS_MEM, 4)
+struct mem_as { proto_as_t as; };
+
+/*
+ * Loads an ELF executable into an empty space: maps segments and a stack. The pComponent writes argv, environment and
+ * auxv to the stack itself. -ENOENT, -EACCES, -ENOEXEC (not an ELF; #! is for later), -ELIBBAD (dynamic without interpreter).
+ */
+#define OP_MEM_EXEC PROTO_OP(PROTO_CLASS_MEM, 5)
+struct mem_exec {
+	proto_as_t as;
+	le64_t file;        /* file object as opened by FILE_OPEN */
+};
+struct mem_exec_reply {
+	le64_t entry;       /* where to start: the interpreter's entry if there is one */
+	le64_t program_entry; /* AT_ENTRY */
+	le64_t phdr;        /* AT_PHDR, user address */
+	le32_t phnum;
+	le32_t phent;
+	le64_t interp_base; /* AT_BASE, or 0 */
+	le64_t brk;         /* start of the heap */
+	le64_t stack_low, stack_high; /* private anonymous, grants MEM_READ|MEM_WRITE */
+	le64_t start_code, end_code, start_data, end_data;
+	le32_t ngrants;     /* private anonymous ranges mapped (bss): first touch is the pComponent's */
+	le32_t reserved;
+	struct mem_grant { le64_t start, end; le32_t prot; le32_t reserved; } grant[8];
+};
+
+/* mmap(2). file 0: anonymous. Reply: mem_addr. Private anonymous memory is first-touched by the pComponent. */
+#define OP_MEM_MMAP PROTO_OP(PROTO_CLASS_MEM, 6)
+struct mem_mmap {
+	proto_as_t as;
+	le64_t addr, len;
+	le32_t prot, flags; /* PROT_*, MAP_* */
+	le64_t file, off;
+	le32_t file_writable; /* opened for writing: a shared mapping may be */
+	le32_t reserved;
+};
+struct mem_addr { le64_t addr; };
+
+/* munmap(2), mprotect(2), madvise(MADV_DONTNEED): the pComponent has dropped (or will drop before it returns) its lines. */
+#define OP_MEM_MUNMAP PROTO_OP(PROTO_CLASS_MEM, 7)
+#define OP_MEM_MPROTECT PROTO_OP(PROTO_CLASS_MEM, 8)
+#define OP_MEM_DONTNEED PROTO_OP(PROTO_CLASS_MEM, 9)
+struct mem_range {
+	proto_as_t as;
+	le64_t addr, len;
+	le32_t prot;        /* MPROTECT */
+	le32_t reserved;
+};
+/* mremap(2). Reply: mem_addr. The pComponent moves its entries. */
+#define OP_MEM_MREMAP PROTO_OP(PROTO_CLASS_MEM, 10)
+struct mem_mremap {
+	proto_as_t as;
+	le64_t old_addr, old_len, new_len, new_addr;
+	le32_t flags;
+	le32_t reserved;
+};
+/* brk(2). Request addr 0: only asks. Reply: mem_addr, the break as it is now. */
+#define OP_MEM_BRK PROTO_OP(PROTO_CLASS_MEM, 11)
+struct mem_brk { proto_as_t as; le64_t addr; };
+
+/*
+ * A miss. Reply: mem_fill_reply, with a 4-KiB line behind it when MEM_FILL_DATA is set.
+ * -EFAULT: nothing mapped there or not with this access (SIGSEGV). -ENXIO: beyond the file's end
+ * (SIGBUS). -ENOMEM.
+ */
+#define OP_MEM_FILL PROTO_OP(PROTO_CLASS_MEM, 12)
+struct mem_fill {
+	proto_as_t as;
+	le64_t addr;        /* page aligned */
+	le32_t access;      /* MEM_* wanted */
+	le32_t flags;       /* MEM_FILL_RIGHTS: only rights, no data */
+};
+#define MEM_FILL_RIGHTS 1u
+struct mem_fill_reply {
+	struct proto_line line; /* object 0 with MEM_FILL_FRESH */
+	le32_t rights;      /* of the mapping, MEM_*; with MEM_FILL_COW a write needs a fresh copy */
+	le32_t flags;
+	le64_t seq;         /* last write-back sequence stored for this line */
+};
+#define MEM_FILL_DATA 1u
+#define MEM_FILL_COW 2u
+#define MEM_FILL_FRESH 4u   /* private anonymous and never bound: zero-fill it yourself */
+
+/* Binds fresh lines at addresses, in runs. Body: n mem_bind_run. All or nothing. */
+#define OP_MEM_BIND PROTO_OP(PROTO_CLASS_MEM, 13)
+struct mem_bind_run {
+	le64_t addr;
+	le64_t index;       /* in the caller's anonymous object; consecutive */
+	le32_t pages;
+	le32_t reserved;
+};
+struct mem_bind {
+	proto_as_t as;
+	le32_t n;
+	le32_t reserved;
+	struct mem_bind_run run[];
+};
+#define MEM_BIND_MAX 160
+
+/* A dirty line goes home; 4 KiB follow. Binds it first when MEM_WB_BIND is set. */
+#define OP_MEM_WRITEBACK PROTO_OP(PROTO_CLASS_MEM, 14)
+struct mem_writeback {
+	struct proto_line line;
+	le64_t seq;
+	proto_as_t as;      /* with MEM_WB_BIND */
+	le64_t addr;
+	le32_t flags;
+	le32_t reserved;
+};
+#define MEM_WB_BIND 1u
+/* Tells that fresh, never bound or no longer mapped numbers are gone; nothing to do if unknown. */
