@@ -15,6 +15,14 @@
 #define MAX_CPUS 16
 #define KSTACK_ORDER 3 /* 32 KiB; lowest page unmapped as a guard */
 
+/* Address space: all RAM at DIRECT_MAP (mm's kva_to_phys() and phys_to_kva() compute with these),
+ * device registers and kernel stacks in windows, the image at KERNEL_BASE + its physical address. */
+#define DIRECT_MAP 0xffff888000000000ULL
+#define DIRECT_MAP_END 0xffffc80000000000ULL
+#define MMIO_WINDOW 0xffffc90000000000ULL
+#define KSTACK_WINDOW 0xffffca0000000000ULL
+#define KERNEL_BASE 0xffffffff80000000ULL
+
 /* ---- provided by arch ---- */
 struct arch_mem_region { uint64_t phys, len; }; /* usable RAM, page aligned, kernel and archive cut out */
 unsigned arch_mem_regions(const struct arch_mem_region **out);
@@ -44,13 +52,12 @@ static inline struct percpu *percpu(void)
 	__asm__ volatile("movq %%gs:0, %0" : "=r"(p));
 	return p;
 }
-extern struct percpu percpu_area[MAX_CPUS];
+extern struct percpu percpu_area[MAX_CPUS]; /* defined by arch; self and id set before kernel code runs */
 
 /* A thread's saved state; the first member of nothing, just embedded in struct thread. */
 struct arch_thread {
 	uint64_t rsp;
-	uint64_t kstack_top;
-	uint64_t fsbase, gsbase; /* user's, saved and loaded at every switch */
+	uint64_t kstack_top; /* 0 for idle threads, which never enter user mode */
 };
 /* First switch to it calls sched_thread_entry(). */
 void arch_thread_init(struct arch_thread *t, void *kstack_base, size_t size);
@@ -78,7 +85,11 @@ void kernel_main(void);
 void kernel_ap_main(unsigned cpu);
 void sched_thread_entry(void);           /* interrupts off; enables them, runs the thread, never returns */
 void sched_timer_irq(void);              /* LAPIC timer */
-void sched_irq_exit(void);               /* at the end of every interrupt: switches if needed and allowed */
+/*
+ * At the end of every interrupt and before user mode, interrupts off, irq_depth back at what it
+ * was before: switches if need_resched, irq_depth and preempt_count allow; returns with them off.
+ */
+void sched_irq_exit(void);
 __noreturn void trap_panic(const char *what, uint64_t rip, uint64_t rsp, uint64_t rbp, uint64_t error, uint64_t addr);
 
 /* Name and offset of the function at addr ("name+0x12"), from the table the link put in. */

@@ -46,7 +46,8 @@ __noreturn void uspace_enter(const struct uregs *r);
 struct uregs *uspace_regs(void);
 /* First user registers with sane segments and flags; rip and rsp given, others 0. */
 void uregs_init(struct uregs *r, uint64_t rip, uint64_t rsp);
-void uspace_set_fsbase(uint64_t v); /* of the current thread; owner re-sets it in switch_in */
+/* Of this CPU: the thread's owner keeps them and sets them in every switch_in. */
+void uspace_set_fsbase(uint64_t v);
 void uspace_set_gsbase(uint64_t v);
 uint64_t uspace_get_fsbase(void);
 uint64_t uspace_get_gsbase(void);
