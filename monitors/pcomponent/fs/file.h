@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Open files of every kind (regular, directory, pipe, console, eventfd, epoll, socket). A struct file is
+ * what descriptors share after dup, fork and SCM_RIGHTS: counted; release runs when the last
+ * reference is put, in thread context, and may sleep.
+ *
+ * poll: file_ops.poll returns the present EPOLL* bits without sleeping; the file's owner calls
+ * poll_notify() after every change that may add bits, in any thread or loop context.
+ */
+#pragma once
+
+#include <kern/types.h>
+#include <kern/wait.h>
+#include <sys/queue.h>
+#include "fs/uio.h"
+
+struct file;
+struct stat;
+struct poll_head {
+	struct spinlock lock;
+	TAILQ_HEAD(, poll_entry) entries;
+};
+/* fn is called with the head's lock held, any context: it only marks and wakes. */
+struct poll_entry {
+	void (*fn)(struct poll_entry *e, uint32_t events);
+	struct poll_head *head;
+	TAILQ_ENTRY(poll_entry) link;
+};
+void poll_head_init(struct poll_head *h);
+void poll_add(struct poll_head *h, struct poll_entry *e);
+void poll_remove(struct poll_entry *e);
+void poll_notify(struct poll_head *h, uint32_t events);
+
+struct file_ops {
+	const char *name;
+	/* Bytes, 0 at the end, or -errno. off: NULL for streams; else where to start, advanced.
+	 * O_NONBLOCK is in f->flags; a blocking call ends with -EINTR/-ERESTARTSYS on a signal. */
+	ssize_t_k (*read)(struct file *f, struct uio *to, uint64_t *off);
+	ssize_t_k (*write)(struct file *f, struct uio *from, uint64_t *off);
+	uint32_t (*poll)(struct file *f);
+	struct poll_head *(*poll_head)(struct file *f); /* NULL: always ready, as regular files */
+	int64_t (*ioctl)(struct file *f, uint32_t cmd, uint64_t arg);
+	int64_t (*seek)(struct file *f, int64_t off, int whence);
+	int (*getattr)(struct file *f, struct stat *st);
+	int (*flags_changed)(struct file *f); /* after fcntl(F_SETFL) */
+	void (*release)(struct file *f);
+};
+struct file {
+	_Atomic uint32_t refs;
+	_Atomic uint32_t flags;     /* O_* status flags and access mode */
+	const struct file_ops *ops; /* absent operations: the errno Linux gives */
+	struct mutex pos_lock;      /* guards pos */
+	uint64_t pos;
+	/* set for regular files and directories: what mmap, exec and *at() need */
+	uint16_t home;              /* mComponent */
+	uint64_t object;            /* 0: not on an mComponent */
+	void *priv;
+};
+
+struct file *file_alloc(const struct file_ops *ops, uint32_t flags, void *priv); /* one reference */
+struct file *file_get(struct file *f);
+void file_put(struct file *f);
+
+/* ---- descriptors of the current process ---- */
+/* Reference to the file, or NULL (EBADF). */
+struct file *fd_get(int fd);
+/* Lowest free descriptor >= min for f (takes over the caller's reference), or -EMFILE. */
+int fd_install(struct file *f, int min, bool cloexec);
