@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The rack's networks: bridges and taps in a network namespace of the rack's own.
+
+Everything here runs inside that namespace (scripts/racklib/supervisor.py was started there by
+unshare), so that the host's own network is out of reach, and everything disappears with the last
+process of the namespace. Where the operator is not root, a user namespace stands around it.
+"""
+import ipaddress
+import os
+import subprocess
+
+from . import RackError
+
+FABRIC, ETHERNET = "fabric", "eth"
+
+
+def enter_command(pid):
+    """Prefix that runs a command in the namespaces of process pid."""
+    cmd = ["nsenter", "-t", str(pid), "-n"]
+    if os.geteuid() != 0:
+        cmd += ["-U", "--preserve-credentials"]
+    return cmd + ["--"]
+
+
+def unshare_command():
+    """Prefix that runs a command in a new network namespace."""
+    if os.geteuid() == 0:
+        return ["unshare", "-n", "--"]
+    return ["unshare", "-r", "-n", "--"]
+
+
+def fabric_tap(board):
+    return f"f-{board.name}"
+
+
+def eth_tap(board):
+    return f"e-{board.name}"
+
+
+def ip_batch(lines):
+    r = subprocess.run(["ip", "-batch", "-"], input="\n".join(lines) + "\n", text=True,
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if r.returncode:
+        raise RackError(f"network set-up failed: {' '.join(r.stdout.split())}")
+
+
+def bridge_lines(name, mtu):
+    # no spanning tree and no multicast snooping: a port forwards as soon as it is up
+    return [f"link add {name} type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
+            f"link set {name} mtu {mtu} up"]
+
+
+def tap_lines(name, bridge, mtu):
+    return [f"tuntap add dev {name} mode tap vnet_hdr",
+            f"link set {name} mtu {mtu} master {bridge} up"]
+
+
+def quiet_ipv6():
+    """Keeps the host side of the rack's links from talking of its own accord."""
+    for key in ("all", "default"):
+        path = f"/proc/sys/net/ipv6/conf/{key}/disable_ipv6"
+        if os.path.exists(path):
+            try:
+                with open(path, "w") as f:
+                    f.write("1\n")
+            except OSError:
+                pass
+
+
+def make_links(cfg):
+    """Bridges, taps and the external side's address, in the current namespace."""
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        raise RackError("/dev/net/tun cannot be opened: taps cannot be made")
+    quiet_ipv6()
+    prefix = ipaddress.IPv4Network(cfg.ethernet["network"]).prefixlen
+    lines = ["link set lo up"]
+    lines += bridge_lines(FABRIC, cfg.fabric["mtu"]) + bridge_lines(ETHERNET, cfg.ethernet["mtu"])
+    for b in cfg.boards:
+        lines += tap_lines(fabric_tap(b), FABRIC, cfg.fabric["mtu"])
+        if b.eth:
+            lines += tap_lines(eth_tap(b), ETHERNET, cfg.ethernet["mtu"])
+    lines.append(f"addr add {cfg.ethernet['host']}/{prefix} dev {ETHERNET}")
+    ip_batch(lines)
+
+
+def link_names(cfg):
+    """What `rack pcap` may name, and the interface it is."""
+    links = {"fabric": FABRIC, "ethernet": ETHERNET, "eth": ETHERNET}
+    for b in cfg.boards:
+        links[b.name] = fabric_tap(b)
+        if b.eth:
+            links[f"{b.name}.eth"] = eth_tap(b)
+    return links
+
+
+def kill_namespace(pid):
+    """Ends every other process in the network namespace of pid (commands left by `rack client`)."""
+    try:
+        ours = os.stat(f"/proc/{pid}/ns/net").st_ino
+    except OSError:
+        return
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and int(entry) not in (pid, os.getpid()):
+            try:
+                if os.stat(f"/proc/{entry}/ns/net").st_ino == ours:
+                    os.kill(int(entry), 9)
+            except OSError:
+                continue

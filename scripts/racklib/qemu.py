@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One board as a QEMU machine: its command line. QEMU runs with the rack's state folder as working
+folder, so that socket paths stay short however deep the tree lies."""
+import os
+
+from . import BUILD, RackError, config, net
+
+QEMU = os.environ.get("RACK_QEMU", "qemu-system-x86_64")
+
+
+def image_of(board):
+    path = board.image or os.path.join(BUILD, f"{board.role}.elf")
+    if not os.path.exists(path):
+        raise RackError(f"board {board.name}: image {os.path.relpath(path)} is not there: "
+                        f"run `make images`")
+    return os.path.abspath(path)
+
+
+def initrd_of(board):
+    path = board.initrd or os.path.join(BUILD, "ramfs.cpio")
+    if not os.path.exists(path):
+        raise RackError(f"board {board.name}: initrd {os.path.relpath(path)} is not there: "
+                        f"run `make ramfs`")
+    return os.path.abspath(path)
+
+
+def machine_args(cpus, memory):
+    """What every machine of ours shares. Boards are always emulated: no KVM is asked for."""
+    return [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+            "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max",
+            "-smp", str(cpus), "-m", memory]
+
+
+def nic_args(model, ident, tap, mac, slot, mtu, queue=1024):
+    netdev = f"tap,id={ident},ifname={tap},script=no,downscript=no,vnet_hdr=on"
+    if model == "virtio-net":
+        device = (f"virtio-net-pci,netdev={ident},mac={mac},host_mtu={mtu},mrg_rxbuf=on,"
+                  f"rx_queue_size={queue},disable-legacy=on,addr={slot:#x}")
+    else:
+        device = f"e1000e,netdev={ident},mac={mac},addr={slot:#x}"
+    return ["-netdev", netdev, "-device", device]
+
+
+def board_args(cfg, board):
+    """The command that boots board, to be run in the state folder."""
+    n = board.name
+    args = machine_args(board.cpus, board.memory) + [
+        "-name", f"{cfg.name}-{n}",
+        "-kernel", image_of(board), "-append", config.command_line(cfg, board),
+        "-serial", f"file:logs/{n}.log",
+        "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
+        "-device", "virtio-rng-pci,disable-legacy=on,addr=0x2",
+        "-chardev", f"socket,id=ctl,path=ctl-{n}.sock,server=on,wait=off",
+        "-device", "virtio-serial-pci,disable-legacy=on,max_ports=1,addr=0x3",
+        "-device", "virtconsole,chardev=ctl",
+        "-gdb", f"unix:gdb-{n}.sock,server=on,wait=off",
+        "-qmp", f"unix:qmp-{n}.sock,server=on,wait=off"]
+    args += nic_args(cfg.fabric["nic"], "fab", net.fabric_tap(board),
+                     f"52:54:00:77:00:{board.index + 1:02x}", 4, cfg.fabric["mtu"])
+    if board.eth:
+        args += nic_args("e1000e", "eth", net.eth_tap(board),
+                         f"52:54:00:77:01:{board.index + 1:02x}", 5, cfg.ethernet["mtu"])
+    if board.role == "mcomponent":
+        args += ["-initrd", initrd_of(board)]
+    return args
+
+
+def selftest_args(image, suites="", cpus=2, memory="256M", initrd=None, log="-", extra=()):
+    """A machine that boots image with its self-tests and then ends; no network but what extra adds."""
+    words = "name=test selftest" + (f"={suites}" if suites else "")
+    args = machine_args(cpus, memory) + [
+        "-kernel", image, "-append", " ".join([words, *extra]),
+        "-serial", "stdio" if log == "-" else f"file:{log}",
+        "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
+        "-device", "virtio-rng-pci,disable-legacy=on",
+        "-chardev", "null,id=ctl", "-device", "virtio-serial-pci,disable-legacy=on,max_ports=1",
+        "-device", "virtconsole,chardev=ctl"]
+    if initrd:
+        args += ["-initrd", initrd]
+    return args
