@@ -24,7 +24,7 @@ help:
 # ---- what may include what: each folder sees only these header roots --------------------------
 # build/inc/<root>/<root>/ is a link to the folder, so that the include says where it comes from.
 ROOTS      := kern dev proto
-INC_DIRS   := $(ROOTS:%=$(BUILD)/inc/%/%) $(BUILD)/inc/fit/fit $(BUILD)/inc/mon/mon
+INC_DIRS   := $(foreach r,$(ROOTS),$(BUILD)/inc/$(r)/$(r)) $(BUILD)/inc/fit/fit $(BUILD)/inc/mon/mon
 UAPI_FILES := linux asm-generic asm mtd rdma sys/queue.h bsd/sys/tree.h uthash.h utlist.h
 UAPI_INC   := $(UAPI_FILES:%=$(BUILD)/inc/uapi/%)
 
