@@ -100,7 +100,7 @@ $(BUILD)/$(1).elf: $(BUILD)/obj/$(1).ksyms.S
 endef
 $(foreach b,$(BOARDS),$(eval $(call image_rules,$(b))))
 
--include scripts/build.mk $(wildcard monitors/*/build.mk) linux/build.mk tests/build.mk user/build.mk bench/build.mk
+-include scripts/build.mk $(wildcard monitors/*/build.mk) linux/build.mk tests/build.mk user/build.mk bench/build.mk scripts/ramfs.mk
 
 clean:
 	rm -rf $(BUILD)
