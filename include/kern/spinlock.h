@@ -8,8 +8,8 @@
 #include <kern/types.h>
 
 struct spinlock {
-	_Atomic uint32_t next, owner; /* ticket lock */
-	int holder;                   /* CPU, or -1 */
+	_Atomic uint32_t locked; /* test and set: a ticket would queue behind a CPU the host stopped */
+	int holder;              /* CPU, or -1 */
 	const char *name;
 };
 #define SPINLOCK_INIT(n) { .holder = -1, .name = (n) }

@@ -42,6 +42,7 @@ struct thread_ops {
 	void (*switch_in)(struct thread *t);
 	void (*switch_out)(struct thread *t);
 };
+/* Before thread_start(), or on the current thread; then switch_in is called at once. */
 void thread_set_ops(struct thread *t, const struct thread_ops *ops);
 
 void thread_yield(void);

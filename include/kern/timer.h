@@ -3,7 +3,7 @@
 #pragma once
 
 #include <kern/types.h>
-#include <sys/queue.h>
+#include <bsd/sys/tree.h>
 
 /* Nanoseconds since boot, monotonic over all CPUs of the board. Any context. */
 uint64_t clock_mono_ns(void);
@@ -18,11 +18,9 @@ struct timer {
 	uint64_t deadline_ns;
 	void (*fn)(void *arg);
 	void *arg;
-	LIST_ENTRY(timer) link;
-	int cpu;        /* whose queue it is on, or -1 */
-	bool armed;     /* guarded by that queue's lock */
-	bool running;
-	unsigned heap_index;
+	_Atomic int cpu;       /* whose tree it is or was on; -1 for a moment while it moves */
+	_Atomic bool armed;    /* written under that tree's lock, as are the deadline and the links */
+	RB_ENTRY(timer) link;
 };
 void timer_init(struct timer *t, void (*fn)(void *arg), void *arg);
 /* Arms or re-arms. Any context. */

@@ -2,7 +2,8 @@
 /*
  * Wait queues, mutexes, completions. wait_event() forms re-check the condition after every wake;
  * the waker changes the condition first and wakes second. Wakers may be in any context.
- * The condition is evaluated with no lock held by the macro.
+ * The condition is evaluated with no lock held by the macro, until it was true once; so it may take
+ * what it found.
  */
 #pragma once
 
@@ -52,14 +53,17 @@ bool thread_interrupted_clear(void);
 		while (!(cond)) {                                                                 \
 			struct waiter w_;                                                         \
 			waitq_prepare((q), &w_);                                                  \
-			if (!(cond))                                                              \
+			bool met_ = (cond);                                                       \
+			if (!met_)                                                                \
 				ret_ = waitq_block(&w_, (deadline_ns), (interruptible));          \
 			waitq_finish((q), &w_);                                                   \
-			if (ret_) {                                                               \
-				if (cond)                                                         \
-					ret_ = 0;                                                 \
-				break;                                                            \
-			}                                                                         \
+			if (!met_ && !ret_)                                                       \
+				continue;                                                         \
+			if (ret_ && (cond))                                                       \
+				ret_ = 0;                                                         \
+			if (w_.woken) /* the wake was not used: it may be another's */            \
+				waitq_wake_one(q);                                                \
+			break;                                                                    \
 		}                                                                                 \
 		ret_;                                                                             \
 	})

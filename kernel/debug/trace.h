@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#pragma once
+/* Allocates the rings when the command line has trace=on. After page_alloc and the CPUs are up. */
+void trace_init(void);
