@@ -12,3 +12,31 @@ LWIP_STAMP := $(BUILD)/lwip/stamp
 $(LWIP_STAMP): scripts/lwip.sha256 $(wildcard patches/lwip/*.patch)
 	@BUILD=$(BUILD) scripts/fetch lwip
 	@touch $@
+
+# the links through which headers are found, for checks that compile without a rule of ours
+.PHONY: header-roots
+header-roots: | $(INC_DIRS) $(UAPI_INC)
+
+#: make test     every test there is; the last line counts them
+#: make selftest the part that boots each monitor with its in-kernel tests
+#: make check    the part that looks at sources and symbols only
+#: make soak     the long forms
+.PHONY: test selftest check soak demo
+test: setup-quiet
+	@$(MAKE) -s all
+	@scripts/test
+selftest: images
+	@scripts/test selftest
+check: images
+	@scripts/test check
+soak: images host
+	@scripts/test soak
+
+#: make demo     boots the rack and shows an unmodified server on it, in both configurations
+demo: setup-quiet
+	@$(MAKE) -s images
+	@scripts/demo
+
+.PHONY: setup-quiet
+setup-quiet:
+	@scripts/setup -q
