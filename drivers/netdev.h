@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What network drivers share below the contract of dev/netdev.h. */
+#pragma once
+
+#include <dev/netdev.h>
+
+/* Fills dev->name early, for log lines and command-line keys; netdev_register() then keeps it. */
+void netdev_assign_name(struct netdev *dev, const char *driver);
+/* "mtu.<name>=" from the command line, else def; clamped to [68, max] (RFC 791 minimum). */
+uint32_t netdev_cmdline_mtu(const struct netdev *dev, uint32_t def, uint32_t max);
+
+/* Adds to a statistic that only one context at a time writes: no locked instruction. */
+static inline void netdev_stat_add(_Atomic uint64_t *s, uint64_t n)
+{
+	uint64_t v = atomic_load_explicit(s, memory_order_relaxed);
+	atomic_store_explicit(s, v + n, memory_order_relaxed);
+}
+
+static inline uint32_t nettx_len(const struct nettx *tx)
+{
+	uint32_t len = 0;
+	for (unsigned i = 0; i < tx->nfrags; i++)
+		len += tx->frag[i].len;
+	return len;
+}
+
+/* A finished transmit waits at most this long for done() when nothing else wakes the loop. */
+#define NETDEV_TX_REAP_NS (2 * NSEC_PER_MSEC)
+/* Completions taken from a ring under one hold of its lock. */
+#define NETDEV_REAP_BATCH 32

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * virtio-net transmit (5.1.6.2): a descriptor for the header, then the caller's fragments as they
+ * lie; nothing is copied.
+ *
+ * Any thread sends, under tx_lock. Sent frames are taken back when the loop polls, when a sender
+ * finds the ring half full, or at the latest NETDEV_TX_REAP_NS after the first outstanding one:
+ * no interrupt. Only a full ring asks for one, so that the refused sender is called.
+ */
+#define LOG_SUBSYS "virtio-net"
+#include "net.h"
+
+#include <kern/log.h>
+#include <kern/mm.h>
+#include <kern/string.h>
+#include <kern/timer.h>
+
+static uint64_t tx_deadline(struct loop_source *s)
+{
+	struct netdev *dev = container_of(s, struct netdev, source);
+	struct vnet *vn = dev->priv;
+	return atomic_load_explicit(&vn->tx_reap_at, memory_order_relaxed);
+}
+
+int vnet_tx_init(struct vnet *vn)
+{
+	spin_init(&vn->tx_lock, "vnet_tx");
+	atomic_store(&vn->tx_reap_at, UINT64_MAX);
+	vn->dev.source.deadline = tx_deadline;
+	unsigned order = 0;
+	while (PAGE_SIZE << order < vn->tx.size * sizeof(vn->tx_hdr[0]))
+		order++;
+	vn->tx_hdr = page_alloc_zeroed(order);
+	if (!vn->tx_hdr)
+		return -ENOMEM;
+	vn->tx_hdr_phys = kva_to_phys(vn->tx_hdr);
+	return 0;
+}
+
+static void fill_header(struct virtio_net_hdr_v1 *h, const struct nettx *tx)
+{
+	memset(h, 0, sizeof(*h));
+	if (tx->flags & (NTX_CSUM | NTX_TSO4)) {
+		h->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+		h->csum_start = tx->csum_start;
+		h->csum_offset = tx->csum_offset;
+	}
+	if (tx->flags & NTX_TSO4) {
+		h->gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
+		h->gso_size = tx->gso_size;
+		h->hdr_len = tx->hdr_len;
+	}
+}
+
+static void queue_frame(struct vnet *vn, struct nettx *tx)
+{
+	struct virtq_seg seg[NETDEV_TX_FRAGS + 1];
+	uint16_t head = vn->tx.free_head;
+	uint32_t bytes = 0;
+	fill_header(&vn->tx_hdr[head], tx);
+	seg[0].phys = vn->tx_hdr_phys + head * sizeof(vn->tx_hdr[0]);
+	seg[0].len = sizeof(vn->tx_hdr[0]);
+	for (unsigned i = 0; i < tx->nfrags; i++) {
+		seg[i + 1].phys = kva_to_phys(tx->frag[i].kva);
+		seg[i + 1].len = tx->frag[i].len;
+		bytes += tx->frag[i].len;
+	}
+	if (virtq_outstanding(&vn->tx) == 0)
+		atomic_store_explicit(&vn->tx_reap_at, clock_mono_ns() + NETDEV_TX_REAP_NS,
+				      memory_order_relaxed);
+	virtq_add(&vn->tx, seg, tx->nfrags + 1u, 0, tx);
+	netdev_stat_add(&vn->dev.stats.tx_frames, 1);
+	netdev_stat_add(&vn->dev.stats.tx_bytes, bytes);
+}
+
+static bool has_room(struct vnet *vn, const struct nettx *tx)
+{
+	return vn->tx.num_free > tx->nfrags;
+}
+
+/* 0, or -ENOSPC: the queue is told to interrupt when half of it is done. -EAGAIN: it already is. */
+static int try_queue_locked(struct vnet *vn, struct nettx *tx, bool more)
+{
+	if (has_room(vn, tx)) {
+		queue_frame(vn, tx);
+		if (!more)
+			virtq_kick(&vn->tx);
+		return 0;
+	}
+	virtq_kick(&vn->tx);
+	vn->tx_blocked = true;
+	if (!virtq_arm(&vn->tx, KMAX(virtq_outstanding(&vn->tx) / 2, 1u)) && !vn->tx.broken)
+		return -EAGAIN;
+	return -ENOSPC;
+}
+
+int vnet_xmit(struct netdev *dev, struct nettx *tx, bool more)
+{
+	struct vnet *vn = dev->priv;
+	uint8_t need = (tx->flags & NTX_CSUM ? NETDEV_F_TX_CSUM : 0) |
+		       (tx->flags & NTX_TSO4 ? NETDEV_F_TSO4 : 0) |
+		       (tx->flags & NTX_IP_CSUM ? NETDEV_F_IP_CSUM : 0);
+	if (need & ~dev->features || tx->nfrags == 0 || tx->nfrags > NETDEV_TX_FRAGS)
+		return -EINVAL;
+	if (vn->tx.num_free < vn->tx.size / 2u) /* unlocked look; either answer is right */
+		vnet_tx_reap(vn);
+	int err;
+	for (unsigned tries = 0;; tries++) {
+		spin_lock(&vn->tx_lock);
+		err = try_queue_locked(vn, tx, more);
+		spin_unlock(&vn->tx_lock);
+		if (err != -EAGAIN || tries == 4)
+			break;
+		vnet_tx_reap(vn);
+	}
+	if (!err)
+		return 0;
+	atomic_fetch_add_explicit(&dev->stats.tx_full, 1, memory_order_relaxed);
+	/* Completions kept coming while others filled the ring again: the loop will call tx_room. */
+	if (err == -EAGAIN && dev->loop)
+		loop_kick(dev->loop);
+	return -ENOSPC;
+}
+
+static unsigned pop_batch(struct vnet *vn, struct nettx **done)
+{
+	unsigned n = 0;
+	uint32_t len;
+	spin_lock(&vn->tx_lock);
+	while (n < NETDEV_REAP_BATCH) {
+		struct nettx *tx = virtq_pop(&vn->tx, &len);
+		if (!tx)
+			break;
+		done[n++] = tx;
+	}
+	uint64_t at = virtq_outstanding(&vn->tx) ? clock_mono_ns() + NETDEV_TX_REAP_NS : UINT64_MAX;
+	atomic_store_explicit(&vn->tx_reap_at, at, memory_order_relaxed);
+	spin_unlock(&vn->tx_lock);
+	return n;
+}
+
+void vnet_tx_reap(struct vnet *vn)
+{
+	struct nettx *done[NETDEV_REAP_BATCH];
+	unsigned n;
+	if (!virtq_has_used(&vn->tx)) {
+		uint64_t at = atomic_load_explicit(&vn->tx_reap_at, memory_order_relaxed);
+		if (at == UINT64_MAX || at > clock_mono_ns())
+			return;
+		/* The device is slow: pop_batch() moves the deadline on. */
+	}
+	do {
+		n = pop_batch(vn, done);
+		for (unsigned i = 0; i < n; i++)
+			done[i]->done(done[i]);
+	} while (n == NETDEV_REAP_BATCH);
+}
+
+unsigned vnet_tx_unblock(struct vnet *vn)
+{
+	/* Read without the lock: a sender that blocks just now has armed the interrupt. */
+	if (likely(!*(volatile bool *)&vn->tx_blocked))
+		return 0;
+	spin_lock(&vn->tx_lock);
+	bool room = vn->tx.num_free >= vn->tx.size / 4u;
+	bool again = false;
+	if (room)
+		vn->tx_blocked = false;
+	else
+		again = !virtq_arm(&vn->tx, KMAX(virtq_outstanding(&vn->tx) / 2, 1u));
+	spin_unlock(&vn->tx_lock);
+	if (room)
+		vn->dev.tx_room(&vn->dev, vn->dev.arg);
+	return room || (again && !vn->tx.broken);
+}
