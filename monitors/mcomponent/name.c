@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Names: stat, mkdir, mknod, unlink, rmdir, symlink, link, rename, readlink, setattr, statfs. */
+#include <kern/mm.h>
+#include <kern/string.h>
+#include <kern/timer.h>
+#include <linux/magic.h>
+#include <linux/stat.h>
+#include "file_req.h"
+#include "server.h"
+
+int file_req_walk(const struct file_path *at, const void *text, size_t room, bool follow,
+		  struct walk **out)
+{
+	size_t len = le16_get(at->len);
+	struct inode *base = inode_by_object(le64_get(at->base));
+	struct walk *w;
+	int err;
+
+	if (len > room)
+		return -EBADMSG;
+	if (!base)
+		return -ESTALE;
+	w = kmalloc(sizeof(*w));
+	if (!w)
+		return -ENOMEM;
+	err = walk_path(w, base, text, len, file_req_cred(at), follow ? WALK_FOLLOW : 0);
+	if (err)
+		kfree(w);
+	else
+		*out = w;
+	return err;
+}
+
+void file_req_end(struct walk *w)
+{
+	walk_end(w);
+	kfree(w);
+}
+
+static bool wants_follow(const struct file_path *at)
+{
+	return !(le16_get(at->flags) & FILE_NOFOLLOW);
+}
+
+static int op_stat(fit_node_t from, const void *msg, size_t len, struct reply *r)
+{
+	const struct file_path *at = msg;
+	struct file_attr out;
+	struct walk *w;
+	int err = file_req_walk(at, at + 1, len - sizeof(*at), wants_follow(at), &w);
+
+	if (err)
+		return err;
+	if (w->inode) {
+		inode_attr(w->inode, &out);
+		REPLY(r, out);
+	} else {
+		err = -ENOENT;
+	}
+	file_req_end(w);
+	return err;
+}
+
+static int op_readlink(fit_node_t from, const void *msg, size_t len, struct reply *r)
+{
+	const struct file_path *at = msg;
+	struct walk *w;
+	int err = file_req_walk(at, at + 1, len - sizeof(*at), false, &w);
+
+	if (err)
+		return err;
+	if (!w->inode) {
+		err = -ENOENT;
+	} else if (!S_ISLNK(w->inode->mode)) {
+		err = -EINVAL;
+	} else {
+		r->len = strlen(w->inode->target);
+		memcpy(r->head, w->inode->target, r->len);
+	}
+	file_req_end(w);
+	return err;
+}
+
+/* ---- making names ---- */
+
+/* May a new name be made where w ended? */
+static int may_create(const struct walk *w, struct cred cred)
+{
+	if (w->inode)
+		return -EEXIST;
+	if (!w->last_len)
+		return -EINVAL;
+	return inode_permission(w->dir, cred, 3);
+}
+
+static int make(const struct walk *w, uint32_t mode, uint64_t rdev, const char *target,
+		struct cred cred)
+{
+	struct inode *i;
+	int err = may_create(w, cred);
+
+	if (err)
+		return err;
+	i = inode_create(mode, cred.uid, cred.gid);
+	if (!i)
+		return -ENOMEM;
+	i->rdev = rdev;
+	if (target) {
+		i->size = strlen(target);
+		i->target = kmalloc(i->size + 1);
+		if (i->target)
+			memcpy(i->target, target, i->size + 1);
+		else
+			err = -ENOMEM;
+	}
+	if (!err)
+		err = dir_add(w->dir, w->last, w->last_len, i);
+	inode_put(i);
+	return err;
+}
+
+static int make_op(const struct file_mk *m, size_t len, uint32_t type, uint64_t rdev)
+{
+	struct walk *w;
+	int err = file_req_walk(&m->at, m + 1, len - sizeof(*m), false, &w);
+
+	if (err)
+		return err;
+	if (w->must_be_dir && type != S_IFDIR && !w->inode)
+		err = -ENOENT;
+	else
+		err = make(w, type | (le32_get(m->mode) & 07777), rdev, NULL,
+			   file_req_cred(&m->at));
+	file_req_end(w);
+	return err;
+}
+
+static int op_mkdir(fit_node_t from, const void *msg, size_t len, struct reply *r)
+{
+	return make_op(msg, len, S_IFDIR, 0);
+}
+
+static int op_mknod(fit_node_t from, const void *msg, size_t len, struct reply *r)
+{
+	const struct file_mk *m = msg;
+	uint32_t type = le32_get(m->mode) & S_IFMT;
+
+	if (type != S_IFIFO && type != S_IFSOCK && type != S_IFREG)
+		return -EPERM;
+	return make_op(m, len, type, le64_get(m->rdev));
+}
+
+/* The two texts of a file_two: path, then path2. */
+static int two_paths(const struct file_two *m, size_t len, const char **second)
+{
+	size_t n1 = le16_get(m->at.len), n2 = le16_get(m->len2);
+
+	if (len != sizeof(*m) + n1 + n2)
+		return -EBADMSG;
+	*second = (const char *)(m + 1) + n1;
+	return 0;
+}
+
+static int op_symlink(fit_node_t from, const void *msg, size_t len, struct reply *r)
+{
+	const struct file_two *m = msg;
+	char target[FILE_PATH_MAX];
+	const char *text;
+	struct walk *w;
+	int err = two_paths(m, len, &text);
+
+	if (err)
+		return err;
+	if (le16_get(m->len2) >= sizeof(target))
+		return -ENAMETOOLONG;
+	if (!le16_get(m->len2))
+		return -ENOENT;
+	memcpy(target, text, le16_get(m->len2));
+	target[le16_get(m->len2)] = '\0';
+	err = file_req_walk(&m->at, m + 1, le16_get(m->at.len), false, &w);
+	if (err)
+		return err;
+	err = make(w, S_IFLNK | 0777, 0, target, file_req_cred(&m->at));
+	file_req_end(w);
+	return err;
+}
+
+/* Both walks of link and rename; *b is the second path. */
+static int walk_two(const struct file_two *m, size_t len, struct walk **a, struct walk **b)
+{
+	struct file_path at2 = m->at;
+	const char *text;
+	int err = two_paths(m, len, &text);
+
+	if (err)
+		return err;
+	at2.base = m->base2;
+	at2.len = m->len2;
+	err = file_req_walk(&m->at, m + 1, le16_get(m->at.len), false, a);
+	if (err)
+		return err;
+	err = file_req_walk(&at2, text, le16_get(m->len2), false, b);
+	if (err)
+		file_req_end(*a);
+	return err;
+}
+
+static int op_link(fit_node_t from, const void *msg, size_t len, struct reply *r)
+{
+	const struct file_two *m = msg;
+	struct walk *to, *old;
+	int err = walk_two(m, len, &to, &old);
+
+	if (err)
+		return err;
+	if (!old->inode)
+		err = -ENOENT;
+	else if (S_ISDIR(old->inode->mode))
+		err = -EPERM;
+	else
+		err = may_create(to, file_req_cred(&m->at));
+	if (!err)
+		err = dir_add(to->dir, to->last, to->last_len, old->inode);
+	file_req_end(old);
+	file_req_end(to);
+	return err;
+}
+
+/* ---- removing and moving names ---- */
+
+static int may_remove(const struct walk *w, struct cred cred)
+{
+	if (!w->inode)
+		return -ENOENT;
+	if (!w->last_len)
+		return S_ISDIR(w->inode->mode) ? -EBUSY : -EINVAL;
+	if ((w->dir->mode & S_ISVTX) && cred.uid && cred.uid != w->inode->uid &&
+	    cred.uid != w->dir->uid)
+		return -EPERM;
+	return inode_permission(w->dir, cred, 3);
+}
+
+static int remove_op(const struct file_path *at, size_t len, bool want_dir)
+{
+	struct walk *w;
+	int err = file_req_walk(at, at + 1, len - sizeof(*at), false, &w);
+
+	if (err)
+		return err;
+	err = may_remove(w, file_req_cred(at));
+	if (!err && want_dir && !S_ISDIR(w->inode->mode))
+		err = -ENOTDIR;
+	if (!err && !want_dir && S_ISDIR(w->inode->mode))
+		err = -EISDIR;
+	if (!err && want_dir && !dir_empty(w->inode))
+		err = -ENOTEMPTY;
+	if (!err)
+		dir_remove(w->dir, dir_find(w->dir, w->last, w->last_len));
+	file_req_end(w);
+	return err;
+}
+
+static int op_unlink(fit_node_t from, const void *msg, size_t len, struct reply *r)
+{
+	return remove_op(msg, len, false);
+}
+
+static int op_rmdir(fit_node_t from, const void *msg, size_t len, struct reply *r)
+{
+	return remove_op(msg, len, true);
+}
+
+static bool is_below(const struct inode *dir, const struct inode *top)
+{
+	for (; dir != top; dir = dir->parent)
+		if (!dir->parent || dir->parent == dir)
+			return false;
+	return true;
+}
+
+static int rename_check(const struct walk *a, const struct walk *b, struct cred cred)
+{
+	int err = may_remove(a, cred);
+
+	if (err)
+		return err;
+	err = b->inode ? may_remove(b, cred) : may_create(b, cred);
+	if (err)
+		return err;
+	if (S_ISDIR(a->inode->mode) && is_below(b->dir, a->inode))
+		return -EINVAL;
+	if (!b->inode)
+		return b->must_be_dir && !S_ISDIR(a->inode->mode) ? -ENOTDIR : 0;
+	if (S_ISDIR(a->inode->mode) && !S_ISDIR(b->inode->mode))
+		return -ENOTDIR;
+	if (!S_ISDIR(a->inode->mode) && S_ISDIR(b->inode->mode))
+		return -EISDIR;
+	return S_ISDIR(b->inode->mode) && !dir_empty(b->inode) ? -ENOTEMPTY : 0;
+}
+
+static int op_rename(fit_node_t from, const void *msg, size_t len, struct reply *r)
+{
+	const struct file_two *m = msg;
+	struct walk *a, *b;
+	int err = walk_two(m, len, &a, &b);
+
+	if (err)
+		return err;
+	err = rename_check(a, b, file_req_cred(&m->at));
+	if (!err && a->inode != b->inode) {
+		uint32_t nlink = a->inode->nlink;
+
+		if (b->inode)
+			dir_remove(b->dir, dir_find(b->dir, b->last, b->last_len));
+		err = dir_add(b->dir, b->last, b->last_len, a->inode);
+		if (!err) {
+			struct inode *parent = a->inode->parent;
+
+			dir_remove(a->dir, dir_find(a->dir, a->last, a->last_len));
+			if (S_ISDIR(a->inode->mode)) {
+				a->inode->nlink = nlink;
+				a->inode->parent = parent;
+			}
+		}
+	}
+	file_req_end(b);
+	file_req_end(a);
+	return err;
+}
+
+/* ---- attributes ---- */
+
+static void set_times(struct inode *i, uint32_t valid, uint64_t atime, uint64_t mtime)
+{
+	uint64_t now = clock_wall_ns();
+
+	if (valid & FILE_SET_ATIME)
+		i->atime_ns = atime == UINT64_MAX ? now : atime;
+	if (valid & FILE_SET_MTIME)
+		i->mtime_ns = mtime == UINT64_MAX ? now : mtime;
+}
+
+static int setattr(struct inode *i, const struct file_setattr *m, struct cred cred)
+{
+	uint32_t valid = le32_get(m->valid);
+
+	if (cred.uid && cred.uid != i->uid)
+		return -EPERM;
+	if (cred.uid && (valid & FILE_SET_UID))
+		return -EPERM;
+	if (valid & FILE_SET_MODE)
+		i->mode = (i->mode & S_IFMT) | (le32_get(m->mode) & 07777);
+	if (valid & FILE_SET_UID)
+		i->uid = le32_get(m->uid);
+	if (valid & FILE_SET_GID)
+		i->gid = le32_get(m->gid);
+	set_times(i, valid, le64_get(m->atime_ns), le64_get(m->mtime_ns));
+	inode_touch(i, false);
+	return 0;
+}
+
+static int op_setattr(fit_node_t from, const void *msg, size_t len, struct reply *r)
+{
+	const struct file_setattr *m = msg;
+	struct file_attr out;
+	struct walk *w;
+	int err = file_req_walk(&m->at, m + 1, len - sizeof(*m), wants_follow(&m->at), &w);
+
+	if (err)
+		return err;
+	err = w->inode ? setattr(w->inode, m, file_req_cred(&m->at)) : -ENOENT;
+	if (!err) {
+		inode_attr(w->inode, &out);
+		REPLY(r, out);
+	}
+	file_req_end(w);
+	return err;
+}
+
+static int op_statfs(fit_node_t from, const void *msg, size_t len, struct reply *r)
+{
+	struct file_statfs out = { .bsize = le32(PAGE_SIZE), .type = le32(RAMFS_MAGIC) };
+	struct mm_stats mm;
+
+	mm_stats(&mm);
+	out.blocks = le64(mm.total_pages);
+	out.bfree = le64(mm.free_pages);
+	REPLY(r, out);
+	return 0;
+}
+
+const struct op name_ops[] = {
+	{ OP_FILE_STAT, sizeof(struct file_path), op_stat, "stat" },
+	{ OP_FILE_READLINK, sizeof(struct file_path), op_readlink, "readlink" },
+	{ OP_FILE_MKDIR, sizeof(struct file_mk), op_mkdir, "mkdir" },
+	{ OP_FILE_MKNOD, sizeof(struct file_mk), op_mknod, "mknod" },
+	{ OP_FILE_SYMLINK, sizeof(struct file_two), op_symlink, "symlink" },
+	{ OP_FILE_LINK, sizeof(struct file_two), op_link, "link" },
+	{ OP_FILE_UNLINK, sizeof(struct file_path), op_unlink, "unlink" },
+	{ OP_FILE_RMDIR, sizeof(struct file_path), op_rmdir, "rmdir" },
+	{ OP_FILE_RENAME, sizeof(struct file_two), op_rename, "rename" },
+	{ OP_FILE_SETATTR, sizeof(struct file_setattr), op_setattr, "setattr" },
+	{ OP_FILE_STATFS, sizeof(struct file_path), op_statfs, "statfs" },
+	{ 0, 0, NULL, NULL },
+};

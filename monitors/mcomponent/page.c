@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pages by identity. One table for anonymous, file and shared pages, because a write-back names
+ * nothing but (object, index).
+ *
+ * Context: the fabric loop only; like everything in this monitor that serves a message, no locks.
+ */
+#include "page.h"
+
+#include <kern/mm.h>
+#include <kern/string.h>
+
+static struct page *pages;
+static struct kmem_cache *page_cache;
+static uint64_t home_bits;
+
+int page_init(void)
+{
+	page_cache = kmem_cache_create("m_page", sizeof(struct page), 8);
+	return page_cache ? 0 : -ENOMEM;
+}
+
+void page_set_home(uint16_t node)
+{
+	home_bits = (uint64_t)node << 48;
+}
+
+uint64_t page_object(enum object_kind kind, uint64_t number)
+{
+	return home_bits | (uint64_t)kind << 40 | number;
+}
+
+enum object_kind page_kind(uint64_t object)
+{
+	return (enum object_kind)(object >> 40 & 0xff);
+}
+
+struct page *page_find(struct line_id id)
+{
+	struct page *p;
+
+	HASH_FIND(hh, pages, &id, sizeof(id), p);
+	return p;
+}
+
+struct page *page_create(struct line_id id)
+{
+	struct page *p = kmem_cache_alloc(page_cache);
+
+	if (!p)
+		return NULL;
+	p->id = id;
+	p->refs = 1;
+	HASH_ADD(hh, pages, id, sizeof(p->id), p);
+	return p;
+}
+
+void page_get(struct page *p)
+{
+	p->refs++;
+}
+
+void page_put(struct page *p)
+{
+	if (--p->refs)
+		return;
+	HASH_DEL(pages, p);
+	if (p->data)
+		page_free(p->data, 0);
+	kmem_cache_free(page_cache, p);
+}
+
+void *page_bytes(struct page *p)
+{
+	if (!p->data)
+		p->data = page_alloc_zeroed(0);
+	return p->data;
+}
+
+uint64_t page_count(void)
+{
+	return HASH_COUNT(pages);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Pages of this mComponent, found by line identity. See page.c. */
+#pragma once
+
+#include <kern/types.h>
+#include <uthash.h>
+
+/* What an object number names; bits 40..47. Bits 48..63 are the home node. */
+enum object_kind {
+	OBJ_ANON = 1,   /* numbers chosen by one pComponent */
+	OBJ_FILE = 2,   /* pages of a ramfs file: inode number below */
+	OBJ_SHARED = 3, /* shared anonymous mapping */
+	OBJ_LOADER = 4, /* private pages the ELF loader made */
+};
+
+struct line_id {
+	uint64_t object, index;
+};
+
+struct page {
+	struct line_id id; /* hash key */
+	uint32_t refs;     /* page-table slots, plus one for the file or shared object that owns it */
+	uint64_t seq;      /* of the last write-back stored */
+	void *data;        /* NULL: all zero, or its bytes are still at the pComponent */
+	UT_hash_handle hh;
+};
+
+int page_init(void);
+uint64_t page_object(enum object_kind kind, uint64_t number);
+enum object_kind page_kind(uint64_t object);
+/* Home node in new object numbers; set once after joining. */
+void page_set_home(uint16_t node);
+
+struct page *page_find(struct line_id id);
+/* A page with one reference and no bytes. NULL: no memory. The identity must be new. */
+struct page *page_create(struct line_id id);
+void page_get(struct page *p);
+void page_put(struct page *p);
+/* Its bytes, allocated zeroed on first use; NULL: no memory. */
+void *page_bytes(struct page *p);
+uint64_t page_count(void);

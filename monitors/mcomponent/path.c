@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Path walk (path_resolution(7)): components are taken from the front of a buffer; a symbolic link
+ * puts its target in front of what is left. At most SYMLINKS_MAX links are followed.
+ */
+#include "path.h"
+
+#include <kern/string.h>
+#include <linux/stat.h>
+
+#define SYMLINKS_MAX 40
+
+int inode_permission(const struct inode *i, struct cred cred, unsigned want)
+{
+	unsigned shift = cred.uid == i->uid ? 6 : cred.gid == i->gid ? 3 : 0;
+
+	if (cred.uid == 0)
+		return (want & 1) && S_ISREG(i->mode) && !(i->mode & 0111) ? -EACCES : 0;
+	return (i->mode >> shift & want) == want ? 0 : -EACCES;
+}
+
+static void walk_set(struct inode **slot, struct inode *to)
+{
+	if (to)
+		inode_get(to);
+	if (*slot)
+		inode_put(*slot);
+	*slot = to;
+}
+
+/* Replaces what is left of the path by target + "/" + rest. */
+static int splice_link(struct walk *w, const char *target, const char *rest)
+{
+	size_t tlen = strlen(target), rlen = strlen(rest);
+
+	if (tlen + rlen + 2 > sizeof(w->buf))
+		return -ENAMETOOLONG;
+	memmove(w->buf + tlen + (rlen ? 1 : 0), rest, rlen + 1);
+	memcpy(w->buf, target, tlen);
+	if (rlen)
+		w->buf[tlen] = '/';
+	return 0;
+}
+
+/* One component: sets dir, inode, last. -errno ends the walk. */
+static int walk_step(struct walk *w, const char *name, size_t len, struct cred cred)
+{
+	struct dirent *e;
+	int err;
+
+	if (!S_ISDIR(w->inode->mode))
+		return -ENOTDIR;
+	err = inode_permission(w->inode, cred, 1);
+	if (err)
+		return err;
+	if (len > NAME_LEN_MAX)
+		return -ENAMETOOLONG;
+	w->last_len = 0;
+	if (len == 1 && name[0] == '.')
+		return 0;
+	if (len == 2 && name[0] == '.' && name[1] == '.') {
+		walk_set(&w->inode, w->inode->parent);
+		walk_set(&w->dir, w->inode);
+		return 0;
+	}
+	walk_set(&w->dir, w->inode);
+	w->last = name;
+	w->last_len = len;
+	e = dir_find(w->dir, name, len);
+	walk_set(&w->inode, e ? e->inode : NULL);
+	return 0;
+}
+
+static int walk_loop(struct walk *w, struct cred cred, unsigned flags)
+{
+	unsigned links = 0;
+	char *at = w->buf;
+	int err;
+
+	for (;;) {
+		size_t len = 0;
+
+		while (*at == '/')
+			at++;
+		if (!*at)
+			return 0;
+		while (at[len] && at[len] != '/')
+			len++;
+		if (!w->inode)
+			return -ENOENT;
+		err = walk_step(w, at, len, cred);
+		if (err)
+			return err;
+		char *rest = at + len;
+		while (*rest == '/')
+			rest++;
+		w->must_be_dir = !*rest && at[len] == '/';
+		if (w->inode && S_ISLNK(w->inode->mode) &&
+		    (*rest || w->must_be_dir || (flags & WALK_FOLLOW))) {
+			const char *target = w->inode->target;
+
+			if (++links > SYMLINKS_MAX)
+				return -ELOOP;
+			struct inode *from = target[0] == '/' ? inode_root() : w->dir;
+			err = splice_link(w, target, at + len + (at[len] == '/'));
+			if (err)
+				return err;
+			walk_set(&w->inode, from);
+			walk_set(&w->dir, from);
+			w->last_len = 0;
+			at = w->buf;
+			continue;
+		}
+		if (!*rest)
+			return 0;
+		at = rest;
+	}
+}
+
+int walk_path(struct walk *w, struct inode *base, const char *path, size_t len, struct cred cred,
+	      unsigned flags)
+{
+	int err;
+
+	w->dir = w->inode = NULL;
+	w->last = NULL;
+	w->last_len = 0;
+	w->must_be_dir = false;
+	if (len >= FILE_PATH_MAX)
+		return -ENAMETOOLONG;
+	memcpy(w->buf, path, len);
+	w->buf[len] = '\0';
+	if (strlen(w->buf) != len)
+		return -EINVAL;
+	if (path[0] == '/' && len)
+		base = inode_root();
+	walk_set(&w->dir, base);
+	walk_set(&w->inode, base);
+	err = walk_loop(w, cred, flags);
+	if (!err && w->must_be_dir && w->inode && !S_ISDIR(w->inode->mode))
+		err = -ENOTDIR;
+	if (err)
+		walk_end(w);
+	return err;
+}
+
+void walk_end(struct walk *w)
+{
+	walk_set(&w->dir, NULL);
+	walk_set(&w->inode, NULL);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Path walk in the ramfs. */
+#pragma once
+
+#include "inode.h"
+
+struct cred { uint32_t uid, gid; };
+
+struct walk {
+	struct inode *dir;   /* directory of the last component; referenced */
+	struct inode *inode; /* what it names, or NULL when it does not exist; referenced */
+	const char *last;    /* last component, in the walk's own buffer */
+	size_t last_len;     /* 0: the path is a directory itself ("/", ".", "..") */
+	bool must_be_dir;    /* trailing slash */
+	char buf[2 * FILE_PATH_MAX];
+};
+#define WALK_FOLLOW 1u /* follow a symbolic link in the last component */
+
+/* 0, or -ENOENT, -ENOTDIR, -EACCES, -ELOOP, -ENAMETOOLONG. On 0 the caller calls walk_end(). */
+int walk_path(struct walk *w, struct inode *base, const char *path, size_t len, struct cred cred,
+	      unsigned flags);
+void walk_end(struct walk *w);
+/* want: bits of 4 read, 2 write, 1 execute. 0 or -EACCES. */
+int inode_permission(const struct inode *i, struct cred cred, unsigned want);

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#pragma once
+
+#include <fit/fit.h>
+
+void sockmem_init(struct fit *fit);
+/* A node left: its pools go. */
+void sockmem_drop_node(fit_node_t node);
