@@ -33,7 +33,9 @@ typedef int64_t ssize_t_k; /* byte count or -errno, the same width on every buil
 #define __must_check __attribute__((warn_unused_result))
 #define __noreturn __attribute__((noreturn))
 #define __printf(f, a) __attribute__((format(printf, f, a)))
+#ifndef __packed /* libbsd's headers have it too */
 #define __packed __attribute__((packed))
+#endif
 #define __unused_arg __attribute__((unused))
 
 #define PAGE_SHIFT 12

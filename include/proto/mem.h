@@ -146,7 +146,8 @@ struct mem_bind {
 	le32_t reserved;
 	struct mem_bind_run run[];
 };
-#define MEM_BIND_MAX 160
+#define MEM_BIND_MAX 160          /* runs in a message */
+#define MEM_BIND_PAGES_MAX 65536  /* pages in all runs of a message */
 
 /* A dirty line goes home; 4 KiB follow. Binds it first when MEM_WB_BIND is set. */
 #define OP_MEM_WRITEBACK PROTO_OP(PROTO_CLASS_MEM, 14)
@@ -159,4 +160,3 @@ struct mem_writeback {
 	le32_t reserved;
 };
 #define MEM_WB_BIND 1u
-/* Tells that fresh, never bound or no longer mapped numbers are gone; nothing to do if unknown. */

@@ -10,7 +10,7 @@
 #include <kern/log.h>
 #include <kern/mm.h>
 #include <kern/string.h>
-#include <linux/stat.h>
+#include <kern/mode.h>
 #include "path.h"
 
 #define HEADER_LEN 110

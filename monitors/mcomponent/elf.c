@@ -11,7 +11,7 @@
 #include <kern/random.h>
 #include <kern/string.h>
 #include <linux/elf.h>
-#include <linux/stat.h>
+#include <kern/mode.h>
 #include <proto/mem.h>
 #include "path.h"
 #include "server.h"

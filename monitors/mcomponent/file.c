@@ -8,7 +8,7 @@
 #include <kern/string.h>
 #include <kern/timer.h>
 #include <linux/fcntl.h>
-#include <linux/stat.h>
+#include <kern/mode.h>
 #include "file_req.h"
 #include "opens.h"
 #include "page.h"

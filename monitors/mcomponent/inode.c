@@ -12,8 +12,7 @@
 #include <kern/mm.h>
 #include <kern/string.h>
 #include <kern/timer.h>
-#include <linux/stat.h>
-#include "page.h"
+#include <kern/mode.h>
 
 #define FILE_SIZE_MAX (1ULL << 40)
 
@@ -81,22 +80,11 @@ void inode_get(struct inode *i)
 	i->refs++;
 }
 
-static void inode_drop_pages(struct inode *i, uint64_t from_index)
-{
-	uint64_t end = DIV_ROUND_UP(i->size, PAGE_SIZE);
-
-	for (uint64_t n = from_index; n < end; n++) {
-		struct page *p = page_find((struct line_id){ i->object, n });
-		if (p)
-			page_put(p);
-	}
-}
-
 void inode_put(struct inode *i)
 {
 	if (--i->refs || i->nlink)
 		return;
-	inode_drop_pages(i, 0);
+	page_disown(&i->pages, 0);
 	kfree(i->target);
 	HASH_DEL(inodes, i);
 	kmem_cache_free(inode_cache, i);
@@ -180,10 +168,7 @@ bool dir_empty(const struct inode *dir)
 
 struct page *inode_page(struct inode *i, uint64_t index)
 {
-	struct line_id id = { i->object, index };
-	struct page *p = page_find(id);
-
-	return p ? p : page_create(id);
+	return page_owned(&i->pages, (struct line_id){ i->object, index });
 }
 
 ssize_t_k inode_write(struct inode *i, uint64_t off, const void *data, size_t n)
@@ -240,7 +225,7 @@ int inode_truncate(struct inode *i, uint64_t size)
 		if (size % PAGE_SIZE && p && p->data)
 			memset((uint8_t *)p->data + size % PAGE_SIZE, 0,
 			       PAGE_SIZE - size % PAGE_SIZE);
-		inode_drop_pages(i, DIV_ROUND_UP(size, PAGE_SIZE));
+		page_disown(&i->pages, DIV_ROUND_UP(size, PAGE_SIZE));
 	}
 	i->size = size;
 	inode_touch(i, true);

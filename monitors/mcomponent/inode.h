@@ -6,6 +6,7 @@
 #include <proto/file.h>
 #include <sys/queue.h>
 #include <uthash.h>
+#include "page.h"
 
 #define NAME_LEN_MAX 255
 
@@ -25,6 +26,7 @@ struct inode {
 	uint64_t size, version, rdev;
 	uint64_t atime_ns, mtime_ns, ctime_ns;
 	UT_hash_handle hh;
+	struct page_list pages; /* regular files */
 	/* directories */
 	struct inode *parent;
 	struct dirent *names;
@@ -48,7 +50,6 @@ int dir_add(struct inode *dir, const char *name, size_t len, struct inode *child
 void dir_remove(struct inode *dir, struct dirent *e);
 bool dir_empty(const struct inode *dir);
 
-struct page;
 /* Page of a file, made on demand; NULL: no memory. */
 struct page *inode_page(struct inode *i, uint64_t index);
 /* Bytes written, or -ENOMEM, -EFBIG. */

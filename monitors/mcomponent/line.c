@@ -48,16 +48,14 @@ static int fill_private_page(struct vma *v, struct page *p, struct mem_fill_repl
 static struct page *backing_page(struct vma *v, uint64_t addr, int *err)
 {
 	uint64_t index = v->pgoff + (addr - v->start) / PAGE_SIZE;
-	struct line_id id = { v->anon ? v->anon->object : 0, index };
 	struct page *p;
 
 	if (v->inode && index >= DIV_ROUND_UP(v->inode->size, PAGE_SIZE)) {
 		*err = -ENXIO;
 		return NULL;
 	}
-	p = v->inode ? inode_page(v->inode, index) : page_find(id);
-	if (!p)
-		p = page_create(id);
+	p = v->inode ? inode_page(v->inode, index) :
+		page_owned(&v->anon->pages, (struct line_id){ v->anon->object, index });
 	*err = p ? 0 : -ENOMEM;
 	return p;
 }
@@ -161,6 +159,7 @@ static int bind_one(struct space *s, uint64_t addr, struct line_id id)
 static int bind_decode(fit_node_t from, const struct mem_bind *m, size_t len, struct space *s)
 {
 	uint32_t n = le32_get(m->n);
+	uint64_t total = 0;
 
 	if (n > MEM_BIND_MAX || len < sizeof(*m) + n * sizeof(m->run[0]))
 		return -EBADMSG;
@@ -168,7 +167,8 @@ static int bind_decode(fit_node_t from, const struct mem_bind *m, size_t len, st
 		uint64_t addr = le64_get(m->run[i].addr), index = le64_get(m->run[i].index);
 		uint32_t pages = le32_get(m->run[i].pages);
 
-		if (addr % PAGE_SIZE || addr >= SPACE_TOP ||
+		total += pages;
+		if (addr % PAGE_SIZE || addr >= SPACE_TOP || total > MEM_BIND_PAGES_MAX ||
 		    pages > (SPACE_TOP - addr) / PAGE_SIZE)
 			return -EINVAL;
 		for (uint32_t k = 0; k < pages; k++) {

@@ -213,7 +213,7 @@ static int op_mmap(fit_node_t from, const void *msg, size_t len, struct reply *r
 	if (err)
 		return err;
 	if (v.shared && !v.inode) {
-		v.anon = shared_anon_create((v.end - v.start) / PAGE_SIZE);
+		v.anon = shared_anon_create();
 		if (!v.anon)
 			return -ENOMEM;
 	}
@@ -240,9 +240,6 @@ static int mremap_grow_in_place(struct space *s, struct vma *v, uint64_t old_end
 	grown.pgoff += (old_end - v->start) / PAGE_SIZE;
 	grown.start = old_end;
 	grown.end = new_end;
-	if (grown.anon)
-		grown.anon->pages = KMAX(grown.anon->pages,
-					 grown.pgoff + (new_end - old_end) / PAGE_SIZE);
 	return vma_insert(&s->vmas, &grown);
 }
 

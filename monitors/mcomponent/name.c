@@ -4,7 +4,7 @@
 #include <kern/string.h>
 #include <kern/timer.h>
 #include <linux/magic.h>
-#include <linux/stat.h>
+#include <kern/mode.h>
 #include "file_req.h"
 #include "server.h"
 

@@ -55,6 +55,31 @@ struct page *page_create(struct line_id id)
 	return p;
 }
 
+struct page *page_owned(struct page_list *list, struct line_id id)
+{
+	struct page *p = page_find(id);
+
+	if (!p) {
+		p = page_create(id);
+		if (p)
+			LIST_INSERT_HEAD(list, p, owned);
+	}
+	return p;
+}
+
+void page_disown(struct page_list *list, uint64_t from)
+{
+	struct page *p = LIST_FIRST(list), *next;
+
+	for (; p; p = next) {
+		next = LIST_NEXT(p, owned);
+		if (p->id.index < from)
+			continue;
+		LIST_REMOVE(p, owned);
+		page_put(p);
+	}
+}
+
 void page_get(struct page *p)
 {
 	p->refs++;

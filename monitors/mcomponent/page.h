@@ -3,6 +3,7 @@
 #pragma once
 
 #include <kern/types.h>
+#include <sys/queue.h>
 #include <uthash.h>
 
 /* What an object number names; bits 40..47. Bits 48..63 are the home node. */
@@ -21,9 +22,12 @@ struct page {
 	struct line_id id; /* hash key */
 	uint32_t refs;     /* page-table slots, plus one for the file or shared object that owns it */
 	uint64_t seq;      /* of the last write-back stored */
+	LIST_ENTRY(page) owned; /* in the list of that file or object */
 	void *data;        /* NULL: all zero, or its bytes are still at the pComponent */
 	UT_hash_handle hh;
 };
+
+LIST_HEAD(page_list, page);
 
 int page_init(void);
 uint64_t page_object(enum object_kind kind, uint64_t number);
@@ -34,6 +38,10 @@ void page_set_home(uint16_t node);
 struct page *page_find(struct line_id id);
 /* A page with one reference and no bytes. NULL: no memory. The identity must be new. */
 struct page *page_create(struct line_id id);
+/* The page of an owner (file, shared object), made and listed on demand; NULL: no memory. */
+struct page *page_owned(struct page_list *list, struct line_id id);
+/* Takes the owner's pages with index >= from out of its list and drops them. */
+void page_disown(struct page_list *list, uint64_t from);
 void page_get(struct page *p);
 void page_put(struct page *p);
 /* Its bytes, allocated zeroed on first use; NULL: no memory. */

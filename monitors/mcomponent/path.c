@@ -6,7 +6,7 @@
 #include "path.h"
 
 #include <kern/string.h>
-#include <linux/stat.h>
+#include <kern/mode.h>
 
 #define SYMLINKS_MAX 40
 

@@ -12,7 +12,7 @@ static int vma_cmp(const struct vma *a, const struct vma *b)
 {
 	return a->start < b->start ? -1 : a->start > b->start;
 }
-RB_GENERATE_STATIC(vma_tree, vma, node, vma_cmp)
+RB_GENERATE_INTERNAL(vma_tree, vma, node, vma_cmp, static __attribute__((unused)))
 
 static struct kmem_cache *vma_cache;
 static uint64_t next_shared = 1;
@@ -23,12 +23,14 @@ int vma_init(void)
 	return vma_cache ? 0 : -ENOMEM;
 }
 
-struct shared_anon *shared_anon_create(uint64_t pages)
+struct shared_anon *shared_anon_create(void)
 {
 	struct shared_anon *s = kzalloc(sizeof(*s));
 
-	if (s)
-		*s = (struct shared_anon){ page_object(OBJ_SHARED, next_shared++), pages, 1 };
+	if (s) {
+		s->object = page_object(OBJ_SHARED, next_shared++);
+		s->refs = 1;
+	}
 	return s;
 }
 
@@ -36,11 +38,7 @@ void shared_anon_put(struct shared_anon *s)
 {
 	if (--s->refs)
 		return;
-	for (uint64_t n = 0; n < s->pages; n++) {
-		struct page *p = page_find((struct line_id){ s->object, n });
-		if (p)
-			page_put(p);
-	}
+	page_disown(&s->pages, 0);
 	kfree(s);
 }
 

@@ -9,7 +9,7 @@
 /* A shared anonymous object: pages (OBJ_SHARED) that several areas, also of other spaces, map. */
 struct shared_anon {
 	uint64_t object;
-	uint64_t pages; /* upper bound of page numbers, for freeing */
+	struct page_list pages;
 	uint32_t refs;
 };
 
@@ -41,5 +41,5 @@ uint64_t vma_find_gap(struct vma_tree *t, uint64_t len, uint64_t bottom, uint64_
 bool vma_range_free(struct vma_tree *t, uint64_t start, uint64_t end);
 bool vma_is_private_anon(const struct vma *v);
 
-struct shared_anon *shared_anon_create(uint64_t pages);
+struct shared_anon *shared_anon_create(void);
 void shared_anon_put(struct shared_anon *s);

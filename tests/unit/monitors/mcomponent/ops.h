@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Calls an operation of the mComponent the way the dispatcher does, without a fabric. */
+#pragma once
+
+#include "server.h"
+
+/* Status; the reply is in reply_bytes, reply_len. */
+int op_call(uint16_t from, uint16_t op, const void *msg, size_t len);
+extern uint8_t reply_bytes[2 * FIT_MSG_MAX];
+extern size_t reply_len;
+/* Everything a pComponent holds at the start of a test. */
+void ops_setup(void);

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Address spaces, lines and fork through the message handlers; nothing may be left afterwards. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <kern/string.h>
+#include <linux/mman.h>
+#include <proto/mem.h>
+#include <stdlib.h>
+#include "ops.h"
+#include "page.h"
+#include "space.h"
+
+#define P 3 /* the pComponent that calls */
+
+static uint64_t hello(void)
+{
+	assert_int_equal(op_call(P, OP_MEM_HELLO, "", 0), 0);
+	return le64_get(((struct mem_hello_reply *)reply_bytes)->anon_object);
+}
+
+static uint64_t create(void)
+{
+	assert_int_equal(op_call(P, OP_MEM_CREATE, "", 0), 0);
+	return le64_get(((struct mem_as_reply *)reply_bytes)->as);
+}
+
+static int as_op(uint16_t op, uint64_t as)
+{
+	struct mem_as m = { le64(as) };
+
+	return op_call(P, op, &m, sizeof(m));
+}
+
+static uint64_t fork_space(uint64_t as)
+{
+	assert_int_equal(as_op(OP_MEM_FORK, as), 0);
+	return le64_get(((struct mem_as_reply *)reply_bytes)->as);
+}
+
+static int do_mmap(uint64_t as, uint64_t addr, uint64_t len, int prot, int flags, uint64_t *out)
+{
+	struct mem_mmap m = { .as = le64(as), .addr = le64(addr), .len = le64(len),
+		.prot = le32(prot), .flags = le32(flags) };
+	int err = op_call(P, OP_MEM_MMAP, &m, sizeof(m));
+
+	if (!err)
+		*out = le64_get(((struct mem_addr *)reply_bytes)->addr);
+	return err;
+}
+
+static int range_op(uint16_t op, uint64_t as, uint64_t addr, uint64_t len, int prot)
+{
+	struct mem_range m = { le64(as), le64(addr), le64(len), le32(prot), le32(0) };
+
+	return op_call(P, op, &m, sizeof(m));
+}
+
+static int fill(uint64_t as, uint64_t addr, int access, struct mem_fill_reply *out)
+{
+	struct mem_fill m = { le64(as), le64(addr), le32(access), le32(0) };
+	int err = op_call(P, OP_MEM_FILL, &m, sizeof(m));
+
+	memcpy(out, reply_bytes, sizeof(*out));
+	return err;
+}
+
+static int write_back(uint64_t object, uint64_t index, uint64_t seq, uint64_t as, uint64_t addr,
+		      uint8_t byte)
+{
+	static struct { struct mem_writeback m; uint8_t data[PAGE_SIZE]; } w;
+
+	w.m = (struct mem_writeback){ { le64(object), le64(index) }, le64(seq), le64(as), le64(addr),
+		le32(addr ? MEM_WB_BIND : 0), le32(0) };
+	memset(w.data, byte, sizeof(w.data));
+	return op_call(P, OP_MEM_WRITEBACK, &w, sizeof(w));
+}
+
+static void test_mmap_places_and_splits(void **state)
+{
+	uint64_t as = create(), a, b;
+
+	assert_int_equal(do_mmap(as, 0, 3 * PAGE_SIZE, 3, MAP_PRIVATE | MAP_ANONYMOUS, &a), 0);
+	assert_int_equal(do_mmap(as, 0, 1, 3, MAP_PRIVATE | MAP_ANONYMOUS, &b), 0);
+	assert_int_equal(b, a - PAGE_SIZE);
+	assert_int_equal(do_mmap(as, a, PAGE_SIZE, 3,
+				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, &b), -EEXIST);
+	assert_int_equal(range_op(OP_MEM_MUNMAP, as, a + PAGE_SIZE, PAGE_SIZE, 0), 0);
+	assert_int_equal(range_op(OP_MEM_MPROTECT, as, a, 3 * PAGE_SIZE, 1), -ENOMEM);
+	assert_int_equal(do_mmap(as, 0, PAGE_SIZE, 3, MAP_PRIVATE | MAP_ANONYMOUS, &b), 0);
+	assert_int_equal(b, a + PAGE_SIZE);
+	assert_int_equal(range_op(OP_MEM_MPROTECT, as, a, 3 * PAGE_SIZE, 1), 0);
+	assert_int_equal(do_mmap(as, 0x1000, PAGE_SIZE, 3, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, &b),
+			 -EPERM);
+	assert_int_equal(do_mmap(as, 0, UINT64_MAX - 5, 3, MAP_PRIVATE | MAP_ANONYMOUS, &b), -ENOMEM);
+	assert_int_equal(as_op(OP_MEM_EXIT, as), 0);
+	assert_int_equal(as_op(OP_MEM_EXIT, as), -ESRCH);
+}
+
+static void test_rights(void **state)
+{
+	struct mem_fill_reply f;
+	uint64_t as = create(), a;
+
+	assert_int_equal(do_mmap(as, 0, PAGE_SIZE, 1, MAP_PRIVATE | MAP_ANONYMOUS, &a), 0);
+	assert_int_equal(fill(as, a, MEM_WRITE, &f), -EFAULT);
+	assert_int_equal(fill(as, a + PAGE_SIZE, MEM_READ, &f), -EFAULT);
+	assert_int_equal(fill(as, a, MEM_READ, &f), 0);
+	assert_int_equal(le32_get(f.flags), MEM_FILL_FRESH);
+	assert_int_equal(op_call(P + 1, OP_MEM_EXIT, &(struct mem_as){ le64(as) }, 8), -ESRCH);
+	as_op(OP_MEM_EXIT, as);
+}
+
+static void test_fork_copies_on_write_after_eviction(void **state)
+{
+	struct mem_fill_reply f;
+	uint64_t object = hello(), as = create(), child, a, before = page_count();
+
+	assert_int_equal(do_mmap(as, 0, 2 * PAGE_SIZE, 3, MAP_PRIVATE | MAP_ANONYMOUS, &a), 0);
+	assert_int_equal(write_back(object, 1, 1, as, a, 0x11), 0);
+	assert_int_equal(fill(as, a, MEM_WRITE, &f), 0);
+	assert_int_equal(le32_get(f.flags), MEM_FILL_DATA);
+	child = fork_space(as);
+	assert_int_equal(fill(as, a, MEM_READ, &f), 0);
+	assert_int_equal(le32_get(f.flags), MEM_FILL_DATA | MEM_FILL_COW);
+	/* the child's fresh copy goes home; the parent's stays what it was */
+	assert_int_equal(write_back(object, 2, 1, child, a, 0x22), 0);
+	assert_int_equal(fill(child, a, MEM_READ, &f), 0);
+	assert_int_equal(reply_bytes[sizeof(f)], 0x22);
+	assert_int_equal(fill(as, a, MEM_WRITE, &f), 0);
+	assert_int_equal(reply_bytes[sizeof(f)], 0x11);
+	assert_int_equal(le32_get(f.flags), MEM_FILL_DATA);
+	/* stale and foreign write-backs change nothing */
+	assert_int_equal(write_back(object, 2, 1, 0, 0, 0x33), 0);
+	assert_int_equal(fill(child, a, MEM_READ, &f), 0);
+	assert_int_equal(reply_bytes[sizeof(f)], 0x22);
+	assert_int_equal(write_back(object + 1, 2, 9, 0, 0, 0x33), -EPERM);
+	as_op(OP_MEM_EXIT, as);
+	as_op(OP_MEM_EXIT, child);
+	assert_int_equal(page_count(), before);
+}
+
+static void test_bind_runs(void **state)
+{
+	struct { struct mem_bind m; struct mem_bind_run run[2]; } b;
+	struct mem_fill_reply f;
+	uint64_t as, a, before = page_count();
+
+	hello();
+	as = create();
+	assert_int_equal(do_mmap(as, 0x100000, 16 * PAGE_SIZE, 3, MAP_PRIVATE | MAP_ANONYMOUS, &a), 0);
+	b.m.as = le64(as);
+	b.m.n = le32(2);
+	b.run[0] = (struct mem_bind_run){ le64(a), le64(100), le32(8), le32(0) };
+	b.run[1] = (struct mem_bind_run){ le64(a + 15 * PAGE_SIZE), le64(300), le32(2), le32(0) };
+	assert_int_equal(op_call(P, OP_MEM_BIND, &b, sizeof(b)), -EFAULT); /* all or nothing */
+	assert_int_equal(page_count(), before);
+	b.run[1].pages = le32(1);
+	assert_int_equal(op_call(P, OP_MEM_BIND, &b, sizeof(b)), 0);
+	assert_int_equal(op_call(P, OP_MEM_BIND, &b, sizeof(b)), 0); /* again: no change */
+	assert_int_equal(page_count(), before + 9);
+	assert_int_equal(fill(as, a + 15 * PAGE_SIZE, 1, &f), 0);
+	assert_int_equal(le64_get(f.line.index), 300);
+	b.m.n = le32(1000);
+	assert_int_equal(op_call(P, OP_MEM_BIND, &b, sizeof(b)), -EBADMSG);
+	as_op(OP_MEM_EXIT, as);
+	assert_int_equal(page_count(), before);
+}
+
+static void test_mremap_moves_lines(void **state)
+{
+	struct mem_mremap m;
+	struct mem_fill_reply f;
+	uint64_t object = hello(), as = create(), a, b;
+
+	assert_int_equal(do_mmap(as, 0, 2 * PAGE_SIZE, 3, MAP_PRIVATE | MAP_ANONYMOUS, &a), 0);
+	assert_int_equal(write_back(object, 50, 1, as, a + PAGE_SIZE, 0x55), 0);
+	m = (struct mem_mremap){ le64(as), le64(a), le64(2 * PAGE_SIZE), le64(64 * PAGE_SIZE),
+		le64(0), le32(MREMAP_MAYMOVE), le32(0) };
+	assert_int_equal(op_call(P, OP_MEM_MREMAP, &m, sizeof(m)), 0);
+	b = le64_get(((struct mem_addr *)reply_bytes)->addr);
+	assert_int_not_equal(a, b);
+	assert_int_equal(fill(as, b + PAGE_SIZE, 1, &f), 0);
+	assert_int_equal(reply_bytes[sizeof(f)], 0x55);
+	assert_int_equal(fill(as, a, 1, &f), -EFAULT);
+	as_op(OP_MEM_EXIT, as);
+}
+
+static void test_shared_anonymous_survives_fork(void **state)
+{
+	struct mem_fill_reply f, g;
+	uint64_t as = create(), child, a, before = page_count();
+
+	assert_int_equal(do_mmap(as, 0, 4 * PAGE_SIZE, 3, MAP_SHARED | MAP_ANONYMOUS, &a), 0);
+	child = fork_space(as);
+	assert_int_equal(fill(as, a, MEM_WRITE, &f), 0);
+	assert_int_equal(fill(child, a, MEM_WRITE, &g), 0);
+	assert_memory_equal(&f.line, &g.line, sizeof(f.line));
+	assert_int_equal(le32_get(f.flags) & MEM_FILL_COW, 0);
+	as_op(OP_MEM_EXIT, as);
+	assert_int_equal(fill(child, a, MEM_WRITE, &g), 0);
+	as_op(OP_MEM_EXIT, child);
+	assert_int_equal(page_count(), before);
+}
+
+/* Any bytes in any operation: an errno, and nothing kept once the spaces are gone. */
+static void test_random_messages(void **state)
+{
+	static const uint16_t ops[] = { OP_MEM_MMAP, OP_MEM_MUNMAP, OP_MEM_MPROTECT, OP_MEM_MREMAP,
+		OP_MEM_BRK, OP_MEM_FILL, OP_MEM_DONTNEED, OP_MEM_BIND, OP_MEM_FORK };
+	uint64_t before = page_count(), as;
+
+	srand(1);
+	for (unsigned round = 0; round < 30; round++) {
+		hello();
+		as = create();
+		for (unsigned i = 0; i < 600; i++) {
+			uint64_t w[16] = { as };
+			for (unsigned k = 1; k < 16; k++)
+				w[k] = rand() % 3 ? (uint64_t)(rand() % 64) * PAGE_SIZE :
+					(uint64_t)rand() << (rand() % 33);
+			if (rand() % 2)
+				w[1] = 0x7ffffff00000 - w[1];
+			op_call(P, ops[(unsigned)rand() % ARRAY_SIZE(ops)], w, sizeof(w));
+		}
+		space_destroy_owner(P);
+		assert_int_equal(space_count(), 0);
+		assert_int_equal(page_count(), before);
+	}
+}
+
+static int setup(void **state)
+{
+	ops_setup();
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_mmap_places_and_splits),
+		cmocka_unit_test(test_rights),
+		cmocka_unit_test(test_fork_copies_on_write_after_eviction),
+		cmocka_unit_test(test_bind_runs),
+		cmocka_unit_test(test_mremap_moves_lines),
+		cmocka_unit_test(test_shared_anonymous_survives_fork),
+		cmocka_unit_test(test_random_messages),
+	};
+
+	return cmocka_run_group_tests_name("space", tests, setup, NULL);
+}
