@@ -42,6 +42,11 @@ struct uspace_ops {
 void uspace_set_ops(const struct uspace_ops *ops);
 /* Leaves the kernel with these registers, on a thread whose ops load its page table. */
 __noreturn void uspace_enter(const struct uregs *r);
+/*
+ * Makes a thread that is in user mode on this CPU pass through leave() soon. Who wants something of
+ * a running thread sets its flag, then kicks its CPU; a thread that is not running passes by itself.
+ */
+void uspace_kick(int cpu);
 /* The registers of the current thread's user mode while it is in the kernel. */
 struct uregs *uspace_regs(void);
 /* First user registers with sane segments and flags; rip and rsp given, others 0. */
@@ -104,3 +109,5 @@ struct fpu_state { alignas(16) uint8_t area[512]; };
 void fpu_init(struct fpu_state *f);
 void fpu_save(struct fpu_state *f);
 void fpu_load(const struct fpu_state *f);
+/* Makes bytes that a program wrote (a signal frame) safe for fpu_load(). */
+void fpu_sanitize(struct fpu_state *f);
