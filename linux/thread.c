@@ -205,7 +205,7 @@ void thread_park(uint64_t deadline_ns)
 	if (atomic_compare_exchange_strong(&t->park, &expect, PARK_PARKED))
 		futex(&t->park, FUTEX_WAIT_BITSET_PRIVATE, PARK_PARKED,
 		      deadline_ns ? &until : NULL);
-	atomic_store(&t->park, PARK_EMPTY);
+	atomic_exchange(&t->park, PARK_EMPTY); /* reads the token: what came before it is seen */
 }
 
 void thread_unpark(struct thread *t)
