@@ -46,7 +46,7 @@ void kernel_main(void)
 {
 	cmdline_init(arch_cmdline());
 	log_init();
-	page_init();
+	page_alloc_init();
 	slab_init();
 	copy_select();
 	clock_wall_init();

@@ -271,7 +271,7 @@ static void region_add(uint64_t pfn, uint64_t end)
 	}
 }
 
-void page_init(void)
+void page_alloc_init(void)
 {
 	const struct arch_mem_region *r;
 	unsigned n = arch_mem_regions(&r), big = 0;

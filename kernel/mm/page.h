@@ -18,7 +18,7 @@ struct page {
 	void *slab;
 };
 
-void page_init(void);
+void page_alloc_init(void);
 /* The page that kva lies in; NULL when that is no RAM of ours. */
 struct page *page_of(const void *kva);
 /* Fills total_pages and free_pages. */

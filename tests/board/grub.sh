@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 build=${BUILD:-build}
-image=$build/mcomponent.elf
+image=$build/manager.elf
 iso=$build/test/grub.iso
 tree=$build/test/grub
 
