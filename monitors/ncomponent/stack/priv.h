@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Shared by the files of stack/ only. */
+#pragma once
+
+#include "lwip/netif.h"
+#include "lwip/pbuf.h"
+
+#include <dev/netdev.h>
+#include <kern/loop.h>
+#include <kern/mm.h>
+
+#include "stack/stack.h"
+
+/* A frame on its way out: the pbuf chain is referenced until the device is done with it. */
+struct stack_tx {
+	struct nettx tx;
+	struct pbuf *p;
+	struct stack *stack;
+	struct stack_tx *next; /* free list */
+};
+/* A piece of a frame that came in, wrapped for lwIP. */
+struct stack_rx {
+	struct pbuf_custom pc; /* first: lwIP frees by this address */
+	struct netbuf *nb;
+	struct stack_rx *next; /* free list */
+};
+
+struct stack {
+	struct netif netif;
+	struct netdev *dev;
+	struct loop *loop;
+	struct loop_source source;
+	struct stack_tx *held;     /* built, waits for a companion or for the end of the round */
+	struct stack_tx *tx_free;
+	struct stack_rx *rx_free;
+	bool tx_blocked;           /* the ring was full: tx_room() will come */
+	struct kmem_cache *tcp_cache;
+	bool running;              /* the loop has entered us: from now on only it may */
+	uint8_t ext_id;            /* lwIP's slot for struct stack_tcp in a PCB */
+	uint64_t stats_at_ns;
+};
+
+/* The one instance of this copy of the stack. */
+struct stack *stack_instance(void);
+
+int stack_netif_init(struct stack *s, const struct stack_config *cfg);
+bool stack_netif_flush(struct stack *s);
+/* Which checksums (NETIF_CHECKSUM_CHECK_*) lwIP verifies in the packets that follow. */
+void stack_netif_checks(struct stack *s, u16_t checks);
+int stack_errno(err_t e);
+void stack_tcp_init(struct stack *s);

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The TCP/IP stack as the rest of the nComponent sees it; lwIP's own headers stay inside stack/.
+ *
+ * One context: everything here is called from the loop the stack was created on, callbacks
+ * included, and asserts so. Addresses and ports are in host byte order. Errors are 0 or -errno.
+ * One instance per linked copy of the stack; a second core or NIC links a second, prefixed copy.
+ */
+#pragma once
+
+#include <kern/counter.h>
+#include <kern/types.h>
+
+struct loop;
+struct netdev;
+struct stack;
+struct stack_tcp; /* one connection or listener; its owner releases or aborts it exactly once */
+struct stack_buf; /* received bytes, still where the NIC put them */
+
+#define LWIP_COUNTERS(X)                                                                          \
+	X(rx_frames) X(rx_bytes) X(tx_frames) X(tx_bytes) X(tx_linearized) X(tx_full)             \
+	X(tx_dropped) X(rx_nomem) X(rx_malformed) X(rx_unverified) X(tcp_tx_bytes) X(tcp_rx_bytes) \
+	X(accepts) X(connects) X(aborts) X(tcp_retransmits) X(tcp_drops) X(tcp_csum_errors)       \
+	X(tcp_memerr) X(ip_drops)
+COUNTERS_DECLARE(lwip, LWIP_COUNTERS);
+
+struct stack_config {
+	struct netdev *dev;
+	struct loop *loop;
+	uint32_t ip;
+	uint8_t prefix_len;
+	uint32_t gateway;      /* 0: none */
+	uint32_t time_wait_ms; /* 0: default */
+};
+#define STACK_TIME_WAIT_MS_DEFAULT 10000
+
+/* NULL and *err: -EBUSY (second instance, or the netdev is attached), -ENOMEM, -EINVAL. */
+struct stack *stack_create(const struct stack_config *cfg, int *err);
+uint32_t stack_ip(const struct stack *s);
+/* Hands what was queued for the NIC to it, with one doorbell. The stack's own source does it at
+ * the end of every round of the loop; who cannot wait calls it. */
+void stack_flush(struct stack *s);
+/* True while a connection without an owner (TIME_WAIT, FIN under way) holds the port. ip 0: any. */
+bool stack_port_lingers(struct stack *s, uint32_t ip, uint16_t port);
+
+struct stack_tcp_ops {
+	/* connect() succeeded; failure is error(). */
+	void (*connected)(struct stack_tcp *t, void *arg);
+	/* The peer acknowledged so many more payload bytes: their memory is the owner's again. */
+	void (*sent)(struct stack_tcp *t, void *arg, uint32_t bytes);
+	/* b belongs to the callee, one piece a call. NULL: the peer sent FIN. */
+	void (*recv)(struct stack_tcp *t, void *arg, struct stack_buf *b);
+	/* The connection is gone; t is still to be released. err: positive errno; 0: it ended
+	 * in order (both FINs acknowledged). */
+	void (*error)(struct stack_tcp *t, void *arg, int err);
+	/* Listener: a connection. 0: taken (stack_tcp_set_owner() was called); else it is reset. */
+	int (*accept)(struct stack_tcp *listener, void *arg, struct stack_tcp *conn);
+};
+
+struct stack_tcp *stack_tcp_open(struct stack *s, const struct stack_tcp_ops *ops, void *arg);
+void stack_tcp_set_owner(struct stack_tcp *t, const struct stack_tcp_ops *ops, void *arg);
+int __must_check stack_tcp_bind(struct stack_tcp *t, uint32_t ip, uint16_t port);
+/* backlog: connections not yet accepted, half-open ones included, at most 255. Again: changes it. */
+int __must_check stack_tcp_listen(struct stack_tcp *t, unsigned backlog);
+/* An accepted connection no longer counts against the backlog. */
+void stack_tcp_backlog_done(struct stack_tcp *t);
+/* Bound before. Ends with connected() or error(). */
+int __must_check stack_tcp_connect(struct stack_tcp *t, uint32_t ip, uint16_t port);
+
+/*
+ * Queues len bytes (at most 65535) without copying: they stay unchanged until sent() has counted
+ * them. more: no PSH. 0; -ENOBUFS: not now, after the next sent(); -EPIPE, -ENOTCONN.
+ */
+int __must_check stack_tcp_write(struct stack_tcp *t, const void *data, uint32_t len, bool more);
+/* Bytes that stack_tcp_write() takes now. */
+uint32_t stack_tcp_room(const struct stack_tcp *t);
+/* Builds segments of what was queued, as window and Nagle allow. */
+void stack_tcp_output(struct stack_tcp *t);
+/* The reader is done with so many bytes: opens the window. */
+void stack_tcp_recved(struct stack_tcp *t, uint32_t bytes);
+/* FIN after everything written. Data can still arrive. */
+int __must_check stack_tcp_shutdown(struct stack_tcp *t);
+/* Ends in the background (FIN if none was sent); nothing is reported any more; t is gone. Only when
+ * all written bytes are acknowledged. */
+void stack_tcp_release(struct stack_tcp *t);
+/* RST; t is gone. */
+void stack_tcp_abort(struct stack_tcp *t);
+/* True while lwIP still has the connection. */
+bool stack_tcp_alive(const struct stack_tcp *t);
+
+/* Level, name and values as in setsockopt(2). -ENOPROTOOPT: not one the stack knows. */
+int __must_check stack_tcp_setopt(struct stack_tcp *t, uint32_t level, uint32_t name,
+				  uint32_t value);
+struct stack_tcp_name {
+	uint32_t local_ip, remote_ip;
+	uint16_t local_port, remote_port;
+	uint16_t mss;
+};
+void stack_tcp_name(const struct stack_tcp *t, struct stack_tcp_name *out);
+struct stack_tcp_info {
+	uint8_t state;        /* TCP_ESTABLISHED ... as in tcp_info */
+	uint8_t retransmits;
+	uint32_t snd_cwnd;    /* bytes */
+	uint32_t snd_wnd, rcv_wnd;
+	uint32_t rtt_us;
+	uint16_t mss;
+};
+void stack_tcp_info(const struct stack_tcp *t, struct stack_tcp_info *out);
+
+void *stack_buf_data(const struct stack_buf *b);
+uint32_t stack_buf_len(const struct stack_buf *b);
+/* References; the last put gives the buffer back to the NIC. */
+void stack_buf_get(struct stack_buf *b);
+void stack_buf_put(struct stack_buf *b);

@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * TCP connections on lwIP's raw API, without its traps: a struct stack_tcp outlives its PCB (lwIP frees
+ * PCBs in TIME_WAIT and LAST_ACK on its own; the ext-arg's destroy callback tells us), and an abort or
+ * release asked for inside a callback is done when the callback returns, as lwIP demands ERR_ABRT there.
+ *
+ * Invariant: t->pcb is NULL or a PCB that lwIP has, whose ext-arg points back to t. A PCB without an
+ * ext-arg has no owner: it ends by itself.
+ */
+#define LOG_SUBSYS "stack"
+#include <asm-generic/socket.h>
+#include <kern/log.h>
+#include <linux/in.h>
+#include <linux/tcp.h>
+
+#include "lwip/priv/tcp_priv.h"
+#include "lwip/tcp.h"
+#include "stack/priv.h"
+
+struct stack_tcp {
+	struct stack *stack;
+	struct tcp_pcb *pcb;
+	const struct stack_tcp_ops *ops;
+	void *arg;
+	bool in_callback;
+	bool free_after;   /* released or aborted inside a callback */
+	bool abort_after;
+};
+
+static void on_destroy(u8_t id, void *data)
+{
+	struct stack_tcp *t = data;
+
+	if (t)
+		t->pcb = NULL;
+}
+static const struct tcp_ext_arg_callbacks ext_callbacks = { .destroy = on_destroy };
+
+void stack_tcp_init(struct stack *s)
+{
+	s->ext_id = tcp_ext_arg_alloc_id();
+	s->tcp_cache = kmem_cache_create("stack_tcp", sizeof(struct stack_tcp), CACHE_LINE);
+}
+
+/* ---- callbacks from lwIP ---- */
+
+static void enter(struct stack_tcp *t)
+{
+	kassert(!t->in_callback);
+	t->in_callback = true;
+}
+
+/* Carries out what the callback asked for. */
+static err_t leave(struct stack_tcp *t)
+{
+	struct tcp_pcb *pcb = t->pcb;
+	bool abort = t->abort_after && pcb;
+
+	t->in_callback = false;
+	if (t->free_after)
+		kmem_cache_free(t->stack->tcp_cache, t);
+	if (abort) {
+		tcp_abort(pcb);
+		return ERR_ABRT;
+	}
+	return ERR_OK;
+}
+
+static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
+{
+	struct stack_tcp *t = arg;
+
+	if (!t)
+		return ERR_OK;
+	counter_add(lwip, connects, 1);
+	enter(t);
+	t->ops->connected(t, t->arg);
+	return leave(t);
+}
+
+static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
+{
+	struct stack_tcp *t = arg;
+
+	if (!t)
+		return ERR_OK;
+	enter(t);
+	t->ops->sent(t, t->arg, len);
+	return leave(t);
+}
+
+static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
+{
+	struct stack_tcp *t = arg;
+
+	if (!t) {
+		if (p)
+			pbuf_free(p);
+		return ERR_OK;
+	}
+	enter(t);
+	if (!p)
+		t->ops->recv(t, t->arg, NULL);
+	while (p) {
+		struct pbuf *rest = p->next;
+		if (rest)
+			pbuf_ref(rest); /* p's reference to it ends with the chain */
+		pbuf_dechain(p);
+		if (!p->len || t->free_after) {
+			pbuf_free(p);
+		} else {
+			counter_add(lwip, tcp_rx_bytes, p->len);
+			t->ops->recv(t, t->arg, (struct stack_buf *)p);
+		}
+		p = rest;
+	}
+	return leave(t);
+}
+
+static void on_error(void *arg, err_t err)
+{
+	struct stack_tcp *t = arg;
+
+	if (!t)
+		return;
+	t->pcb = NULL; /* freed by lwIP just before or just after */
+	int e = err == ERR_CLSD ? 0 : err == ERR_RST ? ECONNRESET : ETIMEDOUT;
+	enter(t);
+	t->ops->error(t, t->arg, e);
+	(void)leave(t);
+}
+
+static void adopt(struct stack_tcp *t, struct tcp_pcb *pcb)
+{
+	t->pcb = pcb;
+	tcp_arg(pcb, t);
+	tcp_ext_arg_set_callbacks(pcb, t->stack->ext_id, &ext_callbacks);
+	tcp_ext_arg_set(pcb, t->stack->ext_id, t);
+	if (pcb->state == LISTEN)
+		return;
+	tcp_recv(pcb, on_recv);
+	tcp_sent(pcb, on_sent);
+	tcp_err(pcb, on_error);
+}
+
+static void disown(struct stack_tcp *t)
+{
+	struct tcp_pcb *pcb = t->pcb;
+
+	t->pcb = NULL;
+	tcp_arg(pcb, NULL);
+	tcp_ext_arg_set(pcb, t->stack->ext_id, NULL);
+}
+
+static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
+{
+	struct stack_tcp *l = arg;
+
+	if (!pcb || err != ERR_OK || !l)
+		return ERR_VAL;
+	struct stack_tcp *t = kmem_cache_alloc(l->stack->tcp_cache);
+	if (!t)
+		return ERR_MEM;
+	t->stack = l->stack;
+	adopt(t, pcb);
+	tcp_backlog_delayed(pcb);
+	enter(l);
+	int e = l->ops->accept(l, l->arg, t);
+	(void)leave(l);
+	if (!e) {
+		counter_add(lwip, accepts, 1);
+		return ERR_OK;
+	}
+	disown(t);
+	kmem_cache_free(t->stack->tcp_cache, t);
+	tcp_abort(pcb);
+	return ERR_ABRT;
+}
+
+/* ---- for the owner ---- */
+
+struct stack_tcp *stack_tcp_open(struct stack *s, const struct stack_tcp_ops *ops, void *arg)
+{
+	stack_assert_context();
+	struct stack_tcp *t = kmem_cache_alloc(s->tcp_cache);
+	struct tcp_pcb *pcb = t ? tcp_new_ip_type(IPADDR_TYPE_V4) : NULL;
+
+	if (!pcb) {
+		if (t)
+			kmem_cache_free(s->tcp_cache, t);
+		return NULL;
+	}
+	t->stack = s;
+	stack_tcp_set_owner(t, ops, arg);
+	ip_set_option(pcb, SOF_REUSEADDR);
+	adopt(t, pcb);
+	return t;
+}
+
+void stack_tcp_set_owner(struct stack_tcp *t, const struct stack_tcp_ops *ops, void *arg)
+{
+	t->ops = ops;
+	t->arg = arg;
+}
+
+int stack_tcp_bind(struct stack_tcp *t, uint32_t ip, uint16_t port)
+{
+	ip_addr_t a;
+
+	stack_assert_context();
+	ip_addr_set_ip4_u32(&a, lwip_htonl(ip));
+	return t->pcb ? stack_errno(tcp_bind(t->pcb, &a, port)) : -EINVAL;
+}
+
+int stack_tcp_listen(struct stack_tcp *t, unsigned backlog)
+{
+	err_t err;
+	u8_t n = (u8_t)(backlog < 1 ? 1 : KMIN(backlog, 255u));
+
+	stack_assert_context();
+	struct tcp_pcb *pcb = t->pcb;
+	if (!pcb)
+		return -EINVAL;
+	if (pcb->state == LISTEN) {
+		tcp_backlog_set((struct tcp_pcb_listen *)pcb, n);
+		return 0;
+	}
+	if (pcb->state != CLOSED)
+		return -EINVAL;
+	disown(t);
+	struct tcp_pcb *l = tcp_listen_with_backlog_and_err(pcb, n, &err);
+	if (!l) {
+		adopt(t, pcb);
+		return stack_errno(err);
+	}
+	adopt(t, l);
+	tcp_accept(l, on_accept);
+	return 0;
+}
+
+void stack_tcp_backlog_done(struct stack_tcp *t)
+{
+	if (t->pcb)
+		tcp_backlog_accepted(t->pcb);
+}
+
+int stack_tcp_connect(struct stack_tcp *t, uint32_t ip, uint16_t port)
+{
+	ip_addr_t a;
+
+	stack_assert_context();
+	if (!t->pcb || t->pcb->state != CLOSED)
+		return -EISCONN;
+	ip_addr_set_ip4_u32(&a, lwip_htonl(ip));
+	return stack_errno(tcp_connect(t->pcb, &a, port, on_connected));
+}
+
+int stack_tcp_write(struct stack_tcp *t, const void *data, uint32_t len, bool more)
+{
+	stack_assert_context();
+	kassert(len && len <= 0xffff);
+	if (!t->pcb)
+		return -EPIPE;
+	err_t err = tcp_write(t->pcb, data, (u16_t)len, more ? TCP_WRITE_FLAG_MORE : 0);
+	if (err == ERR_OK)
+		counter_add(lwip, tcp_tx_bytes, len);
+	return stack_errno(err);
+}
+
+uint32_t stack_tcp_room(const struct stack_tcp *t)
+{
+	if (!t->pcb || tcp_sndqueuelen(t->pcb) >= TCP_SND_QUEUELEN)
+		return 0;
+	return tcp_sndbuf(t->pcb);
+}
+
+void stack_tcp_output(struct stack_tcp *t)
+{
+	stack_assert_context();
+	if (t->pcb)
+		tcp_output(t->pcb); /* an error leaves the segment queued: timers and tcp_txnow() */
+}
+
+void stack_tcp_recved(struct stack_tcp *t, uint32_t bytes)
+{
+	stack_assert_context();
+	while (t->pcb && bytes) {
+		u16_t n = (u16_t)KMIN(bytes, 0xffffu);
+		tcp_recved(t->pcb, n);
+		bytes -= n;
+	}
+}
+
+int stack_tcp_shutdown(struct stack_tcp *t)
+{
+	stack_assert_context();
+	return t->pcb ? stack_errno(tcp_shutdown(t->pcb, 0, 1)) : -ENOTCONN;
+}
+
+static void end(struct stack_tcp *t, bool abort)
+{
+	stack_assert_context();
+	struct tcp_pcb *pcb = t->pcb;
+
+	kassert(!t->in_callback || !pcb || pcb->state != LISTEN);
+	if (abort && t->in_callback) {
+		if (pcb)
+			disown(t);
+		t->pcb = pcb; /* for leave() */
+		t->abort_after = true;
+		t->free_after = true;
+		return;
+	}
+	if (pcb) {
+		disown(t);
+		if (abort && pcb->state != LISTEN)
+			tcp_abort(pcb);
+		else
+			(void)tcp_close(pcb); /* queues the FIN itself when memory is short */
+	}
+	if (t->in_callback)
+		t->free_after = true;
+	else
+		kmem_cache_free(t->stack->tcp_cache, t);
+}
+
+void stack_tcp_release(struct stack_tcp *t)
+{
+	end(t, false);
+}
+
+void stack_tcp_abort(struct stack_tcp *t)
+{
+	counter_add(lwip, aborts, 1);
+	end(t, true);
+}
+
+bool stack_tcp_alive(const struct stack_tcp *t)
+{
+	return t->pcb != NULL;
+}
+
+static void set_flag(struct tcp_pcb *pcb, uint16_t flag, bool on)
+{
+	if (on)
+		tcp_set_flags(pcb, flag);
+	else
+		tcp_clear_flags(pcb, flag);
+}
+
+static int set_tcp_option(struct tcp_pcb *pcb, uint32_t name, uint32_t value)
+{
+	switch (name) {
+	case TCP_NODELAY:
+		set_flag(pcb, TF_NODELAY, value != 0);
+		if (value)
+			tcp_output(pcb);
+		return 0;
+	case TCP_KEEPIDLE:
+		pcb->keep_idle = value * 1000;
+		return 0;
+	case TCP_KEEPINTVL:
+		pcb->keep_intvl = value * 1000;
+		return 0;
+	case TCP_KEEPCNT:
+		pcb->keep_cnt = value;
+		return 0;
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+int stack_tcp_setopt(struct stack_tcp *t, uint32_t level, uint32_t name, uint32_t value)
+{
+	stack_assert_context();
+	struct tcp_pcb *pcb = t->pcb;
+
+	if (!pcb)
+		return -EINVAL;
+	if (level == SOL_SOCKET && name == SO_KEEPALIVE) {
+		if (value)
+			ip_set_option(pcb, SOF_KEEPALIVE);
+		else
+			ip_reset_option(pcb, SOF_KEEPALIVE);
+		return 0;
+	}
+	if (level == IPPROTO_IP && name == IP_TOS) {
+		pcb->tos = (u8_t)value;
+		return 0;
+	}
+	if (level == IPPROTO_IP && name == IP_TTL && value >= 1 && value <= 255) {
+		pcb->ttl = (u8_t)value;
+		return 0;
+	}
+	if (level != IPPROTO_TCP || pcb->state == LISTEN)
+		return -ENOPROTOOPT;
+	return set_tcp_option(pcb, name, value);
+}
+
+void stack_tcp_name(const struct stack_tcp *t, struct stack_tcp_name *out)
+{
+	const struct tcp_pcb *pcb = t->pcb;
+
+	*out = (struct stack_tcp_name){ 0 };
+	if (!pcb)
+		return;
+	out->local_ip = lwip_ntohl(pcb->local_ip.addr);
+	out->local_port = pcb->local_port;
+	if (pcb->state == LISTEN)
+		return;
+	out->remote_ip = lwip_ntohl(pcb->remote_ip.addr);
+	out->remote_port = pcb->remote_port;
+	out->mss = pcb->mss;
+}
+
+/* lwIP's states in the numbers of <linux/tcp.h>'s users (TCP_ESTABLISHED = 1 ...). */
+static uint8_t linux_state(enum tcp_state s)
+{
+	static const uint8_t map[] = { [CLOSED] = 7, [LISTEN] = 10, [SYN_SENT] = 2, [SYN_RCVD] = 3,
+		[ESTABLISHED] = 1, [FIN_WAIT_1] = 4, [FIN_WAIT_2] = 5, [CLOSE_WAIT] = 8,
+		[CLOSING] = 11, [LAST_ACK] = 9, [TIME_WAIT] = 6 };
+
+	return map[s];
+}
+
+void stack_tcp_info(const struct stack_tcp *t, struct stack_tcp_info *out)
+{
+	const struct tcp_pcb *pcb = t->pcb;
+
+	*out = (struct stack_tcp_info){ .state = linux_state(pcb ? pcb->state : CLOSED) };
+	if (!pcb || pcb->state == LISTEN)
+		return;
+	out->retransmits = pcb->nrtx;
+	out->snd_cwnd = pcb->cwnd;
+	out->snd_wnd = pcb->snd_wnd;
+	out->rcv_wnd = pcb->rcv_wnd;
+	out->rtt_us = (uint32_t)(pcb->sa >> 3) * TCP_SLOW_INTERVAL * 1000;
+	out->mss = pcb->mss;
+}
+
+/* ---- received bytes ---- */
+
+void *stack_buf_data(const struct stack_buf *b)
+{
+	return ((const struct pbuf *)b)->payload;
+}
+
+uint32_t stack_buf_len(const struct stack_buf *b)
+{
+	return ((const struct pbuf *)b)->len;
+}
+
+void stack_buf_get(struct stack_buf *b)
+{
+	stack_assert_context();
+	pbuf_ref((struct pbuf *)b);
+}
+
+void stack_buf_put(struct stack_buf *b)
+{
+	stack_assert_context();
+	pbuf_free((struct pbuf *)b);
+}
