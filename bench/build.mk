@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The benchmarks' static program, for the rack, for Linux, and for the client outside.
+
+TCPBENCH := $(BUILD)/bench/tcpbench
+RAMFS_PROGRAMS += $(TCPBENCH)
+$(TCPBENCH): bench/tcpbench.c
+	@mkdir -p $(@D)
+	@echo "  HOSTCC  $<"
+	@$(CC) -std=gnu11 -O2 -g $(WARN) -static -o $@ $<
+
+#: make bench    the paper's figures: latency and throughput of rack and Linux, hop floor, FIT
+.PHONY: bench
+bench: setup-quiet
+	@scripts/setup -q --bench
+	@$(MAKE) -s images $(TCPBENCH)
+	@bench/run

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * TCP latency and throughput between a client and a server that are this same static program: the
+ * server runs on the rack or on Linux, the client always natively outside (bench/run).
+ *
+ *   tcpbench server PORT                          serves clients one after the other, until killed
+ *   tcpbench client ADDR PORT echo|in|out SIZE N  one measurement, printed as one line of CSV
+ *
+ * echo: N times SIZE bytes there and back, after a warm-up. in: N messages of SIZE bytes to the
+ * server. out: N messages of SIZE bytes from it. The client says what it wants in struct ask.
+ * "us" is half a round trip for echo: median, 10th and 99th percentile, least; "mbps" is 10^6 bits a second.
+ * Left out: any concurrency; the server has one thread, as the programs it is compared with.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SIZE_MAX_ 65536
+#define WARM_UP 100
+
+enum op { OP_ECHO = 1, OP_IN = 2, OP_OUT = 3 };
+
+struct ask {
+	uint32_t op, size, n, reserved;
+};
+
+static char buf[SIZE_MAX_];
+
+static _Noreturn void die(const char *what)
+{
+	fprintf(stderr, "tcpbench: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+/* Reads exactly n bytes; false at the end of the stream or an error. */
+static int read_all(int fd, void *p, size_t n)
+{
+	for (size_t got = 0; got < n;) {
+		ssize_t r = read(fd, (char *)p + got, n - got);
+
+		if (r <= 0)
+			return 0;
+		got += (size_t)r;
+	}
+	return 1;
+}
+
+static int write_all(int fd, const void *p, size_t n)
+{
+	for (size_t put = 0; put < n;) {
+		ssize_t r = write(fd, (const char *)p + put, n - put);
+
+		if (r <= 0)
+			return 0;
+		put += (size_t)r;
+	}
+	return 1;
+}
+
+static void no_delay(int fd)
+{
+	int one = 1;
+
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)))
+		die("TCP_NODELAY");
+}
+
+/* ---- server ---------------------------------------------------------------------------------- */
+static void serve_echo(int fd, const struct ask *a)
+{
+	for (uint32_t i = 0; i < a->n; i++)
+		if (!read_all(fd, buf, a->size) || !write_all(fd, buf, a->size))
+			return;
+}
+
+static void serve_in(int fd, const struct ask *a)
+{
+	uint64_t left = (uint64_t)a->size * a->n;
+	char done = 'd';
+
+	/* as much at a time as there is: how the bytes were cut is the sender's affair */
+	while (left) {
+		ssize_t r = read(fd, buf, left < sizeof(buf) ? left : sizeof(buf));
+
+		if (r <= 0)
+			return;
+		left -= (uint64_t)r;
+	}
+	(void)write_all(fd, &done, 1);
+}
+
+static void serve_out(int fd, const struct ask *a)
+{
+	for (uint32_t i = 0; i < a->n; i++)
+		if (!write_all(fd, buf, a->size))
+			return;
+}
+
+static void serve(int fd)
+{
+	struct ask a;
+
+	while (read_all(fd, &a, sizeof(a)) && a.size && a.size <= sizeof(buf)) {
+		if (a.op == OP_ECHO)
+			serve_echo(fd, &a);
+		else if (a.op == OP_IN)
+			serve_in(fd, &a);
+		else
+			serve_out(fd, &a);
+	}
+}
+
+static int server(int port)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (fd < 0)
+		die("socket");
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)))
+		die("SO_REUSEADDR");
+	if (bind(fd, (struct sockaddr *)&sin, sizeof(sin)))
+		die("bind");
+	if (listen(fd, 16))
+		die("listen");
+	for (;;) {
+		int c = accept(fd, NULL, NULL);
+
+		if (c < 0) {
+			if (errno == EINTR || errno == ECONNABORTED)
+				continue;
+			die("accept");
+		}
+		no_delay(c);
+		serve(c);
+		close(c);
+	}
+}
+
+/* ---- client ---------------------------------------------------------------------------------- */
+static double now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int dial(const char *addr, int port)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (fd < 0)
+		die("socket");
+	if (inet_pton(AF_INET, addr, &sin.sin_addr) != 1) {
+		errno = EINVAL;
+		die(addr);
+	}
+	if (connect(fd, (struct sockaddr *)&sin, sizeof(sin)))
+		die(addr);
+	no_delay(fd);
+	return fd;
+}
+
+static void client_echo(int fd, struct ask a)
+{
+	double *us = calloc(a.n, sizeof(*us)), start;
+	uint32_t n = a.n;
+
+	a.n += WARM_UP;
+	if (!us || !write_all(fd, &a, sizeof(a)))
+		die("echo");
+	for (uint32_t i = 0; i < a.n; i++) {
+		start = now_us();
+		if (!write_all(fd, buf, a.size) || !read_all(fd, buf, a.size))
+			die("echo");
+		if (i >= WARM_UP)
+			us[i - WARM_UP] = (now_us() - start) / 2;
+	}
+	qsort(us, n, sizeof(*us), by_value);
+	printf("echo,%u,%u,%.1f,%.1f,%.1f,%.1f,\n", a.size, n, us[n / 2], us[n / 10],
+	       us[(uint64_t)n * 99 / 100], us[0]);
+	free(us);
+}
+
+static void client_stream(int fd, const struct ask *a)
+{
+	uint64_t total = (uint64_t)a->size * a->n, left = total;
+	double start = now_us(), us;
+	char done;
+
+	if (!write_all(fd, a, sizeof(*a)))
+		die("stream");
+	if (a->op == OP_IN) {
+		for (uint32_t i = 0; i < a->n; i++)
+			if (!write_all(fd, buf, a->size))
+				die("stream");
+		if (!read_all(fd, &done, 1))
+			die("stream");
+	}
+	while (a->op == OP_OUT && left) {
+		ssize_t r = read(fd, buf, sizeof(buf));
+
+		if (r <= 0)
+			die("stream");
+		left -= (uint64_t)r;
+	}
+	us = now_us() - start;
+	printf("%s,%u,%u,,,,,%.1f\n", a->op == OP_IN ? "in" : "out", a->size, a->n,
+	       (double)total * 8 / us);
+}
+
+static int client(char **argv)
+{
+	int fd = dial(argv[0], atoi(argv[1]));
+	struct ask a = { .size = (uint32_t)atoi(argv[3]), .n = (uint32_t)atoi(argv[4]) };
+
+	a.op = !strcmp(argv[2], "echo") ? OP_ECHO : !strcmp(argv[2], "in") ? OP_IN : OP_OUT;
+	if (!a.size || a.size > sizeof(buf) || !a.n) {
+		fprintf(stderr, "tcpbench: size is 1 to %zu, count at least 1\n", sizeof(buf));
+		return 2;
+	}
+	if (a.op == OP_ECHO)
+		client_echo(fd, a);
+	else
+		client_stream(fd, &a);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	signal(SIGPIPE, SIG_IGN);
+	if (argc == 3 && !strcmp(argv[1], "server"))
+		return server(atoi(argv[2]));
+	if (argc == 7 && !strcmp(argv[1], "client"))
+		return client(argv + 2);
+	fprintf(stderr, "usage: tcpbench server PORT | client ADDR PORT echo|in|out SIZE N\n");
+	return 2;
+}
