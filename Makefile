@@ -83,6 +83,10 @@ $(BUILD)/obj/$(1)/%.S.o: $(1)/%.S | $(INC_DIRS) $(UAPI_INC)
 endef
 $(foreach p,$(sort $(ALL_PARTS)),$(eval $(call part_rules,$(p))))
 
+# before the images, whose prerequisites they name (EXTRA_<image>)
+-include scripts/build.mk $(wildcard monitors/*/build.mk) \
+	linux/build.mk tests/build.mk user/build.mk bench/build.mk scripts/ramfs.mk
+
 # Two links: the first gives the addresses for the symbol table that panics print names from.
 LDS := kernel/arch/x86_64/kernel.lds
 define image_rules
@@ -99,8 +103,6 @@ $(BUILD)/$(1).elf: $(BUILD)/obj/$(1).ksyms.S
 	  $$(foreach p,$(PARTS_$(1)),$$(call objects,$$(p))) $$(EXTRA_$(1)) $(BUILD)/obj/$(1).ksyms.o
 endef
 $(foreach b,$(BOARDS),$(eval $(call image_rules,$(b))))
-
--include scripts/build.mk $(wildcard monitors/*/build.mk) linux/build.mk tests/build.mk user/build.mk bench/build.mk scripts/ramfs.mk
 
 clean:
 	rm -rf $(BUILD)
