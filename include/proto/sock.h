@@ -76,7 +76,8 @@ struct sock_open {
 	be16_t port;           /* 0: the Proxy chooses */
 	le16_t flags;
 	uint8_t data_mode;     /* enum proto_data_mode */
-	uint8_t reserved[3];
+	uint8_t reserved;
+	le16_t sockmem;        /* mComponent of the stub's socket memory (dma); 0: none, ddio is used */
 	le32_t opt_reuse;      /* bit 0 REUSEADDR, bit 1 REUSEPORT */
 	le32_t uid;            /* for REUSEPORT */
 	le32_t rx_window;      /* bytes the stub will hold unread */
@@ -110,7 +111,13 @@ struct sock_getopt { struct sock_handle skel; le32_t level, name; le32_t reserve
 struct sock_accepted { struct sock_handle skel; le32_t n; le32_t reserved; };
 /* Names the stub of an accepted connection: answers SOCKEVT_ACCEPT. Data flows only after it. */
 #define OP_SOCK_ATTACH PROTO_OP(PROTO_CLASS_SOCK, 17)
-struct sock_attach { struct sock_handle skel, stub; le32_t rx_window; uint8_t data_mode; uint8_t reserved[3]; };
+struct sock_attach {
+	struct sock_handle skel, stub;
+	le32_t rx_window;
+	uint8_t data_mode;
+	uint8_t reserved;
+	le16_t sockmem;        /* as in sock_open */
+};
 #define OP_SOCK_RX_DONE PROTO_OP(PROTO_CLASS_SOCK, 18)
 struct sock_rx_done { struct sock_handle skel; le64_t bytes; /* cumulative */ le32_t rx_window; le32_t reserved; };
 /* how: SHUT_RD 0, SHUT_WR 1, SHUT_RDWR 2. tx_bytes: payload sent before. */
