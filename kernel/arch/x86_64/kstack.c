@@ -24,7 +24,6 @@ static void *cached[CACHED_MAX];
 static unsigned ncached;
 static unsigned slots_used;             /* slots below have been mapped once */
 static uint8_t dirty[SLOTS_MAX / 8];    /* unmapped slots not yet flushed */
-static unsigned ndirty;
 
 static void flush_kernel_tlb(void *arg)
 {
@@ -67,7 +66,6 @@ static bool map_pages(uint64_t base)
 static void put_dirty_locked(unsigned slot)
 {
 	dirty[slot / 8] |= 1u << slot % 8;
-	ndirty++;
 }
 
 /* A slot whose addresses are in no TLB; -1: none. */
@@ -78,7 +76,6 @@ static int take_slot_locked(void)
 	for (unsigned i = 0; i < SLOTS_MAX; i++) {
 		if (dirty[i / 8] & 1u << i % 8) {
 			dirty[i / 8] &= ~(1u << i % 8);
-			ndirty--;
 			return (int)i;
 		}
 	}

@@ -7,7 +7,8 @@
 #define FCW_DEFAULT 0x37f /* as after FNINIT */
 #define MXCSR_OFFSET 24
 #define MXCSR_DEFAULT 0x1f80
-#define MXCSR_MASK 0xffbf /* without the bits that not every CPU has: FXRSTOR faults on others */
+#define MXCSR_MASK_OFFSET 28
+#define MXCSR_MASK_DEFAULT 0xffbf /* where the CPU gives none (SDM vol. 1 11.6.6) */
 
 void fpu_init(struct fpu_state *f)
 {
@@ -31,9 +32,12 @@ void fpu_load(const struct fpu_state *f)
 
 void fpu_sanitize(struct fpu_state *f)
 {
-	uint32_t mxcsr;
+	struct fpu_state now;
+	uint32_t mxcsr, mask;
 
+	fpu_save(&now);
+	memcpy(&mask, now.area + MXCSR_MASK_OFFSET, sizeof(mask));
 	memcpy(&mxcsr, f->area + MXCSR_OFFSET, sizeof(mxcsr));
-	mxcsr &= MXCSR_MASK;
+	mxcsr &= mask ? mask : MXCSR_MASK_DEFAULT; /* FXRSTOR faults on other bits */
 	memcpy(f->area + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
 }

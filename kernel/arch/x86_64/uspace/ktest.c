@@ -16,12 +16,13 @@
 
 #define CODE 0x400000ULL
 #define DATA 0x800000ULL
+#define DATA_SIZE (512 * PAGE_SIZE)
 #define STACK_TOP 0x700000ULL /* never mapped: the programs push nothing */
 #define WAIT_NS (5 * NSEC_PER_SEC)
 
 extern const char ktest_user_start[], ktest_user_end[], ktest_user_regs[], ktest_user_touch[],
 	ktest_user_bad_rip[], ktest_user_ud[], ktest_user_loop[], ktest_user_null[],
-	ktest_user_exit[];
+	ktest_user_exit[], ktest_user_walk[];
 int ktest_touch_without_stac(uint64_t addr);
 
 /* One run; written by the operations, read by the test after the thread was joined. */
@@ -29,7 +30,7 @@ static struct {
 	struct upt *t;
 	const struct uspace_ops *board_ops;
 	uint64_t *page[3]; /* code, data 0, data 1 */
-	bool map_on_fault;
+	bool map_on_fault; /* data 0, at the page of the fault */
 	int64_t status;
 	unsigned faults;
 	uint64_t fault_addr, vector, leaves;
@@ -72,8 +73,8 @@ static bool op_fault(struct uregs *r, uint64_t addr, uint32_t code)
 	u.faults++;
 	u.fault_addr = addr;
 	u.fault_code = code;
-	if (u.map_on_fault && addr >= DATA && addr < DATA + PAGE_SIZE) {
-		map(DATA, u.page[1], UPTE_W | UPTE_NX);
+	if (u.map_on_fault && addr >= DATA && addr < DATA + DATA_SIZE) {
+		map(addr, u.page[1], UPTE_W | UPTE_NX);
 		return true;
 	}
 	if (code & FAULT_USER) {
@@ -217,7 +218,7 @@ static void accessor_thread(void *arg)
 	uint32_t word = 0;
 
 	memset(&acc, 0, sizeof(acc));
-	acc.unmapped = copy_from_user(&word, DATA + PAGE_SIZE, sizeof(word));
+	acc.unmapped = copy_from_user(&word, DATA + DATA_SIZE, sizeof(word));
 	acc.kernel = copy_from_user(&word, (uint64_t)&acc, sizeof(word));
 	acc.wrap = copy_to_user(UINT64_MAX - 1, &word, sizeof(word));
 	acc.mapped = copy_to_user(DATA + 5, "hello, page", 12); /* mapped by the fault it takes */
@@ -313,6 +314,17 @@ KTEST(uspace, trim_frees_tables)
 	teardown();
 	KT_ASSERT(before.free_pages - with.free_pages >= 2);
 	KT_ASSERT(with.free_pages < after.free_pages);
+}
+
+KTEST(uspace, cost_of_a_fault)
+{
+	KT_ASSERT(setup());
+	u.map_on_fault = true;
+	uint64_t start_ns = clock_mono_ns();
+	run(user_thread, ktest_user_walk);
+	log_info("page fault: %lu ns", (clock_mono_ns() - start_ns) / 512);
+	teardown();
+	KT_ASSERT(u.status == 0 && u.faults == 512);
 }
 
 KTEST(uspace, cost_of_a_syscall)

@@ -7,6 +7,7 @@
 	.section .rodata
 	.globl ktest_user_start, ktest_user_end, ktest_user_regs, ktest_user_touch
 	.globl ktest_user_bad_rip, ktest_user_ud, ktest_user_loop, ktest_user_null, ktest_user_exit
+	.globl ktest_user_walk
 ktest_user_start:
 
 /* Registers survive a syscall, the result comes back: exits with 0. */
@@ -56,6 +57,15 @@ ktest_user_loop:
 	movq	(%rdi), %rax
 	movq	%rax, 4096(%rdi)
 	jmp	ktest_user_loop
+
+/* Touches the data page and the 511 pages that follow. */
+ktest_user_walk:
+	movl	$512, %ecx
+1:	movb	$1, (%rdi)
+	addq	$4096, %rdi
+	loop	1b
+	xorl	%edi, %edi
+	jmp	exit
 
 /* 10,000 system calls that do nothing. */
 ktest_user_null:
