@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Self-tests, suite "kernel": threads, blocking, preemption, timers, work queues, loops. */
+#include <kern/irq.h>
+#include <kern/ktest.h>
+#include <kern/loop.h>
+#include <kern/mm.h>
+#include <kern/wait.h>
+#include <kern/work.h>
+
+#define SOON (clock_mono_ns() + 20 * NSEC_PER_SEC) /* hang guard; a host may be slow */
+
+/* ---- threads ---- */
+
+static _Atomic uint32_t cpus_seen;
+
+static void note_cpu(void *arg)
+{
+	uint64_t until = clock_mono_ns() + 20 * NSEC_PER_MSEC;
+
+	while (clock_mono_ns() < until)
+		atomic_fetch_or(&cpus_seen, 1u << cpu_id());
+}
+
+KTEST(kernel, threads_use_all_cpus)
+{
+	struct thread *t[8];
+
+	atomic_store(&cpus_seen, 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		t[i] = thread_create("note", note_cpu, NULL, CPU_ANY);
+		KT_ASSERT(t[i]);
+		thread_start(t[i]);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		thread_join(t[i]);
+		thread_put(t[i]);
+	}
+	KT_ASSERT(atomic_load(&cpus_seen) == (1u << cpu_count()) - 1);
+}
+
+static void pinned_main(void *arg)
+{
+	int cpu = (int)(intptr_t)arg;
+
+	for (int i = 0; i < 50; i++) {
+		if (cpu_id() != cpu)
+			return;
+		thread_yield();
+	}
+	atomic_fetch_or(&cpus_seen, 1u << cpu);
+}
+
+KTEST(kernel, pinned_thread_stays)
+{
+	atomic_store(&cpus_seen, 0);
+	for (int cpu = 0; cpu < cpu_count(); cpu++) {
+		struct thread *t = thread_create("pinned", pinned_main, (void *)(intptr_t)cpu, cpu);
+
+		KT_ASSERT(t);
+		thread_start(t);
+		thread_join(t);
+		thread_put(t);
+	}
+	KT_ASSERT(atomic_load(&cpus_seen) == (1u << cpu_count()) - 1);
+}
+
+static void end_at_once(void *arg)
+{
+}
+
+KTEST(kernel, thread_memory_comes_back)
+{
+	struct mm_stats before, after;
+
+	for (int round = 0; round < 2; round++) { /* the first fills caches */
+		mm_stats(&before);
+		for (int i = 0; i < 100; i++) {
+			struct thread *t = thread_create("short", end_at_once, NULL, CPU_ANY);
+
+			KT_ASSERT(t);
+			thread_start(t);
+			thread_join(t);
+			thread_put(t);
+		}
+		mm_stats(&after);
+	}
+	/* The last one's struct may still be in the reaper's hands. */
+	KT_ASSERT(after.slab_objects <= before.slab_objects + 1);
+	KT_ASSERT(after.free_pages + 8 >= before.free_pages);
+}
+
+static void mark_cpu(void *arg)
+{
+	atomic_fetch_or(&cpus_seen, 1u << cpu_id());
+}
+
+KTEST(kernel, call_on_all_cpus)
+{
+	for (int i = 0; i < 20; i++) {
+		atomic_store(&cpus_seen, 0);
+		cpu_call_all(mark_cpu, NULL);
+		KT_ASSERT(atomic_load(&cpus_seen) == (1u << cpu_count()) - 1);
+	}
+	KT_ASSERT(preemptible());
+}
+
+/* ---- preemption: a thread that never sleeps does not keep its CPU ---- */
+
+static _Atomic bool spin_stop;
+static _Atomic unsigned others_ran;
+
+static void spin_main(void *arg)
+{
+	while (!atomic_load(&spin_stop))
+		cpu_relax();
+}
+
+static void other_main(void *arg)
+{
+	atomic_fetch_add(&others_ran, 1);
+}
+
+KTEST(kernel, spinning_thread_is_preempted)
+{
+	struct thread *spin[16], *other[16];
+	int n = KMIN(cpu_count(), 16);
+
+	atomic_store(&spin_stop, false);
+	atomic_store(&others_ran, 0);
+	for (int i = 0; i < n; i++) {
+		spin[i] = thread_create("spin", spin_main, NULL, i);
+		other[i] = thread_create("other", other_main, NULL, i);
+		KT_ASSERT(spin[i] && other[i]);
+		thread_start(spin[i]);
+	}
+	for (int i = 0; i < n; i++) {
+		thread_start(other[i]);
+		thread_join(other[i]);
+		thread_put(other[i]);
+	}
+	atomic_store(&spin_stop, true);
+	for (int i = 0; i < n; i++) {
+		thread_join(spin[i]);
+		thread_put(spin[i]);
+	}
+	KT_ASSERT(atomic_load(&others_ran) == (unsigned)n);
+}
+
+static _Atomic uint64_t turns[3];
+
+static void count_turns(void *arg)
+{
+	while (!atomic_load(&spin_stop))
+		atomic_fetch_add(&turns[(intptr_t)arg], 1);
+}
+
+KTEST(kernel, busy_threads_share_a_cpu)
+{
+	struct thread *t[3];
+	uint64_t least = UINT64_MAX, most = 0;
+
+	atomic_store(&spin_stop, false);
+	for (intptr_t i = 0; i < 3; i++) {
+		atomic_store(&turns[i], 0);
+		t[i] = thread_create("turns", count_turns, (void *)i, 0);
+		KT_ASSERT(t[i]);
+		thread_start(t[i]);
+	}
+	thread_sleep_ns(200 * NSEC_PER_MSEC);
+	atomic_store(&spin_stop, true);
+	for (int i = 0; i < 3; i++) {
+		thread_join(t[i]);
+		thread_put(t[i]);
+		least = KMIN(least, atomic_load(&turns[i]));
+		most = KMAX(most, atomic_load(&turns[i]));
+	}
+	KT_ASSERT(least > 0 && most / least < 8);
+}
+
+/* ---- waiting ---- */
+
+#define ROUNDS 2000
+static struct waitq ping_q, pong_q;
+static _Atomic unsigned ping, pong;
+
+static void echo_main(void *arg)
+{
+	for (unsigned i = 1; i <= ROUNDS; i++) {
+		wait_event(&ping_q, atomic_load(&ping) == i);
+		atomic_store(&pong, i);
+		waitq_wake_one(&pong_q);
+	}
+}
+
+static bool ping_pong(int cpu)
+{
+	struct thread *t = thread_create("echo", echo_main, NULL, cpu);
+	bool good = t;
+
+	waitq_init(&ping_q);
+	waitq_init(&pong_q);
+	atomic_store(&ping, 0);
+	atomic_store(&pong, 0);
+	if (t)
+		thread_start(t);
+	uint64_t t0 = clock_mono_ns();
+
+	for (unsigned i = 1; good && i <= ROUNDS; i++) {
+		atomic_store(&ping, i);
+		waitq_wake_one(&ping_q);
+		good = !wait_event_deadline(&pong_q, atomic_load(&pong) == i, SOON);
+	}
+	log_info("wake and back, thread on CPU %d: %llu ns", cpu,
+		 (unsigned long long)((clock_mono_ns() - t0) / ROUNDS));
+	if (good) {
+		thread_join(t);
+		thread_put(t);
+	}
+	return good;
+}
+
+KTEST(kernel, no_wake_is_lost)
+{
+	KT_ASSERT(ping_pong(CPU_ANY));
+	for (int cpu = 0; cpu < cpu_count(); cpu++)
+		KT_ASSERT(ping_pong(cpu));
+}
+
+KTEST(kernel, wait_times_out)
+{
+	struct waitq q;
+	uint64_t t0 = clock_mono_ns();
+
+	waitq_init(&q);
+	KT_ASSERT(wait_event_deadline(&q, false, t0 + 10 * NSEC_PER_MSEC) == -ETIMEDOUT);
+	KT_ASSERT(clock_mono_ns() - t0 >= 10 * NSEC_PER_MSEC);
+	/* An alarm left from a longer wait must not delay a shorter one. */
+	KT_ASSERT(wait_event_deadline(&q, false, clock_mono_ns() + NSEC_PER_MSEC) == -ETIMEDOUT);
+	KT_ASSERT(clock_mono_ns() - t0 < 5 * NSEC_PER_SEC);
+}
+
+static _Atomic int intr_result;
+
+static void intr_main(void *arg)
+{
+	atomic_store(&intr_result, wait_event_intr((struct waitq *)arg, false, 0));
+}
+
+KTEST(kernel, wait_is_interrupted)
+{
+	struct waitq q;
+	struct thread *t;
+
+	waitq_init(&q);
+	t = thread_create("intr", intr_main, &q, CPU_ANY);
+	KT_ASSERT(t);
+	thread_start(t);
+	thread_interrupt(t);
+	thread_join(t);
+	thread_put(t);
+	KT_ASSERT(atomic_load(&intr_result) == -EINTR);
+}
+
+static struct mutex mutex;
+static uint64_t guarded;
+
+static void mutex_main(void *arg)
+{
+	for (int i = 0; i < 1000; i++) {
+		mutex_lock(&mutex);
+		uint64_t v = guarded;
+
+		if (i % 64 == 0)
+			thread_yield();
+		guarded = v + 1;
+		mutex_unlock(&mutex);
+	}
+}
+
+KTEST(kernel, mutex_contention)
+{
+	struct thread *t[4];
+
+	mutex_init(&mutex, "test");
+	guarded = 0;
+	for (int i = 0; i < 4; i++) {
+		t[i] = thread_create("mutex", mutex_main, NULL, i);
+		KT_ASSERT(t[i]);
+		thread_start(t[i]);
+	}
+	for (int i = 0; i < 4; i++) {
+		thread_join(t[i]);
+		thread_put(t[i]);
+	}
+	KT_ASSERT(guarded == 4000);
+}
+
+/* ---- timers ---- */
+
+#define NTIMERS 100
+static struct timer timers[NTIMERS];
+static _Atomic unsigned fired, early;
+
+static void timer_fired(void *arg)
+{
+	struct timer *t = arg;
+
+	if (clock_mono_ns() < t->deadline_ns || !in_irq())
+		atomic_fetch_add(&early, 1);
+	atomic_fetch_add(&fired, 1);
+}
+
+KTEST(kernel, timers)
+{
+	uint64_t now = clock_mono_ns();
+
+	atomic_store(&fired, 0);
+	atomic_store(&early, 0);
+	for (unsigned i = 0; i < NTIMERS; i++) {
+		timer_init(&timers[i], timer_fired, &timers[i]);
+		timer_arm(&timers[i], now + (i * 37 % NTIMERS) * 200 * NSEC_PER_USEC);
+	}
+	unsigned cancelled = 0;
+
+	for (unsigned i = 0; i < NTIMERS; i += 10)
+		cancelled += timer_cancel(&timers[i]);
+	while (atomic_load(&fired) + cancelled < NTIMERS && clock_mono_ns() < now + 20 * NSEC_PER_SEC)
+		thread_sleep_ns(NSEC_PER_MSEC);
+	for (unsigned i = 0; i < NTIMERS; i++)
+		timer_cancel_sync(&timers[i]);
+	KT_ASSERT(atomic_load(&fired) + cancelled == NTIMERS);
+	KT_ASSERT(atomic_load(&early) == 0);
+}
+
+static void rearm(void *arg)
+{
+	if (atomic_fetch_add(&fired, 1) < 9)
+		timer_arm(arg, clock_mono_ns() + 100 * NSEC_PER_USEC);
+}
+
+static void move_timers(void *arg)
+{
+	for (int i = 0; i < 500; i++)
+		timer_arm(&timers[i % 8], clock_mono_ns() + (i % 3) * 50 * NSEC_PER_USEC);
+}
+
+KTEST(kernel, timer_rearmed_and_moved)
+{
+	uint64_t until = SOON;
+
+	atomic_store(&fired, 0);
+	timer_init(&timers[0], rearm, &timers[0]);
+	timer_arm(&timers[0], 0);
+	while (atomic_load(&fired) < 10 && clock_mono_ns() < until)
+		thread_sleep_ns(NSEC_PER_MSEC);
+	timer_cancel_sync(&timers[0]);
+	KT_ASSERT(atomic_load(&fired) == 10);
+
+	struct thread *t[2];
+
+	for (int i = 0; i < 8; i++)
+		timer_init(&timers[i], timer_fired, &timers[i]);
+	for (int i = 0; i < 2; i++) {
+		t[i] = thread_create("mover", move_timers, NULL, i);
+		KT_ASSERT(t[i]);
+		thread_start(t[i]);
+	}
+	for (int i = 0; i < 2; i++) {
+		thread_join(t[i]);
+		thread_put(t[i]);
+	}
+	for (int i = 0; i < 8; i++)
+		timer_cancel_sync(&timers[i]);
+	KT_ASSERT(!timers[3].armed);
+}
+
+/* ---- work queues ---- */
+
+static _Atomic unsigned works_run;
+
+static void work_fn(struct work *w)
+{
+	atomic_fetch_add(&works_run, 1);
+}
+
+KTEST(kernel, workq_flush_and_destroy)
+{
+	struct workq *q = workq_create("test", 2);
+	struct work w[20];
+
+	KT_ASSERT(q);
+	atomic_store(&works_run, 0);
+	for (int round = 0; round < 10; round++) {
+		for (unsigned i = 0; i < ARRAY_SIZE(w); i++) {
+			work_init(&w[i], work_fn);
+			KT_ASSERT(work_queue(q, &w[i]));
+		}
+		workq_flush(q);
+		KT_ASSERT(atomic_load(&works_run) == (round + 1) * ARRAY_SIZE(w));
+	}
+	workq_destroy(q);
+}
+
+/* ---- loop: woken by a kick from an interrupt, by a deadline, by a posted call ---- */
+
+static struct loop *loop;
+static _Atomic unsigned polls, calls, units;
+static _Atomic uint64_t next_deadline = UINT64_MAX;
+
+static unsigned test_poll(struct loop_source *s, unsigned budget)
+{
+	atomic_fetch_add(&polls, 1);
+	if (atomic_load(&next_deadline) <= clock_mono_ns()) {
+		atomic_store(&next_deadline, UINT64_MAX);
+		atomic_fetch_add(&units, 1);
+		return 1;
+	}
+	return 0;
+}
+
+static bool test_arm(struct loop_source *s)
+{
+	return true;
+}
+
+static uint64_t test_deadline(struct loop_source *s)
+{
+	return atomic_load(&next_deadline);
+}
+
+static struct loop_source source = { .name = "test", .poll = test_poll, .arm = test_arm,
+	.deadline = test_deadline };
+
+static void kick_from_irq(void *arg)
+{
+	loop_kick(loop);
+}
+
+static void count_call(struct loop_call *c)
+{
+	if (loop_is_current(loop))
+		atomic_fetch_add(&calls, 1);
+}
+
+static bool becomes(_Atomic unsigned *v, unsigned want)
+{
+	uint64_t until = SOON;
+
+	while (atomic_load(v) < want && clock_mono_ns() < until)
+		thread_sleep_ns(200 * NSEC_PER_USEC);
+	return atomic_load(v) >= want;
+}
+
+KTEST(kernel, loop_kick_post_deadline)
+{
+	struct loop_call c = { .fn = count_call };
+	struct timer t;
+
+	if (!loop) {
+		loop = loop_create("test", CPU_ANY);
+		KT_ASSERT(loop);
+		loop_add(loop, &source);
+		KT_ASSERT(loop_start(loop) == 0);
+	}
+	KT_ASSERT(becomes(&polls, 1));
+	timer_init(&t, kick_from_irq, NULL);
+	for (int i = 0; i < 20; i++) {
+		unsigned before = atomic_load(&polls);
+
+		timer_arm(&t, clock_mono_ns() + 100 * NSEC_PER_USEC);
+		KT_ASSERT(becomes(&polls, before + 1));
+	}
+	timer_cancel_sync(&t);
+	for (unsigned i = 0; i < 20; i++) {
+		KT_ASSERT(loop_post(loop, &c));
+		KT_ASSERT(becomes(&calls, i + 1));
+	}
+	atomic_store(&next_deadline, clock_mono_ns() + NSEC_PER_MSEC);
+	loop_kick(loop);
+	KT_ASSERT(becomes(&units, 1));
+	KT_ASSERT(!loop_is_current(loop));
+}
