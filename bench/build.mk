@@ -13,4 +13,5 @@ $(TCPBENCH): bench/tcpbench.c
 bench: setup-quiet
 	@scripts/setup -q --bench
 	@$(MAKE) -s images $(TCPBENCH)
+	@bench/hop
 	@bench/run
