@@ -22,7 +22,7 @@
 
 extern const char ktest_user_start[], ktest_user_end[], ktest_user_regs[], ktest_user_touch[],
 	ktest_user_bad_rip[], ktest_user_ud[], ktest_user_loop[], ktest_user_null[],
-	ktest_user_exit[], ktest_user_walk[];
+	ktest_user_exit[], ktest_user_walk[], ktest_user_mix[];
 int ktest_touch_without_stac(uint64_t addr);
 
 /* One run; written by the operations, read by the test after the thread was joined. */
@@ -31,11 +31,12 @@ static struct {
 	const struct uspace_ops *board_ops;
 	uint64_t *page[3]; /* code, data 0, data 1 */
 	bool map_on_fault; /* data 0, at the page of the fault */
-	int64_t status;
+	_Atomic int64_t status; /* of the last thread to exit, but never 0 after another */
+	_Atomic unsigned exits;
 	unsigned faults;
 	uint64_t fault_addr, vector, leaves;
 	uint32_t fault_code;
-	_Atomic bool running;
+	_Atomic bool stop;
 } u;
 
 static uint64_t user_addr(const char *in_blob)
@@ -63,7 +64,9 @@ static void op_syscall(struct uregs *r)
 		r->rax = 0;
 		break;
 	case 60:
-		u.status = (int64_t)r->rdi;
+		if (r->rdi)
+			u.status = (int64_t)r->rdi;
+		u.exits++;
 		thread_exit();
 	}
 }
@@ -94,7 +97,8 @@ static void op_exception(struct uregs *r)
 static void op_leave(struct uregs *r)
 {
 	u.leaves++;
-	atomic_store(&u.running, true);
+	if (u.stop)
+		thread_exit();
 }
 
 static const struct uspace_ops test_ops = { op_syscall, op_fault, op_exception, op_leave };
@@ -300,6 +304,54 @@ KTEST(uspace, shootdown_reaches_other_cpu)
 	teardown();
 	KT_ASSERT(one && two);
 	KT_ASSERT(u.status == 99 && u.fault_addr == DATA && u.fault_code == FAULT_USER);
+}
+
+/* A program that never enters the kernel by itself still passes through leave(). */
+KTEST(uspace, kick_reaches_a_loop)
+{
+	if (cpu_count() < 2)
+		KT_SKIP("one CPU");
+	KT_ASSERT(setup());
+	*u.page[1] = 1;
+	map(DATA, u.page[1], UPTE_NX);
+	map(DATA + PAGE_SIZE, u.page[2], UPTE_W | UPTE_NX);
+	int cpu = cpu_id() ? 0 : 1;
+	struct thread *t = start(user_thread, ktest_user_loop, cpu);
+	bool looping = word_becomes(u.page[2], 1);
+	u.stop = true;
+	uspace_kick(cpu);
+	thread_join(t);
+	thread_put(t);
+	teardown();
+	KT_ASSERT(looping);
+}
+
+/* Threads on all CPUs keep running rightly while their page is taken away again and again. */
+KTEST(uspace, threads_under_shootdown)
+{
+	struct thread *t[4];
+	unsigned flushes = 0;
+
+	KT_ASSERT(setup());
+	u.map_on_fault = true;
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
+		t[i] = start(user_thread, ktest_user_mix, CPU_ANY);
+	for (uint64_t end = clock_mono_ns() + WAIT_NS;
+	     u.exits < ARRAY_SIZE(t) && clock_mono_ns() < end; flushes++) {
+		upte_t *e = upt_entry(u.t, DATA, false);
+		if (e)
+			atomic_store(e, 0);
+		upt_flush(u.t, DATA, flushes % 2 ? 1 : UPT_ALL);
+		thread_sleep_ns(flushes % 8 * 50000);
+	}
+	bool ended = u.exits == ARRAY_SIZE(t);
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		thread_join(t[i]);
+		thread_put(t[i]);
+	}
+	teardown();
+	KT_ASSERT(ended && u.status == 0);
+	KT_ASSERT(u.faults > 0 && flushes > 0);
 }
 
 KTEST(uspace, trim_frees_tables)

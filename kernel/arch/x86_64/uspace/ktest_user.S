@@ -7,7 +7,7 @@
 	.section .rodata
 	.globl ktest_user_start, ktest_user_end, ktest_user_regs, ktest_user_touch
 	.globl ktest_user_bad_rip, ktest_user_ud, ktest_user_loop, ktest_user_null, ktest_user_exit
-	.globl ktest_user_walk
+	.globl ktest_user_walk, ktest_user_mix
 ktest_user_start:
 
 /* Registers survive a syscall, the result comes back: exits with 0. */
@@ -64,6 +64,24 @@ ktest_user_walk:
 1:	movb	$1, (%rdi)
 	addq	$4096, %rdi
 	loop	1b
+	xorl	%edi, %edi
+	jmp	exit
+
+/* 20,000 times a system call whose result is checked, a write and a read of the data page. */
+ktest_user_mix:
+	movq	%rdi, %r14
+	movl	$20000, %ebx
+1:	movq	%rbx, %rdi
+	movl	$5, %esi
+	movl	$1, %eax
+	syscall
+	leaq	5(%rbx), %rcx
+	cmpq	%rcx, %rax
+	jne	bad
+	movq	%rbx, (%r14)
+	movq	8(%r14), %rax
+	decl	%ebx
+	jnz	1b
 	xorl	%edi, %edi
 	jmp	exit
 
