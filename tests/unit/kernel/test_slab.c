@@ -82,7 +82,7 @@ static int arena_init(void **state)
 		return -1;
 	regions[0] = (struct arch_mem_region){ (uint64_t)p, HOLE_AT };
 	regions[1] = (struct arch_mem_region){ (uint64_t)p + HOLE_AT + HOLE, ARENA - HOLE_AT - HOLE };
-	page_init();
+	page_alloc_init();
 	slab_init();
 	return 0;
 }
