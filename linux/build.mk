@@ -104,5 +104,6 @@ host: $(HOST_TESTS)
 
 #: make unit     runs all host tests (ASan + UBSan); T=word runs those whose path has it
 .PHONY: unit
-unit: $(HOST_TESTS)
-	@tests/unit/run $(foreach t,$(HOST_TESTS),$(if $(T),$(if $(findstring $(T),$(t)),$(t)),$(t)))
+UNIT_TESTS := $(if $(T),$(foreach t,$(HOST_TESTS),$(if $(findstring $(T),$(t)),$(t))),$(HOST_TESTS))
+unit: $(UNIT_TESTS)
+	@tests/unit/run $(UNIT_TESTS)
