@@ -504,6 +504,9 @@ class Supervisor:
             except asyncio.TimeoutError:
                 pass
             self.stopping.set()
+        elif not boot.done():
+            self.failed = "ended before it was up"
+            self.event(event="failed", text=f"rack {self.cfg.name}: {self.failed}", log=[])
         boot.cancel()
         await asyncio.gather(boot, return_exceptions=True)
         await self.stopping.wait()
