@@ -24,6 +24,8 @@
 
 /* Images without drivers have none. */
 void pci_init(void) __attribute__((weak));
+/* Measures the wire instead of being a board (dev/echo.h). */
+int echo_main(void) __attribute__((weak));
 
 /* An image without a board's code: mechanism and self-tests only. */
 __attribute__((weak)) void board_main(void)
@@ -39,6 +41,8 @@ static void main_thread(void *arg)
 
 	if (suites)
 		board_exit(ktest_run(suites) ? 1 : 0);
+	if (echo_main && cmdline_get("echo"))
+		board_exit(echo_main() ? 1 : 0);
 	board_main();
 }
 
