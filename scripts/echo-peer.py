@@ -9,6 +9,7 @@
 Needs a packet socket: run it as root of the network namespace.
 """
 import argparse
+import fcntl
 import os
 import socket
 import struct
@@ -19,6 +20,7 @@ ETHERTYPE, MAGIC = 0x88B5, 0x65636830
 REQUEST, REPLY, BYE = 1, 2, 3
 HEAD = struct.Struct("!6s6sHIBBHI")  # struct echo_frame
 FRAME_MIN = 60
+SIOCGIFMTU = 0x8921  # linux/sockios.h
 SIZES = "60,128,512,1024,1514,2048,4096,9014"
 
 
@@ -28,9 +30,10 @@ def open_socket(name):
     return s
 
 
-def mtu_of(name):
-    with open(f"/sys/class/net/{name}/mtu", encoding="ascii") as f:
-        return int(f.read())
+def mtu_of(sock, name):
+    """By ioctl: /sys may be that of another network namespace."""
+    ifreq = fcntl.ioctl(sock, SIOCGIFMTU, struct.pack("16si20x", name.encode(), 0))
+    return struct.unpack_from("16si", ifreq)[1]
 
 
 def decode(frame):
@@ -156,7 +159,7 @@ def main():
     mac = sock.getsockname()[4]
     if args.mode == "serve":
         return serve(sock, mac, args.once)
-    return ping(sock, mac, sizes, args.n, mtu_of(args.name))
+    return ping(sock, mac, sizes, args.n, mtu_of(sock, args.name))
 
 
 if __name__ == "__main__":
