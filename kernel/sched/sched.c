@@ -1,203 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The scheduler: a run queue per CPU, ordered by virtual run time, no tick while nobody waits.
+ * Switching: leaving a CPU, entering a thread, preemption, idling.
  *
  * - A runnable thread that is not running is on exactly one queue; the running one is on none.
- * - A run queue's lock is a bare word taken with interrupts off. The switch happens with it held: the thread that is
- *   switched to releases it (finish_switch()), and only then prev->on_cpu becomes false. So whoever
- *   holds a queue's lock and finds a thread on that queue may switch to it.
- * - Blocking is thread_park() alone. park and unpark meet in one atomic word; the unparker that finds
- *   PARKED owns the thread until it has put it on a queue.
- * - A waking thread goes to: its pinned CPU; this CPU if it idles (we are in an interrupt: no
- *   IPI needed); the last CPU if it idles; any that idles; else the shorter of last and this.
- * - A CPU that would go idle takes a waiting thread from another queue.
- *
- * Order: wait queue lock, then one run queue lock; a second run queue lock is only tried.
+ * - prev->on_cpu becomes false in finish_switch(), on the next thread's stack: before that nobody
+ *   may switch to prev.
+ * - Blocking is thread_park() alone. park and unpark meet in one atomic word.
  */
 #include <kern/irq.h>
 #include <kern/log.h>
 #include <kern/string.h>
 
 #include "sched/park.h"
-#include "sched/percpu.h"
-#include "sched/sched.h"
-#include "sched/timer_base.h"
+#include "sched/rq.h"
 
-static struct rq {
-	_Atomic uint32_t lock;
-	TAILQ_HEAD(thread_list, thread) queue; /* by vruntime; guarded by lock, as are all below */
-	_Atomic unsigned queued;    /* read without the lock as a hint */
-	struct thread *current;
-	struct thread *prev;        /* who is being switched away from */
-	uint64_t min_vruntime;
-	uint64_t run_since;         /* when current got the CPU or was last charged */
-	_Atomic uint64_t busy_ns;
-	struct thread idle;
-	/* this CPU only */
-	uint64_t tick_ns;           /* when the slice ends; UINT64_MAX: no tick wanted */
-	uint64_t hw_ns;             /* what the timer is programmed for, or earlier than wanted */
-} __attribute__((aligned(CACHE_LINE))) rqs[MAX_CPUS];
-static _Atomic uint32_t idle_cpus;   /* bit per CPU that runs its idle thread */
-static _Atomic uint32_t online_cpus;
 static _Atomic int ncpus;
-
-static void rq_lock(struct rq *rq)
-{
-	while (atomic_exchange_explicit(&rq->lock, 1, memory_order_acquire)) {
-		while (atomic_load_explicit(&rq->lock, memory_order_relaxed))
-			cpu_relax();
-	}
-}
-
-static bool rq_trylock(struct rq *rq)
-{
-	return !atomic_exchange_explicit(&rq->lock, 1, memory_order_acquire);
-}
-
-static void rq_unlock(struct rq *rq)
-{
-	atomic_store_explicit(&rq->lock, 0, memory_order_release);
-}
-
-static struct rq *this_rq(void)
-{
-	return &rqs[pcpu_id()];
-}
-
-static unsigned rq_cpu(const struct rq *rq)
-{
-	return (unsigned)(rq - rqs);
-}
-
-/* ---- timer hardware: the earlier of the slice's end and the next timer; later is left as it is ---- */
-
-static void hw_want(struct rq *rq, uint64_t deadline_ns)
-{
-	if (deadline_ns >= rq->hw_ns)
-		return;
-	rq->hw_ns = deadline_ns;
-	arch_timer_set(deadline_ns);
-}
-
-unsigned timer_base_here(void)
-{
-	return pcpu_id();
-}
-
-void timer_base_earlier(uint64_t deadline_ns)
-{
-	hw_want(this_rq(), deadline_ns);
-}
-
-static void tick_want(struct rq *rq, uint64_t now)
-{
-	if (rq->tick_ns != UINT64_MAX)
-		return;
-	rq->tick_ns = now + SCHED_SLICE_NS;
-	hw_want(rq, rq->tick_ns);
-}
-
-void sched_timer_irq(void)
-{
-	struct rq *rq = this_rq();
-
-	rq->hw_ns = UINT64_MAX;
-	uint64_t next = timer_run(rq_cpu(rq));
-
-	if (rq->tick_ns != UINT64_MAX && arch_clock_ns() >= rq->tick_ns) {
-		rq->tick_ns = UINT64_MAX;
-		percpu()->need_resched = 1;
-	}
-	hw_want(rq, KMIN(next, rq->tick_ns));
-}
-
-/* ---- the queue ---- */
-
-static void insert_locked(struct rq *rq, struct thread *t)
-{
-	struct thread *at = TAILQ_LAST(&rq->queue, thread_list);
-
-	while (at && (int64_t)(at->vruntime - t->vruntime) > 0)
-		at = TAILQ_PREV(at, thread_list, run_link);
-	if (at)
-		TAILQ_INSERT_AFTER(&rq->queue, at, t, run_link);
-	else
-		TAILQ_INSERT_HEAD(&rq->queue, t, run_link);
-	atomic_store_explicit(&t->cpu, (int)rq_cpu(rq), memory_order_relaxed);
-	atomic_fetch_add_explicit(&rq->queued, 1, memory_order_relaxed);
-}
-
-static void remove_locked(struct rq *rq, struct thread *t)
-{
-	TAILQ_REMOVE(&rq->queue, t, run_link);
-	atomic_fetch_sub_explicit(&rq->queued, 1, memory_order_relaxed);
-}
-
-/* Charges current for its time since run_since and moves the queue's virtual time. */
-static void charge_locked(struct rq *rq, uint64_t now)
-{
-	struct thread *t = rq->current, *first = TAILQ_FIRST(&rq->queue);
-	uint64_t ran = now - rq->run_since;
-
-	rq->run_since = now;
-	if (t->idle)
-		return;
-	t->vruntime += ran;
-	atomic_store_explicit(&rq->busy_ns, rq->busy_ns + ran, memory_order_relaxed);
-	uint64_t least = t->vruntime;
-
-	if (first && (int64_t)(first->vruntime - least) < 0)
-		least = first->vruntime;
-	if ((int64_t)(least - rq->min_vruntime) > 0)
-		rq->min_vruntime = least;
-}
-
-/* Gives a thread that was away its place: at most the bonus ahead, what it owed fades with time. */
-static void place_locked(struct rq *rq, struct thread *t, uint64_t now)
-{
-	int64_t lag = t->lag - (int64_t)(now - t->left_ns);
-
-	t->vruntime = rq->min_vruntime + (uint64_t)KMAX(lag, -(int64_t)SCHED_BONUS_NS);
-}
-
-/* ---- switching ---- */
-
-static struct thread *steal_locked(struct rq *rq, uint64_t now)
-{
-	uint32_t others = atomic_load_explicit(&online_cpus, memory_order_relaxed);
-
-	for (unsigned cpu = 0; others >> cpu; cpu++) {
-		struct rq *from = &rqs[cpu];
-		struct thread *t;
-
-		if (from == rq || !atomic_load_explicit(&from->queued, memory_order_relaxed) ||
-		    !rq_trylock(from))
-			continue;
-		TAILQ_FOREACH(t, &from->queue, run_link) {
-			if (t->pin == CPU_ANY)
-				break;
-		}
-		if (t) {
-			remove_locked(from, t);
-			t->vruntime += rq->min_vruntime - from->min_vruntime;
-		}
-		rq_unlock(from);
-		if (t)
-			return t;
-	}
-	return NULL;
-}
-
-static struct thread *pick_locked(struct rq *rq, uint64_t now)
-{
-	struct thread *t = TAILQ_FIRST(&rq->queue);
-
-	if (t)
-		remove_locked(rq, t);
-	else
-		t = steal_locked(rq, now);
-	return t ? t : &rq->idle;
-}
 
 /* On the new thread, interrupts off. */
 static void finish_switch(void)
@@ -257,7 +74,7 @@ static void leave_locked(struct rq *rq, struct thread *t, enum leave how, uint64
 	if (how == LEAVE_YIELD && last && (int64_t)(last->vruntime - t->vruntime) > 0)
 		t->vruntime = last->vruntime;
 	if (how == LEAVE_RUNNABLE || how == LEAVE_YIELD) {
-		insert_locked(rq, t);
+		rq_insert_locked(rq, t);
 		return;
 	}
 	t->lag = (int64_t)(t->vruntime - rq->min_vruntime);
@@ -274,7 +91,7 @@ static void schedule(enum leave how)
 	cur = rq->current;
 	uint64_t now = arch_clock_ns();
 
-	charge_locked(rq, now);
+	rq_charge_locked(rq, now);
 	percpu()->need_resched = 0;
 	/* Written before PARKED shows: from then on they are the unparker's. */
 	leave_locked(rq, cur, how, now);
@@ -283,9 +100,9 @@ static void schedule(enum leave how)
 		return;
 	}
 	rq->tick_ns = UINT64_MAX;
-	next = pick_locked(rq, now);
+	next = rq_pick_locked(rq);
 	if (atomic_load_explicit(&rq->queued, memory_order_relaxed))
-		tick_want(rq, now);
+		rq_want_tick(rq, now);
 	if (next == cur)
 		rq_unlock(rq);
 	else
@@ -343,8 +160,6 @@ void thread_yield(void)
 	sched_preempt_check();
 }
 
-/* ---- parking and waking ---- */
-
 void thread_park(uint64_t deadline_ns)
 {
 	struct thread *t = pcpu_current();
@@ -356,91 +171,6 @@ void thread_park(uint64_t deadline_ns)
 	uint64_t flags = irq_save();
 
 	schedule(LEAVE_PARK);
-	irq_restore(flags);
-	sched_preempt_check();
-}
-
-static bool cpu_idles(unsigned cpu)
-{
-	return atomic_load_explicit(&idle_cpus, memory_order_relaxed) & 1u << cpu &&
-	       !atomic_load_explicit(&rqs[cpu].queued, memory_order_relaxed);
-}
-
-static unsigned choose_cpu(const struct thread *t)
-{
-	unsigned here = pcpu_id(), last = (unsigned)t->cpu;
-
-	if (t->pin != CPU_ANY)
-		return (unsigned)t->pin;
-	if (cpu_idles(here))
-		return here;
-	if (cpu_idles(last))
-		return last;
-	uint32_t idle = atomic_load_explicit(&idle_cpus, memory_order_relaxed);
-
-	for (unsigned cpu = 0; idle >> cpu; cpu++) {
-		if (cpu_idles(cpu))
-			return cpu;
-	}
-	return rqs[here].queued < rqs[last].queued ? here : last;
-}
-
-/* t was put on rq: makes that CPU look, if it must. */
-static void poke_locked(struct rq *rq, struct thread *t, uint64_t now)
-{
-	struct percpu *p = &percpu_area[rq_cpu(rq)];
-	bool preempt = rq->current->idle ||
-		(int64_t)(rq->current->vruntime - t->vruntime) > (int64_t)SCHED_GRAIN_NS;
-	bool here = rq == this_rq();
-
-	if (here && !preempt) {
-		tick_want(rq, now);
-		return;
-	}
-	/* The first thread that waits on another CPU needs a tick there: ask that CPU to look. */
-	if (!preempt && atomic_load_explicit(&rq->queued, memory_order_relaxed) > 1)
-		return;
-	if (!__atomic_exchange_n(&p->need_resched, 1, __ATOMIC_RELAXED) && !here)
-		arch_ipi_resched(rq_cpu(rq));
-}
-
-static void enqueue(struct thread *t)
-{
-	uint64_t now = arch_clock_ns();
-	struct rq *rq = &rqs[choose_cpu(t)];
-
-	rq_lock(rq);
-	charge_locked(rq, now > rq->run_since ? now : rq->run_since);
-	place_locked(rq, t, now);
-	insert_locked(rq, t);
-	poke_locked(rq, t, now);
-	rq_unlock(rq);
-}
-
-void thread_unpark(struct thread *t)
-{
-	/* Most of the time the thread is awake or has its token already. */
-	if (atomic_exchange(&t->park, PARK_TOKEN) != PARK_PARKED)
-		return;
-	uint64_t flags = irq_save();
-
-	atomic_store(&t->park, PARK_EMPTY);
-	/* It may still be on its way off its CPU, which does not wait for us: interrupts are off there. */
-	while (atomic_load_explicit(&t->on_cpu, memory_order_acquire))
-		cpu_relax();
-	enqueue(t);
-	irq_restore(flags);
-	if (pcpu_preempt_count() == 0 && !in_irq())
-		sched_preempt_check();
-}
-
-void sched_enqueue_new(struct thread *t)
-{
-	uint64_t flags = irq_save();
-
-	t->left_ns = arch_clock_ns();
-	atomic_store(&t->cpu, (int)pcpu_id());
-	enqueue(t);
 	irq_restore(flags);
 	sched_preempt_check();
 }

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Waking: where a thread goes that was parked, or is new.
+ *
+ * Its pinned CPU; else this CPU if it idles (we are in an interrupt: no IPI is needed); else the CPU it was on
+ * if that idles; else any that idles; else the shorter queue of last and this.
+ * The unparker that finds PARKED owns the thread until it has put it on a queue.
+ * Order of locks: a wait queue's, then one run queue's.
+ */
+#include <kern/irq.h>
+#include <kern/thread.h>
+
+#include "sched/park.h"
+#include "sched/rq.h"
+
+static bool cpu_idles(unsigned cpu)
+{
+	return atomic_load_explicit(&idle_cpus, memory_order_relaxed) & 1u << cpu &&
+	       !atomic_load_explicit(&rqs[cpu].queued, memory_order_relaxed);
+}
+
+static unsigned choose_cpu(const struct thread *t)
+{
+	unsigned here = pcpu_id(), last = (unsigned)t->cpu;
+
+	if (t->pin != CPU_ANY)
+		return (unsigned)t->pin;
+	if (cpu_idles(here))
+		return here;
+	if (cpu_idles(last))
+		return last;
+	uint32_t idle = atomic_load_explicit(&idle_cpus, memory_order_relaxed);
+
+	for (unsigned cpu = 0; idle >> cpu; cpu++) {
+		if (cpu_idles(cpu))
+			return cpu;
+	}
+	return rqs[here].queued < rqs[last].queued ? here : last;
+}
+
+/* t was put on rq: makes that CPU look, if it must. */
+static void poke_locked(struct rq *rq, struct thread *t, uint64_t now)
+{
+	struct percpu *p = &percpu_area[rq_cpu(rq)];
+	bool preempt = rq->current->idle ||
+		(int64_t)(rq->current->vruntime - t->vruntime) > (int64_t)SCHED_GRAIN_NS;
+	bool here = rq == this_rq();
+
+	if (here && !preempt) {
+		rq_want_tick(rq, now);
+		return;
+	}
+	/* The first thread that waits on another CPU needs a tick there: ask that CPU to look. */
+	if (!preempt && atomic_load_explicit(&rq->queued, memory_order_relaxed) > 1)
+		return;
+	if (!__atomic_exchange_n(&p->need_resched, 1, __ATOMIC_RELAXED) && !here)
+		arch_ipi_resched(rq_cpu(rq));
+}
+
+static void enqueue(struct thread *t)
+{
+	uint64_t now = arch_clock_ns();
+	struct rq *rq = &rqs[choose_cpu(t)];
+
+	rq_lock(rq);
+	rq_charge_locked(rq, now > rq->run_since ? now : rq->run_since);
+	rq_place_locked(rq, t, now);
+	rq_insert_locked(rq, t);
+	poke_locked(rq, t, now);
+	rq_unlock(rq);
+}
+
+void thread_unpark(struct thread *t)
+{
+	/* Most of the time the thread is awake or has its token already. */
+	if (atomic_exchange(&t->park, PARK_TOKEN) != PARK_PARKED)
+		return;
+	uint64_t flags = irq_save();
+
+	atomic_store(&t->park, PARK_EMPTY);
+	/* It may still be on its way off its CPU, which does not wait for us: interrupts are off there. */
+	while (atomic_load_explicit(&t->on_cpu, memory_order_acquire))
+		cpu_relax();
+	enqueue(t);
+	irq_restore(flags);
+	if (pcpu_preempt_count() == 0 && !in_irq())
+		sched_preempt_check();
+}
+
+void sched_enqueue_new(struct thread *t)
+{
+	uint64_t flags = irq_save();
+
+	t->left_ns = arch_clock_ns();
+	atomic_store(&t->cpu, (int)pcpu_id());
+	enqueue(t);
+	irq_restore(flags);
+	sched_preempt_check();
+}
