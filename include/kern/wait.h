@@ -72,8 +72,8 @@ bool thread_interrupted_clear(void);
 #define wait_event_intr(q, cond, deadline_ns) wait_event_full(q, cond, deadline_ns, true)
 
 struct mutex {
-	struct spinlock lock;
-	struct thread *owner;
+	struct thread *_Atomic owner;
+	const char *name;
 	struct waitq waiters;
 };
 void mutex_init(struct mutex *m, const char *name);

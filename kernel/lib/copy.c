@@ -12,40 +12,71 @@
 
 #define ROUNDS 16
 
-static uint64_t measure(void (*copy)(void *, const void *, size_t), void *dst, const void *src)
+static const struct copy_way {
+	const char *name;
+	void (*copy)(void *, const void *, size_t);
+} copies[] = {
+	{ "rep movsq", copy_movsq }, { "rep movsb", copy_movsb }, { "unrolled", copy_unrolled },
+};
+static const struct fill_way {
+	const char *name;
+	void (*fill)(void *, uint64_t, size_t);
+} fills[] = { { "rep stosq", fill_stosq }, { "unrolled", fill_unrolled } };
+
+/* Best time of some rounds. */
+#define MEASURE(stmt)                                                                             \
+	({                                                                                        \
+		uint64_t best_ = UINT64_MAX;                                                      \
+		for (int i_ = 0; i_ < ROUNDS; i_++) {                                             \
+			uint64_t t0_ = arch_clock_ns();                                           \
+			stmt;                                                                     \
+			uint64_t ns_ = arch_clock_ns() - t0_;                                     \
+			best_ = ns_ < best_ ? ns_ : best_;                                        \
+		}                                                                                 \
+		best_;                                                                            \
+	})
+
+static void select_copy(char *buf)
 {
 	uint64_t best = UINT64_MAX;
+	const struct copy_way *chosen = copies;
 
-	for (int i = 0; i < ROUNDS; i++) {
-		uint64_t t0 = arch_clock_ns();
+	for (unsigned i = 0; i < ARRAY_SIZE(copies); i++) {
+		uint64_t ns = MEASURE(copies[i].copy(buf, buf + PAGE_SIZE, PAGE_SIZE));
 
-		copy(dst, src, PAGE_SIZE);
-		best = KMIN(best, arch_clock_ns() - t0);
+		if (ns < best) {
+			best = ns;
+			chosen = &copies[i];
+		}
 	}
-	return best;
+	copy_large = chosen->copy;
+	log_debug("%s, %llu ns for 4 KiB", chosen->name, (unsigned long long)best);
+}
+
+static void select_fill(char *buf)
+{
+	uint64_t best = UINT64_MAX;
+	const struct fill_way *chosen = fills;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(fills); i++) {
+		uint64_t ns = MEASURE(fills[i].fill(buf, 0, PAGE_SIZE));
+
+		if (ns < best) {
+			best = ns;
+			chosen = &fills[i];
+		}
+	}
+	fill_large = chosen->fill;
+	log_debug("fill %s, %llu ns for 4 KiB", chosen->name, (unsigned long long)best);
 }
 
 void copy_select(void)
 {
-	static const struct {
-		const char *name;
-		void (*copy)(void *, const void *, size_t);
-	} ways[] = { { "rep movsq", copy_movsq }, { "rep movsb", copy_movsb }, { "unrolled", copy_unrolled } };
 	char *buf = page_alloc_zeroed(1);
-	uint64_t best = UINT64_MAX;
-	unsigned chosen = 0;
 
 	if (!buf)
 		return;
-	for (unsigned i = 0; i < ARRAY_SIZE(ways); i++) {
-		uint64_t ns = measure(ways[i].copy, buf, buf + PAGE_SIZE);
-
-		if (ns < best) {
-			best = ns;
-			chosen = i;
-		}
-	}
+	select_copy(buf);
+	select_fill(buf);
 	page_free(buf, 1);
-	copy_large = ways[chosen].copy;
-	log_debug("%s, %llu ns for 4 KiB", ways[chosen].name, (unsigned long long)best);
 }

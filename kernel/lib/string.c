@@ -40,13 +40,15 @@ void copy_unrolled(void *dst, const void *src, size_t n)
 	char *end = (char *)dst + n;
 	const char *src_end = (const char *)src + n;
 
-	for (size_t left = n; left >= 32; left -= 32, d += 4, s += 4) {
-		uint64_t a = s[0], b = s[1], c = s[2], e = s[3];
-
-		d[0] = a;
-		d[1] = b;
-		d[2] = c;
-		d[3] = e;
+	for (size_t left = n; left >= 64; left -= 64, d += 8, s += 8) {
+		d[0] = s[0];
+		d[1] = s[1];
+		d[2] = s[2];
+		d[3] = s[3];
+		d[4] = s[4];
+		d[5] = s[5];
+		d[6] = s[6];
+		d[7] = s[7];
 	}
 	for (; (char *)(d + 1) <= end; d++, s++)
 		*d = *s;
@@ -105,6 +107,35 @@ void *memmove(void *dst, const void *src, size_t n)
 	return dst;
 }
 
+void fill_stosq(void *dst, uint64_t v, size_t n)
+{
+	size_t words = n / 8;
+
+	*(word64 *)((char *)dst + n - 8) = v;
+	__asm__ volatile("rep stosq" : "+D"(dst), "+c"(words) : "a"(v) : "memory");
+}
+
+void fill_unrolled(void *dst, uint64_t v, size_t n)
+{
+	word64 *d = dst;
+
+	*(word64 *)((char *)dst + n - 8) = v;
+	for (; n >= 64; n -= 64, d += 8) {
+		d[0] = v;
+		d[1] = v;
+		d[2] = v;
+		d[3] = v;
+		d[4] = v;
+		d[5] = v;
+		d[6] = v;
+		d[7] = v;
+	}
+	for (; n >= 8; n -= 8)
+		*d++ = v;
+}
+
+void (*fill_large)(void *dst, uint64_t v, size_t n) = fill_stosq;
+
 void *memset(void *dst, int c, size_t n)
 {
 	uint64_t v = (uint8_t)c * 0x0101010101010101ULL;
@@ -115,15 +146,10 @@ void *memset(void *dst, int c, size_t n)
 			*d++ = (char)c;
 		return dst;
 	}
-	*(word64 *)(d + n - 8) = v;
-	if (n >= COPY_LARGE) {
-		size_t words = n / 8;
-
-		__asm__ volatile("rep stosq" : "+D"(d), "+c"(words) : "a"(v) : "memory");
-		return dst;
-	}
-	for (; n >= 8; n -= 8, d += 8)
-		*(word64 *)d = v;
+	if (n >= COPY_LARGE)
+		fill_large(dst, v, n);
+	else
+		fill_unrolled(dst, v, n);
 	return dst;
 }
 

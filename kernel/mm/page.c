@@ -17,13 +17,14 @@
 #include <sys/queue.h>
 
 #include "arch.h"
+#include "mm/local.h"
 #include "mm/page.h"
 
 #define ORDERS (PAGE_ORDER_MAX + 1)
 #define STACK_MAX 64
 #define STACK_BATCH 32
-#define PAGE_POISON 0x70
-#define PAGE_POISON_BYTES 64
+#define PAGE_POISON 0x7070707070707070ULL
+#define PAGE_POISON_WORDS 8u
 
 struct free_block { /* lies in the free memory itself */
 	LIST_ENTRY(free_block) link;
@@ -75,20 +76,22 @@ static struct page *pfn_page(uint64_t pfn)
 	return &pages[pfn - first_pfn];
 }
 
+static uint64_t *poison_at(const void *kva)
+{
+	return (uint64_t *)((char *)kva + sizeof(struct free_block));
+}
+
 static void poison(void *kva)
 {
-	if (DEBUG)
-		memset((char *)kva + sizeof(struct free_block), PAGE_POISON, PAGE_POISON_BYTES);
+	for (unsigned i = 0; DEBUG && i < PAGE_POISON_WORDS; i++)
+		poison_at(kva)[i] = PAGE_POISON;
 }
 
 static void poison_check(const void *kva)
 {
-	const uint8_t *p = (const uint8_t *)kva + sizeof(struct free_block);
-
-	for (unsigned i = 0; DEBUG && i < PAGE_POISON_BYTES; i++) {
-		if (unlikely(p[i] != PAGE_POISON))
-			panic("free page %p was written at offset %zu", kva,
-			      i + sizeof(struct free_block));
+	for (unsigned i = 0; DEBUG && i < PAGE_POISON_WORDS; i++) {
+		if (unlikely(poison_at(kva)[i] != PAGE_POISON))
+			panic("free page %p was written in word %u", kva, i);
 	}
 }
 
@@ -148,9 +151,7 @@ static void buddy_free_locked(uint64_t pfn, unsigned order)
 static void *single_alloc(void)
 {
 	void *kva = NULL;
-
-	preempt_disable();
-	struct page_stack *s = &stacks[cpu_id()];
+	struct page_stack *s = &stacks[local_enter()];
 
 	if (!s->n) {
 		spin_lock(&lock);
@@ -159,14 +160,13 @@ static void *single_alloc(void)
 		spin_unlock(&lock);
 	}
 	kva = s->n ? s->page[--s->n] : NULL;
-	preempt_enable();
+	local_leave();
 	return kva;
 }
 
 static void single_free(void *kva)
 {
-	preempt_disable();
-	struct page_stack *s = &stacks[cpu_id()];
+	struct page_stack *s = &stacks[local_enter()];
 
 	if (s->n == STACK_MAX) {
 		spin_lock(&lock);
@@ -175,20 +175,19 @@ static void single_free(void *kva)
 		spin_unlock(&lock);
 	}
 	s->page[s->n++] = kva;
-	preempt_enable();
+	local_leave();
 }
 
 /* Gives this CPU's stack back, so that its pages can join their buddies. */
 static void stack_drain_here(void)
 {
-	preempt_disable();
-	struct page_stack *s = &stacks[cpu_id()];
+	struct page_stack *s = &stacks[local_enter()];
 
 	spin_lock(&lock);
 	while (s->n)
 		buddy_free_locked(kva_pfn(s->page[--s->n]), 0);
 	spin_unlock(&lock);
-	preempt_enable();
+	local_leave();
 }
 
 static void *block_alloc(unsigned order)

@@ -22,14 +22,15 @@
 #include <sys/queue.h>
 
 #include "arch.h"
+#include "mm/local.h"
 #include "mm/page.h"
 
 #define MAGAZINE 30u      /* objects a CPU keeps of one cache */
 #define DIRECT_MIN 4096u  /* from here on, whole pages */
 #define SLAB_ORDER_MAX 3u
 #define SLAB_OBJECTS 8u   /* wanted in one slab at least */
-#define POISON 0x6b
-#define POISON_BYTES 128u /* of an object, beyond link and tag */
+#define POISON 0x6b6b6b6b6b6b6b6bULL
+#define POISON_WORDS 16u  /* of an object, beyond link and tag */
 
 struct slab {
 	struct kmem_cache *cache;
@@ -75,34 +76,32 @@ static uint64_t tag_secret;
 
 /* ---- debug marks ---- */
 
-static uint64_t *tag_of(void *obj)
+/* Word 0 is the free list's, word 1 the tag, then the pattern. A stride is a multiple of 16 bytes. */
+static size_t marked_words(const struct kmem_cache *c)
 {
-	return (uint64_t *)obj + 1;
-}
-
-static size_t poison_len(const struct kmem_cache *c)
-{
-	return KMIN(c->stride - 16, (size_t)POISON_BYTES);
+	return KMIN(c->stride / 8, (size_t)POISON_WORDS + 2);
 }
 
 static void mark_free(const struct kmem_cache *c, void *obj)
 {
-	if (*tag_of(obj) == (tag_secret ^ (uint64_t)obj))
+	uint64_t *word = obj, tag = tag_secret ^ (uint64_t)obj;
+
+	if (word[1] == tag)
 		panic("%s: object %p freed twice", c->name, obj);
-	*tag_of(obj) = tag_secret ^ (uint64_t)obj;
-	memset((uint8_t *)obj + 16, POISON, poison_len(c));
+	word[1] = tag;
+	for (size_t i = 2, n = marked_words(c); i < n; i++)
+		word[i] = POISON;
 }
 
 static void check_free(const struct kmem_cache *c, void *obj)
 {
-	const uint8_t *p = (const uint8_t *)obj + 16;
-	bool good = *tag_of(obj) == (tag_secret ^ (uint64_t)obj);
+	uint64_t *word = obj, wrong = word[1] ^ tag_secret ^ (uint64_t)obj;
 
-	for (size_t i = 0; i < poison_len(c) && good; i++)
-		good = p[i] == POISON;
-	if (!good)
+	for (size_t i = 2, n = marked_words(c); i < n; i++)
+		wrong |= word[i] ^ POISON;
+	if (unlikely(wrong))
 		panic("%s: object %p written after it was freed", c->name, obj);
-	*tag_of(obj) = 0;
+	word[1] = 0;
 }
 
 /* ---- slabs, under the cache's lock ---- */
@@ -121,7 +120,7 @@ static struct slab *slab_new(struct kmem_cache *c)
 	for (unsigned i = c->per_slab; i-- > 0;) {
 		void *obj = (char *)s + c->offset + i * c->stride;
 
-		*tag_of(obj) = 0;
+		((uint64_t *)obj)[1] = 0;
 		if (DEBUG)
 			mark_free(c, obj);
 		*(void **)obj = s->free;
@@ -210,9 +209,7 @@ static void count_live(struct magazine *m, int64_t n)
 static void *cache_alloc(struct kmem_cache *c)
 {
 	void *obj = NULL;
-
-	preempt_disable();
-	struct magazine *m = &c->mag[cpu_id()];
+	struct magazine *m = &c->mag[local_enter()];
 
 	if (unlikely(!m->n))
 		magazine_fill(c, m);
@@ -220,7 +217,7 @@ static void *cache_alloc(struct kmem_cache *c)
 		obj = m->obj[--m->n];
 		count_live(m, 1);
 	}
-	preempt_enable();
+	local_leave();
 	if (DEBUG && obj)
 		check_free(c, obj);
 	return obj;
@@ -230,14 +227,13 @@ static void cache_free(struct kmem_cache *c, void *obj)
 {
 	if (DEBUG)
 		mark_free(c, obj);
-	preempt_disable();
-	struct magazine *m = &c->mag[cpu_id()];
+	struct magazine *m = &c->mag[local_enter()];
 
 	if (unlikely(m->n == MAGAZINE))
 		magazine_spill(c, m);
 	m->obj[m->n++] = obj;
 	count_live(m, -1);
-	preempt_enable();
+	local_leave();
 }
 
 /* ---- whole pages ---- */

@@ -7,6 +7,8 @@
 
 #include "arch.h"
 
+#define PCPU_IRQS_ON 0x200 /* EFLAGS.IF */
+
 static_assert(offsetof(struct percpu, current) == 8, "assembly and the accessors below know it");
 static_assert(offsetof(struct percpu, id) == 16, "same");
 static_assert(offsetof(struct percpu, preempt_count) == 20, "same");
@@ -57,4 +59,19 @@ static inline bool pcpu_need_resched(void)
 
 	__asm__ volatile("movl %%gs:24, %0" : "=r"(n) : : "memory");
 	return n;
+}
+
+/* irq_save() and irq_restore() without the call. */
+static inline uint64_t pcpu_irq_save(void)
+{
+	uint64_t flags;
+
+	__asm__ volatile("pushfq; popq %0; cli" : "=r"(flags) : : "memory");
+	return flags;
+}
+
+static inline void pcpu_irq_restore(uint64_t flags)
+{
+	if (flags & PCPU_IRQS_ON)
+		__asm__ volatile("sti" : : : "memory");
 }

@@ -115,7 +115,7 @@ void sched_thread_entry(void)
 	struct thread *t = pcpu_current();
 
 	kassert(pcpu_preempt_count() == 0);
-	irq_restore(UINT64_MAX); /* on */
+	pcpu_irq_restore(PCPU_IRQS_ON);
 	sched_preempt_check();
 	t->fn(t->arg);
 	thread_exit();
@@ -142,21 +142,21 @@ void sched_preempt_check(void)
 {
 	if (!pcpu_need_resched() || !irqs_enabled())
 		return;
-	uint64_t flags = irq_save();
+	uint64_t flags = pcpu_irq_save();
 
 	/* Looked at again: the thread may have moved to a CPU where nothing is asked. */
 	if (pcpu_preempt_count() == 0 && pcpu_need_resched())
 		schedule(LEAVE_RUNNABLE);
-	irq_restore(flags);
+	pcpu_irq_restore(flags);
 }
 
 void thread_yield(void)
 {
-	uint64_t flags = irq_save();
+	uint64_t flags = pcpu_irq_save();
 
 	kassert(pcpu_preempt_count() == 0);
 	schedule(LEAVE_YIELD);
-	irq_restore(flags);
+	pcpu_irq_restore(flags);
 	sched_preempt_check();
 }
 
@@ -168,10 +168,10 @@ void thread_park(uint64_t deadline_ns)
 	/* An alarm that is armed for an earlier time stays: it costs a spurious return at most. */
 	if (deadline_ns && (!atomic_load(&t->alarm.armed) || t->alarm.deadline_ns > deadline_ns))
 		timer_arm(&t->alarm, deadline_ns);
-	uint64_t flags = irq_save();
+	uint64_t flags = pcpu_irq_save();
 
 	schedule(LEAVE_PARK);
-	irq_restore(flags);
+	pcpu_irq_restore(flags);
 	sched_preempt_check();
 }
 

@@ -20,7 +20,7 @@ void preempt_enable(void)
 {
 	if (DEBUG)
 		kassert(pcpu_preempt_count() > 0);
-	if (pcpu_preempt_dec())
+	if (pcpu_preempt_dec() && unlikely(pcpu_need_resched()))
 		sched_preempt_check();
 }
 
@@ -117,13 +117,13 @@ bool spin_trylock(struct spinlock *l)
 void spin_unlock(struct spinlock *l)
 {
 	unlock_keep_count(l);
-	if (pcpu_preempt_dec())
+	if (pcpu_preempt_dec() && unlikely(pcpu_need_resched()))
 		sched_preempt_check();
 }
 
 uint64_t spin_lock_irqsave(struct spinlock *l)
 {
-	uint64_t flags = irq_save();
+	uint64_t flags = pcpu_irq_save();
 
 	pcpu_preempt_inc();
 	lock_taken_count(l);
@@ -135,7 +135,7 @@ void spin_unlock_irqrestore(struct spinlock *l, uint64_t flags)
 	unlock_keep_count(l);
 	bool zero = pcpu_preempt_dec();
 
-	irq_restore(flags);
-	if (zero)
+	pcpu_irq_restore(flags);
+	if (zero && unlikely(pcpu_need_resched()))
 		sched_preempt_check();
 }

@@ -75,25 +75,25 @@ void thread_unpark(struct thread *t)
 	/* Most of the time the thread is awake or has its token already. */
 	if (atomic_exchange(&t->park, PARK_TOKEN) != PARK_PARKED)
 		return;
-	uint64_t flags = irq_save();
+	uint64_t flags = pcpu_irq_save();
 
 	atomic_store(&t->park, PARK_EMPTY);
 	/* It may still be on its way off its CPU, which does not wait for us: interrupts are off there. */
 	while (atomic_load_explicit(&t->on_cpu, memory_order_acquire))
 		cpu_relax();
 	enqueue(t);
-	irq_restore(flags);
+	pcpu_irq_restore(flags);
 	if (pcpu_preempt_count() == 0 && !in_irq())
 		sched_preempt_check();
 }
 
 void sched_enqueue_new(struct thread *t)
 {
-	uint64_t flags = irq_save();
+	uint64_t flags = pcpu_irq_save();
 
 	t->left_ns = arch_clock_ns();
 	atomic_store(&t->cpu, (int)pcpu_id());
 	enqueue(t);
-	irq_restore(flags);
+	pcpu_irq_restore(flags);
 	sched_preempt_check();
 }
