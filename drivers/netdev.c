@@ -68,6 +68,31 @@ int netdev_register(struct netdev *dev, const char *driver)
 	return 0;
 }
 
+/*
+ * armed is cleared before outstanding() looks, and a sender queues before it tries to set it: so
+ * either the sender arms anew, or its frame is seen here.
+ */
+static void reaper_fire(void *arg)
+{
+	struct netdev_reaper *r = arg;
+	atomic_exchange(&r->armed, false);
+	if (r->outstanding(r->dev) && r->dev->loop)
+		loop_kick(r->dev->loop);
+}
+
+void netdev_reaper_init(struct netdev_reaper *r, struct netdev *dev, bool (*outstanding)(struct netdev *))
+{
+	r->dev = dev;
+	r->outstanding = outstanding;
+	timer_init(&r->timer, reaper_fire, r);
+}
+
+void netdev_reaper_arm(struct netdev_reaper *r)
+{
+	if (!atomic_exchange(&r->armed, true))
+		timer_arm(&r->timer, clock_mono_ns() + NETDEV_TX_REAP_NS);
+}
+
 static unsigned source_poll(struct loop_source *s, unsigned budget)
 {
 	struct netdev *dev = container_of(s, struct netdev, source);

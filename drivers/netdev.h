@@ -3,6 +3,7 @@
 #pragma once
 
 #include <dev/netdev.h>
+#include <kern/timer.h>
 
 /* Fills dev->name early, for log lines and command-line keys; netdev_register() then keeps it. */
 void netdev_assign_name(struct netdev *dev, const char *driver);
@@ -24,7 +25,22 @@ static inline uint32_t nettx_len(const struct nettx *tx)
 	return len;
 }
 
+/*
+ * Gets sent frames taken back without a transmit interrupt: some time after the ring was empty
+ * last, the loop is kicked if frames are still out. One timer a device, armed at most once per
+ * NETDEV_TX_REAP_NS however many frames are sent.
+ */
+struct netdev_reaper {
+	struct timer timer;
+	_Atomic bool armed;
+	struct netdev *dev;
+	bool (*outstanding)(struct netdev *dev); /* interrupt context, no lock; frames are in the ring */
+};
+void netdev_reaper_init(struct netdev_reaper *r, struct netdev *dev, bool (*outstanding)(struct netdev *));
+/* The ring was empty and has a frame now, or poll leaves frames in it. Any context. */
+void netdev_reaper_arm(struct netdev_reaper *r);
+
 /* A finished transmit waits at most this long for done() when nothing else wakes the loop. */
-#define NETDEV_TX_REAP_NS (2 * NSEC_PER_MSEC)
+#define NETDEV_TX_REAP_NS (5 * NSEC_PER_MSEC)
 /* Completions taken from a ring under one hold of its lock. */
 #define NETDEV_REAP_BATCH 32

@@ -71,7 +71,7 @@ struct e1000e {
 	struct e1000e_tx_ctx tx_ctx;
 	bool tx_blocked;   /* a sender was refused and waits for tx_room */
 	uint8_t *tx_hdr;   /* E1000E_TSO_HDR_MAX bytes a ring entry; NULL: segmentation is off */
-	_Atomic uint64_t tx_reap_at; /* ns; UINT64_MAX: nothing outstanding */
+	struct netdev_reaper reaper;
 
 	/* from interrupt handlers to the loop */
 	_Atomic bool rx_fired, other_fired;

@@ -21,6 +21,8 @@ static unsigned e1000e_poll(struct netdev *dev, unsigned budget)
 	struct e1000e *e = dev->priv;
 	unsigned work = e1000e_rx_poll(e, budget);
 	e1000e_tx_reap(e);
+	if (e->tx_clean != e->tx_next && !atomic_load_explicit(&e->reaper.armed, memory_order_relaxed))
+		netdev_reaper_arm(&e->reaper);
 	work += e1000e_tx_unblock(e);
 	e1000e_other_poll(e);
 	if (++e->polls % STATS_EVERY == 0)

@@ -18,21 +18,18 @@
 #include <kern/log.h>
 #include <kern/mm.h>
 #include <kern/string.h>
-#include <kern/timer.h>
 
-static uint64_t tx_deadline(struct loop_source *s)
+static bool tx_outstanding(struct netdev *dev)
 {
-	struct netdev *dev = container_of(s, struct netdev, source);
-	struct e1000e *e = dev->priv;
-	return atomic_load_explicit(&e->tx_reap_at, memory_order_relaxed);
+	const struct e1000e *e = dev->priv;
+	return *(volatile const unsigned *)&e->tx_clean != *(volatile const unsigned *)&e->tx_next;
 }
 
 /* 4.6.6 */
 int e1000e_tx_init(struct e1000e *e)
 {
 	spin_init(&e->tx_lock, "e1000e_tx");
-	atomic_store(&e->tx_reap_at, UINT64_MAX);
-	e->dev.source.deadline = tx_deadline;
+	netdev_reaper_init(&e->reaper, &e->dev, tx_outstanding);
 	e->tx_ring = page_alloc_zeroed(0);
 	if (!e->tx_ring)
 		return -ENOMEM;
@@ -136,13 +133,12 @@ static union e1000e_txd *put_frame(struct e1000e *e, const struct nettx *tx)
 static void queue_frame_locked(struct e1000e *e, struct nettx *tx)
 {
 	unsigned first = e->tx_next;
-	if (e->tx_clean == first)
-		atomic_store_explicit(&e->tx_reap_at, clock_mono_ns() + NETDEV_TX_REAP_NS,
-				      memory_order_relaxed);
 	put_context(e, tx);
 	put_frame(e, tx)->data.cmd_len |= TXD_CMD_EOP | TXD_CMD_RS;
 	e->tx_slot[first].tx = tx;
 	e->tx_slot[first].end = (e->tx_next - 1) % E1000E_RING;
+	if (e->tx_clean == first)
+		netdev_reaper_arm(&e->reaper);
 	netdev_stat_add(&e->dev.stats.tx_frames, 1);
 	netdev_stat_add(&e->dev.stats.tx_bytes, nettx_len(tx));
 }
@@ -228,8 +224,6 @@ static unsigned pop_batch(struct e1000e *e, struct nettx **done)
 		slot->tx = NULL;
 		e->tx_clean = e1000e_next(slot->end);
 	}
-	uint64_t at = e->tx_clean == e->tx_next ? UINT64_MAX : clock_mono_ns() + NETDEV_TX_REAP_NS;
-	atomic_store_explicit(&e->tx_reap_at, at, memory_order_relaxed);
 	spin_unlock(&e->tx_lock);
 	return n;
 }
@@ -238,12 +232,8 @@ void e1000e_tx_reap(struct e1000e *e)
 {
 	struct nettx *done[NETDEV_REAP_BATCH];
 	unsigned n;
-	if (!first_done(e)) {
-		uint64_t at = atomic_load_explicit(&e->tx_reap_at, memory_order_relaxed);
-		if (at == UINT64_MAX || at > clock_mono_ns())
-			return;
-		/* The device is slow: pop_batch() moves the deadline on. */
-	}
+	if (!first_done(e))
+		return;
 	do {
 		n = pop_batch(e, done);
 		for (unsigned i = 0; i < n; i++)

@@ -127,6 +127,8 @@ static unsigned vnet_poll(struct netdev *dev, unsigned budget)
 	if (vn->rx.num_free >= vn->rx.size / 8u)
 		rx_refill(vn);
 	vnet_tx_reap(vn);
+	if (virtq_outstanding(&vn->tx) && !atomic_load_explicit(&vn->reaper.armed, memory_order_relaxed))
+		netdev_reaper_arm(&vn->reaper);
 	work += vnet_tx_unblock(vn);
 	config_check(vn);
 	return work;

@@ -32,7 +32,7 @@ struct vnet {
 	struct virtio_net_hdr_v1 *tx_hdr; /* by head descriptor */
 	uint64_t tx_hdr_phys;
 	bool tx_blocked; /* a sender was refused and waits for tx_room */
-	_Atomic uint64_t tx_reap_at; /* ns; UINT64_MAX: nothing outstanding */
+	struct netdev_reaper reaper;
 
 	_Atomic bool config_changed;
 };

@@ -4,8 +4,7 @@
  * lie; nothing is copied.
  *
  * Any thread sends, under tx_lock. Sent frames are taken back when the loop polls, when a sender
- * finds the ring half full, or at the latest NETDEV_TX_REAP_NS after the first outstanding one:
- * no interrupt. Only a full ring asks for one, so that the refused sender is called.
+ * finds the ring half full, or NETDEV_TX_REAP_NS after the ring was empty: no interrupt. Only a full ring asks for one, so that the refused sender is called.
  */
 #define LOG_SUBSYS "virtio-net"
 #include "net.h"
@@ -13,20 +12,18 @@
 #include <kern/log.h>
 #include <kern/mm.h>
 #include <kern/string.h>
-#include <kern/timer.h>
 
-static uint64_t tx_deadline(struct loop_source *s)
+static bool tx_outstanding(struct netdev *dev)
 {
-	struct netdev *dev = container_of(s, struct netdev, source);
-	struct vnet *vn = dev->priv;
-	return atomic_load_explicit(&vn->tx_reap_at, memory_order_relaxed);
+	const struct vnet *vn = dev->priv;
+	return *(volatile const uint16_t *)&vn->tx.avail_idx !=
+	       *(volatile const uint16_t *)&vn->tx.last_used;
 }
 
 int vnet_tx_init(struct vnet *vn)
 {
 	spin_init(&vn->tx_lock, "vnet_tx");
-	atomic_store(&vn->tx_reap_at, UINT64_MAX);
-	vn->dev.source.deadline = tx_deadline;
+	netdev_reaper_init(&vn->reaper, &vn->dev, tx_outstanding);
 	unsigned order = 0;
 	while (PAGE_SIZE << order < vn->tx.size * sizeof(vn->tx_hdr[0]))
 		order++;
@@ -65,10 +62,10 @@ static void queue_frame(struct vnet *vn, struct nettx *tx)
 		seg[i + 1].len = tx->frag[i].len;
 		bytes += tx->frag[i].len;
 	}
-	if (virtq_outstanding(&vn->tx) == 0)
-		atomic_store_explicit(&vn->tx_reap_at, clock_mono_ns() + NETDEV_TX_REAP_NS,
-				      memory_order_relaxed);
+	bool first = virtq_outstanding(&vn->tx) == 0;
 	virtq_add(&vn->tx, seg, tx->nfrags + 1u, 0, tx);
+	if (first)
+		netdev_reaper_arm(&vn->reaper);
 	netdev_stat_add(&vn->dev.stats.tx_frames, 1);
 	netdev_stat_add(&vn->dev.stats.tx_bytes, bytes);
 }
@@ -133,8 +130,6 @@ static unsigned pop_batch(struct vnet *vn, struct nettx **done)
 			break;
 		done[n++] = tx;
 	}
-	uint64_t at = virtq_outstanding(&vn->tx) ? clock_mono_ns() + NETDEV_TX_REAP_NS : UINT64_MAX;
-	atomic_store_explicit(&vn->tx_reap_at, at, memory_order_relaxed);
 	spin_unlock(&vn->tx_lock);
 	return n;
 }
@@ -143,12 +138,8 @@ void vnet_tx_reap(struct vnet *vn)
 {
 	struct nettx *done[NETDEV_REAP_BATCH];
 	unsigned n;
-	if (!virtq_has_used(&vn->tx)) {
-		uint64_t at = atomic_load_explicit(&vn->tx_reap_at, memory_order_relaxed);
-		if (at == UINT64_MAX || at > clock_mono_ns())
-			return;
-		/* The device is slow: pop_batch() moves the deadline on. */
-	}
+	if (!virtq_has_used(&vn->tx))
+		return;
 	do {
 		n = pop_batch(vn, done);
 		for (unsigned i = 0; i < n; i++)

@@ -36,12 +36,12 @@ tap() {
 	ip link set "$1" mtu "$2" addrgenmode none master br0 up
 }
 
-# netdev_args NIC TAP MTU INDEX: sets NETDEV
+# netdev_args NIC TAP MTU INDEX: sets NETDEV. VIRTIO_OPTS: more of the device's options, ",name=value".
 netdev_args() {
 	NETDEV="-netdev tap,id=n$4,ifname=$2,script=no,downscript=no,vnet_hdr=on"
 	mac=52:54:00:88:00:$(printf %02x "$4")
 	case $1 in
-	virtio) NETDEV="$NETDEV -device virtio-net-pci,netdev=n$4,mac=$mac,host_mtu=$3,romfile=,disable-legacy=on" ;;
+	virtio) NETDEV="$NETDEV -device virtio-net-pci,netdev=n$4,mac=$mac,host_mtu=$3,romfile=,disable-legacy=on$VIRTIO_OPTS" ;;
 	e1000e) NETDEV="$NETDEV -device e1000e,netdev=n$4,mac=$mac,romfile=" ;;
 	esac
 }
