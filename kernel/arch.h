@@ -44,7 +44,7 @@ struct percpu {
 	uint64_t user_rsp;        /* %gs:40, scratch of the syscall entry */
 	void *arch;               /* TSS, GDT, APIC id */
 	void *sched;              /* run queue */
-	void *timers;
+	uint32_t deferred;        /* a woken thread waits here although another CPU idles */
 };
 static inline struct percpu *percpu(void)
 {

@@ -214,6 +214,16 @@ void thread_unpark(struct thread *t)
 		futex(&t->park, FUTEX_WAKE_PRIVATE, 1, NULL);
 }
 
+/* Linux places threads itself. */
+void thread_spread(void)
+{
+}
+
+bool thread_others_wait(void)
+{
+	return false;
+}
+
 void thread_yield(void)
 {
 	sched_yield();

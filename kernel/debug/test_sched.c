@@ -258,6 +258,32 @@ KTEST(kernel, wait_is_interrupted)
 	KT_ASSERT(atomic_load(&intr_result) == -EINTR);
 }
 
+static _Atomic bool helper_ran;
+
+static void helper_main(void *arg)
+{
+	atomic_store(&helper_ran, true);
+}
+
+/* A woken thread that waits behind its waker goes to another CPU when the waker only spins. */
+KTEST(kernel, spinning_waker_gets_its_answer)
+{
+	if (cpu_count() < 2)
+		KT_SKIP("one CPU");
+	uint64_t worst = 0;
+
+	for (int i = 0; i < 20; i++) {
+		uint64_t t0 = clock_mono_ns();
+
+		atomic_store(&helper_ran, false);
+		KT_ASSERT(thread_spawn("helper", helper_main, NULL, CPU_ANY) == 0);
+		while (!atomic_load(&helper_ran))
+			cpu_relax();
+		worst = KMAX(worst, clock_mono_ns() - t0);
+	}
+	KT_ASSERT(worst < NSEC_PER_SEC);
+}
+
 static struct mutex mutex;
 static uint64_t guarded;
 

@@ -131,13 +131,18 @@ static void loop_main(void *arg)
 {
 	struct loop *l = arg;
 	uint64_t idle_since = 0; /* 0: had work in the last round */
+	bool busy = false;
 
 	for (;;) {
 		if (run_round(l)) {
+			if (busy) /* no end in sight: whom we woke may run elsewhere */
+				thread_spread();
+			busy = true;
 			idle_since = 0;
 			continue;
 		}
-		if (l->spin_ns) {
+		busy = false;
+		if (l->spin_ns && !thread_others_wait()) {
 			uint64_t now = clock_mono_ns();
 
 			idle_since = idle_since ? idle_since : now;

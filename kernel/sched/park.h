@@ -19,3 +19,11 @@ void thread_unpark(struct thread *t);
 _Atomic bool *thread_intr_flag(struct thread *t);
 /* One more reference. */
 void thread_get(struct thread *t);
+/*
+ * For loops. A thread that is woken by a thread waits on the waker's CPU even if another idles, because
+ * most wakers sleep soon and an interrupt to the other CPU costs more than that. A waker that goes
+ * on working calls thread_spread(): the waiting thread may go elsewhere.
+ */
+void thread_spread(void);
+/* True if another thread waits for this CPU. */
+bool thread_others_wait(void);

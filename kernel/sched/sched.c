@@ -103,6 +103,8 @@ static void schedule(enum leave how)
 	next = rq_pick_locked(rq);
 	if (atomic_load_explicit(&rq->queued, memory_order_relaxed))
 		rq_want_tick(rq, now);
+	else
+		percpu()->deferred = 0;
 	if (next == cur)
 		rq_unlock(rq);
 	else
@@ -136,6 +138,8 @@ void sched_irq_exit(void)
 		return;
 	if (p->need_resched)
 		schedule(LEAVE_RUNNABLE);
+	else if (p->deferred)
+		sched_spread();
 }
 
 void sched_preempt_check(void)

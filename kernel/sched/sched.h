@@ -52,6 +52,8 @@ __noreturn void sched_idle(void);
 void sched_enqueue_new(struct thread *t);
 /* Leaves the CPU for good; interrupts off. */
 __noreturn void sched_die(void);
+/* Lets an idle CPU take a thread that waits here. Interrupts off. */
+void sched_spread(void);
 /* Switches away if need_resched is set and this is a place where it may. */
 void sched_preempt_check(void);
 /* thread.c: prev ended and is off its stack. Interrupts off. */

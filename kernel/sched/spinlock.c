@@ -8,6 +8,7 @@
 #include <kern/spinlock.h>
 #include <kern/thread.h>
 
+#include "sched/park.h"
 #include "sched/percpu.h"
 #include "sched/sched.h"
 
@@ -42,6 +43,9 @@ int cpu_id(void)
 
 void cpu_relax(void)
 {
+	/* Who spins may wait for the very thread that waits for this CPU. */
+	if (unlikely(percpu()->deferred))
+		thread_spread();
 	__asm__ volatile("pause" ::: "memory");
 }
 

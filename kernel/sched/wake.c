@@ -2,8 +2,11 @@
 /*
  * Waking: where a thread goes that was parked, or is new.
  *
- * Its pinned CPU; else this CPU if it idles (we are in an interrupt: no IPI is needed); else the CPU it was on
- * if that idles; else any that idles; else the shorter queue of last and this.
+ * Its pinned CPU; else this CPU if it idles (we are in an interrupt: no IPI is needed); else, woken by a
+ * thread and nobody waits here: this CPU, deferred; else the CPU it was on if that idles; else any that
+ * idles; else the shorter queue of last and this.
+ * Deferred: the waker keeps its CPU until it sleeps, or gives the waiting thread to an idle CPU when
+ * it is about to go on (a second round of a loop, the way back to user mode).
  * The unparker that finds PARKED owns the thread until it has put it on a queue.
  * Order of locks: a wait queue's, then one run queue's.
  */
@@ -19,7 +22,7 @@ static bool cpu_idles(unsigned cpu)
 	       !atomic_load_explicit(&rqs[cpu].queued, memory_order_relaxed);
 }
 
-static unsigned choose_cpu(const struct thread *t)
+static unsigned choose_cpu(const struct thread *t, bool *defer)
 {
 	unsigned here = pcpu_id(), last = (unsigned)t->cpu;
 
@@ -27,6 +30,10 @@ static unsigned choose_cpu(const struct thread *t)
 		return (unsigned)t->pin;
 	if (cpu_idles(here))
 		return here;
+	if (!in_irq() && !rqs[here].queued && idle_cpus) {
+		*defer = true;
+		return here;
+	}
 	if (cpu_idles(last))
 		return last;
 	uint32_t idle = atomic_load_explicit(&idle_cpus, memory_order_relaxed);
@@ -60,14 +67,49 @@ static void poke_locked(struct rq *rq, struct thread *t, uint64_t now)
 static void enqueue(struct thread *t)
 {
 	uint64_t now = arch_clock_ns();
-	struct rq *rq = &rqs[choose_cpu(t)];
+	bool defer = false;
+	struct rq *rq = &rqs[choose_cpu(t, &defer)];
 
 	rq_lock(rq);
 	rq_charge_locked(rq, now > rq->run_since ? now : rq->run_since);
 	rq_place_locked(rq, t, now);
 	rq_insert_locked(rq, t);
-	poke_locked(rq, t, now);
+	if (defer) {
+		percpu()->deferred = 1;
+		rq_want_tick(rq, now);
+	} else {
+		poke_locked(rq, t, now);
+	}
 	rq_unlock(rq);
+}
+
+/* Interrupts off. An idle CPU that is poked takes a thread from our queue. */
+void sched_spread(void)
+{
+	uint32_t idle = atomic_load_explicit(&idle_cpus, memory_order_relaxed);
+
+	percpu()->deferred = 0;
+	if (!idle || !this_rq()->queued)
+		return;
+	unsigned cpu = (unsigned)__builtin_ctz(idle);
+
+	if (!__atomic_exchange_n(&percpu_area[cpu].need_resched, 1, __ATOMIC_RELAXED))
+		arch_ipi_resched(cpu);
+}
+
+void thread_spread(void)
+{
+	if (!percpu()->deferred)
+		return;
+	uint64_t flags = pcpu_irq_save();
+
+	sched_spread();
+	pcpu_irq_restore(flags);
+}
+
+bool thread_others_wait(void)
+{
+	return atomic_load_explicit(&this_rq()->queued, memory_order_relaxed);
 }
 
 void thread_unpark(struct thread *t)

@@ -97,7 +97,7 @@ bool uspace_leave(struct uregs *r)
 			continue;
 		}
 		cli();
-		if (percpu()->need_resched)
+		if (percpu()->need_resched | percpu()->deferred)
 			sched_irq_exit();
 		if (likely(this_cpu() == cpu && cpu->switches == switches))
 			break;
