@@ -80,7 +80,8 @@ static void reaper_fire(void *arg)
 		loop_kick(r->dev->loop);
 }
 
-void netdev_reaper_init(struct netdev_reaper *r, struct netdev *dev, bool (*outstanding)(struct netdev *))
+void netdev_reaper_init(struct netdev_reaper *r, struct netdev *dev,
+			bool (*outstanding)(struct netdev *))
 {
 	r->dev = dev;
 	r->outstanding = outstanding;

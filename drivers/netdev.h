@@ -34,9 +34,15 @@ struct netdev_reaper {
 	struct timer timer;
 	_Atomic bool armed;
 	struct netdev *dev;
-	bool (*outstanding)(struct netdev *dev); /* interrupt context, no lock; frames are in the ring */
+	/* Frames are in the ring. Interrupt context, no lock. */
+	bool (*outstanding)(struct netdev *dev);
 };
-void netdev_reaper_init(struct netdev_reaper *r, struct netdev *dev, bool (*outstanding)(struct netdev *));
+void netdev_reaper_init(struct netdev_reaper *r, struct netdev *dev,
+			bool (*outstanding)(struct netdev *));
+static inline bool netdev_reaper_armed(const struct netdev_reaper *r)
+{
+	return atomic_load_explicit(&r->armed, memory_order_relaxed);
+}
 /* The ring was empty and has a frame now, or poll leaves frames in it. Any context. */
 void netdev_reaper_arm(struct netdev_reaper *r);
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the self-tests of network drivers share: a device on a loop of its own, frames in and out. */
+/*
+ * What the self-tests of network drivers share: a device on a loop of its own, frames in and out.
+ */
 #pragma once
 
 #include <dev/netdev.h>

@@ -38,7 +38,8 @@ struct rxpool {
 
 /*
  * space: bytes the device may write at base. align16: base is this modulo 16, so that what lies
- * behind the headers comes out aligned. prefill buffers are made now, up to max later. 0 or -ENOMEM.
+ * behind the headers comes out aligned. prefill buffers are made now, up to max later. 0 or
+ * -ENOMEM.
  */
 int __must_check rxpool_init(struct rxpool *p, struct netdev *dev, uint32_t space, uint32_t align16,
 			     unsigned prefill, unsigned max);

@@ -4,8 +4,8 @@
  * hw.c (4.6 initialisation, 3.3 EEPROM, PHY, link), irq.c (7.4), rx.c (7.1), tx.c (7.2), stats.c
  * (10.2.7 and the dump), main.c (probe, netdev).
  *
- * Left out, because nothing here needs it: the second queue pair and RSS, VLAN, packet split, multicast,
- * flow control, wake-up, management, power states, IEEE 1588, EEPROM writing.
+ * Left out, because nothing here needs it: the second queue pair and RSS, VLAN, packet split,
+ * multicast, flow control, wake-up, management, power states, IEEE 1588, EEPROM writing.
  */
 #pragma once
 

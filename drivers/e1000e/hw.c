@@ -30,7 +30,9 @@ static void mask_interrupts(struct e1000e *e)
 	(void)e1000e_read(e, E1000E_ICR); /* RC: nothing from before is pending */
 }
 
-/* 4.6.3, 5.2.5: quiet the engines and the bus, then a full device reset, interrupts off after it. */
+/*
+ * 4.6.3, 5.2.5: quiet the engines and the bus, then a full device reset, interrupts off after it.
+ */
 int e1000e_hw_reset(struct e1000e *e)
 {
 	mask_interrupts(e);

@@ -2,14 +2,14 @@
 /*
  * 82574L interrupts (7.4): MSI-X, one message for received frames, one for everything else.
  *
- * The receive cause stays enabled. It interrupts when its bit in ICR goes from 0 to 1, and the bit stays until
- * arm() clears it, so while the loop polls no more messages come, and arming costs one register
- * write. Transmit completion is enabled only while a sender waits for room.
+ * The receive cause stays enabled. It interrupts when its bit in ICR goes from 0 to 1, and the bit
+ * stays until arm() clears it, so while the loop polls no more messages come, and arming costs one
+ * register write. Transmit completion is enabled only while a sender waits for room.
  *
- * QEMU: EITR is clamped to 500 (128 us), whatever is written, and a message within that time of
- * the entry's last one is put off until it is over. A request and reply that take less would pay for it at
- * every hop. The time is kept for each entry, so receive owns four entries and arm() goes on to the
- * next when the present one has spoken. On hardware, with EITR 0, that is only one more write.
+ * QEMU: EITR is clamped to 500 (128 us), whatever is written, and a message within that time of the
+ * entry's last one is put off until it is over. A request and reply that take less would pay for it
+ * at every hop. The time is kept for each entry, so receive owns four entries and arm() goes on to
+ * the next when the present one has spoken. On hardware, with EITR 0, that is only one more write.
  */
 #define LOG_SUBSYS "e1000e"
 #include "e1000e.h"

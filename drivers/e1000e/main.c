@@ -2,8 +2,10 @@
 /*
  * 82574L: probe in the order of the datasheet's 4.6, and the netdev operations.
  *
- * Command line: mtu.e1000eN= or e1000e.mtu= (68 to 9000), e1000e.tso=on. Segmentation is off by default.
- * QEMU: up to 7.2 it makes IP fragments of a large segment unless the backend is a tap with vnet_hdr.
+ * Command line: mtu.e1000eN= or e1000e.mtu= (68 to 9000), e1000e.tso=on. Segmentation is off by
+ * default.
+ * QEMU: up to 7.2 it makes IP fragments of a large segment unless the backend is a tap with
+ * vnet_hdr.
  */
 #define LOG_SUBSYS "e1000e"
 #include "e1000e.h"
@@ -21,7 +23,7 @@ static unsigned e1000e_poll(struct netdev *dev, unsigned budget)
 	struct e1000e *e = dev->priv;
 	unsigned work = e1000e_rx_poll(e, budget);
 	e1000e_tx_reap(e);
-	if (e->tx_clean != e->tx_next && !atomic_load_explicit(&e->reaper.armed, memory_order_relaxed))
+	if (e->tx_clean != e->tx_next && !netdev_reaper_armed(&e->reaper))
 		netdev_reaper_arm(&e->reaper);
 	work += e1000e_tx_unblock(e);
 	e1000e_other_poll(e);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Registers and descriptors of the 82574L, in the order of the datasheet (Intel 82574 GbE Controller
- * Family Datasheet, rev. 3.4, chapter 10), those that this driver uses.
+ * Registers and descriptors of the 82574L, in the order of the datasheet (Intel 82574 GbE
+ * Controller Family Datasheet, rev. 3.4, chapter 10), those that this driver uses.
  *
- * RW read and write, RO read only, WO write only, RC cleared by reading, W1C cleared by writing a one.
+ * RW read and write, RO read only, WO write only, RC cleared by reading, W1C cleared by writing a
+ * one.
  */
 #pragma once
 
@@ -146,7 +147,9 @@ struct e1000e_rxd {
 #define RXD_ERR_TCPE 0x20
 #define RXD_ERR_IPE 0x40
 
-/* ---- 7.2.6, 7.2.9 transmit descriptors, context and data: one or the other in a ring entry ---- */
+/*
+ * ---- 7.2.6, 7.2.9 transmit descriptors, context and data: one or the other in a ring entry ----
+ */
 union e1000e_txd {
 	struct {
 		uint8_t ipcss, ipcso;

@@ -16,7 +16,10 @@
 #include <kern/log.h>
 #include <kern/mm.h>
 
-/* 14 bytes Ethernet, 20 IPv4, 8 UDP, 12 BTH: at 10 modulo 16 the payload of RoCE is aligned to 16. */
+/*
+ * 14 bytes Ethernet, 20 IPv4, 8 UDP, 12 BTH: at 10 modulo 16 the payload of RoCE is aligned to
+ * 16.
+ */
 #define RX_ALIGN16 10
 /* Entries without a buffer before the tail is written. */
 #define RX_REFILL_BATCH (E1000E_RING / 8)

@@ -2,8 +2,8 @@
 /*
  * 82574L TCP segmentation over IPv4 (7.2.4): the header of a large frame, in the device's form.
  *
- * The contract (dev/netdev.h) is virtio's: length and pseudo-header sum are those of the whole. This
- * device wants IP length and checksum 0 and a pseudo-header sum without the length, so the
+ * The contract (dev/netdev.h) is virtio's: length and pseudo-header sum are those of the whole.
+ * This device wants IP length and checksum 0 and a pseudo-header sum without the length, so the
  * header is copied. Off unless e1000e.tso=on. Left out: UDP, IPv6.
  */
 #define LOG_SUBSYS "e1000e"

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * 82574L transmit (7.2): a context descriptor where the offload changes, then a data descriptor for each
- * of the caller's fragments; nothing is copied (but the header of a frame to be segmented, tso.c).
+ * 82574L transmit (7.2): a context descriptor where the offload changes, then a data descriptor for
+ * each of the caller's fragments; nothing is copied (but the header of a frame to be segmented,
+ * tso.c).
  *
  *      tx_clean                       tx_next = TDT after the next doorbell
  *         v                              v
  *   ... [frame     ][frame][frame       ][free][free] ...
  *
- * Any thread sends, under tx_lock. The last descriptor of a frame asks for a status report; frames are
- * taken back in poll, when a sender finds the ring half full, or after NETDEV_TX_REAP_NS.
+ * Any thread sends, under tx_lock. The last descriptor of a frame asks for a status report; frames
+ * are taken back in poll, when a sender finds the ring half full, or after NETDEV_TX_REAP_NS.
  * QEMU: a write of TDT sends everything up to it before it returns, so one write for many frames
  * (the `more` flag) is what counts, and the ring is never full there.
  */

@@ -3,9 +3,9 @@
  * virtio-console (5.3), one port: the board's control channel (dev/chan.h).
  *
  * Bytes to the host are copied into buffers of the driver's, as a caller's may lie on its stack;
- * the mutex keeps one call's bytes together. Bytes from the host come in a thread of their own, which
- * gives a buffer back only when the consumer has returned: while that sleeps, the host waits. Left
- * out: several ports, window size, emergency write.
+ * the mutex keeps one call's bytes together. Bytes from the host come in a thread of their own,
+ * which gives a buffer back only when the consumer has returned: while that sleeps, the host waits.
+ * Left out: several ports, window size, emergency write.
  */
 #define LOG_SUBSYS "virtio-console"
 #include "virtio.h"

@@ -3,9 +3,10 @@
  * virtio-net (5.1): set-up, features, receive, poll and arm. Transmit is net_tx.c.
  *
  * Receive: each buffer holds a whole frame of the device's MTU, so that a frame is one piece; a
- * larger one (segments coalesced by the host) comes as several buffers (MRG_RXBUF). The loop's thread
- * alone touches the receive queue. Interrupts: with EVENT_IDX an armed queue interrupts once;
- * while the loop polls none come. Left out: multiple queues, RSS, control queue, VLAN, IPv6 TSO.
+ * larger one (segments coalesced by the host) comes as several buffers (MRG_RXBUF). The loop's
+ * thread alone touches the receive queue. Interrupts: with EVENT_IDX an armed queue interrupts
+ * once; while the loop polls none come. Left out: multiple queues, RSS, control queue, VLAN, IPv6
+ * TSO.
  */
 #define LOG_SUBSYS "virtio-net"
 #include "net.h"
@@ -17,8 +18,8 @@
 #include <kern/string.h>
 
 /*
- * Buffers begin here modulo 16. Before the payload of a RoCE packet lie 12 bytes of virtio header, 14
- * Ethernet, 20 IPv4, 8 UDP and 12 BTH: 14 + 66 = 80, so the payload is aligned to 16.
+ * Buffers begin here modulo 16. Before the payload of a RoCE packet lie 12 bytes of virtio header,
+ * 14 Ethernet, 20 IPv4, 8 UDP and 12 BTH: 14 + 66 = 80, so the payload is aligned to 16.
  */
 #define RX_ALIGN16 14
 
@@ -42,7 +43,10 @@ static uint32_t rx_flags(const struct vnet *vn, const struct virtio_net_hdr_v1 *
 {
 	if (!(vn->dev.features & NETDEV_F_RX_CSUM))
 		return 0;
-	/* NEEDS_CSUM: never was on a wire, so there is nothing that a checksum could find (5.1.6.4). */
+	/*
+	 * NEEDS_CSUM: never was on a wire, so there is nothing that a checksum could find
+	 * (5.1.6.4).
+	 */
 	if (h->flags & (VIRTIO_NET_HDR_F_DATA_VALID | VIRTIO_NET_HDR_F_NEEDS_CSUM))
 		return NB_L4_CSUM_OK;
 	return 0;
@@ -127,7 +131,7 @@ static unsigned vnet_poll(struct netdev *dev, unsigned budget)
 	if (vn->rx.num_free >= vn->rx.size / 8u)
 		rx_refill(vn);
 	vnet_tx_reap(vn);
-	if (virtq_outstanding(&vn->tx) && !atomic_load_explicit(&vn->reaper.armed, memory_order_relaxed))
+	if (virtq_outstanding(&vn->tx) && !netdev_reaper_armed(&vn->reaper))
 		netdev_reaper_arm(&vn->reaper);
 	work += vnet_tx_unblock(vn);
 	config_check(vn);
@@ -241,7 +245,9 @@ static int setup_queues(struct vnet *vn)
 	if (vn->rx.size < VNET_RING_MIN || vn->tx.size < VNET_RING_MIN)
 		return -ENOSPC;
 	uint32_t space = sizeof(struct virtio_net_hdr_v1) + 14 + 4 + vn->dev.mtu;
-	/* 5.1.6.3.1: coalesced segments need 65562 bytes; that many merged buffers are to be few. */
+	/*
+	 * 5.1.6.3.1: coalesced segments need 65562 bytes; that many merged buffers are to be few.
+	 */
 	if (virtio_has(&vn->v, VIRTIO_NET_F_GUEST_TSO4))
 		space = KMAX(space, VNET_GSO_SPACE);
 	err = rxpool_init(&vn->pool, &vn->dev, space, RX_ALIGN16, vn->rx.size, 2u * vn->rx.size);
@@ -289,7 +295,10 @@ static int vnet_probe(struct pci_dev *pci)
 	rx_refill(vn);
 	return 0;
 out_fail:
-	/* A queue already set up keeps its memory: the device is not trusted to have let go of it. */
+	/*
+	 * A queue already set up keeps its memory: the device is not trusted to have let go of
+	 * it.
+	 */
 	virtio_fail(&vn->v);
 	log_warn("%s: not usable: %d", vn->dev.name, err);
 	return err;

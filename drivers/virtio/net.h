@@ -41,5 +41,8 @@ int __must_check vnet_tx_init(struct vnet *vn);
 int vnet_xmit(struct netdev *dev, struct nettx *tx, bool more);
 /* Takes back what was sent and calls done(). No lock held. */
 void vnet_tx_reap(struct vnet *vn);
-/* Tells a refused sender that there is room. 1: did so, or is to be called again. The loop's thread. */
+/*
+ * Tells a refused sender that there is room. 1: did so, or is to be called again. The loop's
+ * thread.
+ */
 unsigned vnet_tx_unblock(struct vnet *vn);

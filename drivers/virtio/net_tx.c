@@ -4,7 +4,8 @@
  * lie; nothing is copied.
  *
  * Any thread sends, under tx_lock. Sent frames are taken back when the loop polls, when a sender
- * finds the ring half full, or NETDEV_TX_REAP_NS after the ring was empty: no interrupt. Only a full ring asks for one, so that the refused sender is called.
+ * finds the ring half full, or NETDEV_TX_REAP_NS after the ring was empty: no interrupt. Only a
+ * full ring asks for one, so that the refused sender is called.
  */
 #define LOG_SUBSYS "virtio-net"
 #include "net.h"
@@ -113,7 +114,9 @@ int vnet_xmit(struct netdev *dev, struct nettx *tx, bool more)
 	if (!err)
 		return 0;
 	atomic_fetch_add_explicit(&dev->stats.tx_full, 1, memory_order_relaxed);
-	/* Completions kept coming while others filled the ring again: the loop will call tx_room. */
+	/*
+	 * Completions kept coming while others filled the ring again: the loop will call tx_room.
+	 */
 	if (err == -EAGAIN && dev->loop)
 		loop_kick(dev->loop);
 	return -ENOSPC;

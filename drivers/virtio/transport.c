@@ -17,7 +17,10 @@
 #define RESET_POLL_US 10
 #define RESET_POLLS 10000 /* 100 ms */
 
-/* 4.1.4: maps the first structure of this type; *len is its length. NULL: absent or out of its BAR. */
+/*
+ * 4.1.4: maps the first structure of this type; *len is its length. NULL: absent or out of its
+ * BAR.
+ */
 static void *map_structure(struct pci_dev *pci, uint8_t type, uint32_t *len, unsigned *cap_off)
 {
 	unsigned cap = 0;

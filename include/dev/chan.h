@@ -12,5 +12,8 @@ struct chan;
 struct chan *chan_control(void);
 /* Queues n bytes; sleeps while the device's queue is full. Calls of several threads do not mix. */
 int __must_check chan_write(struct chan *c, const void *buf, size_t n);
-/* rx is called in a thread of the driver's, with bytes as they arrive; while it sleeps the host waits. */
+/*
+ * rx is called in a thread of the driver's, with bytes as they arrive; while it sleeps the host
+ * waits.
+ */
 void chan_set_rx(struct chan *c, void (*rx)(const uint8_t *buf, size_t n, void *arg), void *arg);

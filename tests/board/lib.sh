@@ -41,7 +41,8 @@ netdev_args() {
 	NETDEV="-netdev tap,id=n$4,ifname=$2,script=no,downscript=no,vnet_hdr=on"
 	mac=52:54:00:88:00:$(printf %02x "$4")
 	case $1 in
-	virtio) NETDEV="$NETDEV -device virtio-net-pci,netdev=n$4,mac=$mac,host_mtu=$3,romfile=,disable-legacy=on$VIRTIO_OPTS" ;;
+	virtio) NETDEV="$NETDEV -device virtio-net-pci,netdev=n$4,mac=$mac,host_mtu=$3"
+		NETDEV="$NETDEV,romfile=,disable-legacy=on$VIRTIO_OPTS" ;;
 	e1000e) NETDEV="$NETDEV -device e1000e,netdev=n$4,mac=$mac,romfile=" ;;
 	esac
 }
@@ -50,7 +51,8 @@ netdev_args() {
 board() {
 	log=$1 line=$2
 	shift 2
-	timeout -k 5 "${BOARD_TIMEOUT:-100}" qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot \
+	timeout -k 5 "${BOARD_TIMEOUT:-100}" qemu-system-x86_64 -nodefaults -no-user-config \
+		-display none -no-reboot \
 		-M q35 -accel tcg,thread=multi -cpu max -smp "${CPUS:-1}" -m 256M \
 		-kernel "$BUILD/${IMAGE:-manager}.elf" -append "$line" -serial "file:$log" \
 		-device isa-debug-exit,iobase=0xf4,iosize=4 \
