@@ -3,6 +3,7 @@
 #pragma once
 
 #include <dev/netdev.h>
+#include <kern/counter.h>
 #include <kern/timer.h>
 
 /* Fills dev->name early, for log lines and command-line keys; netdev_register() then keeps it. */
@@ -10,12 +11,16 @@ void netdev_assign_name(struct netdev *dev, const char *driver);
 /* "mtu.<name>=" from the command line, else def; clamped to [68, max] (RFC 791 minimum). */
 uint32_t netdev_cmdline_mtu(const struct netdev *dev, uint32_t def, uint32_t max);
 
-/* Adds to a statistic that only one context at a time writes: no locked instruction. */
-static inline void netdev_stat_add(_Atomic uint64_t *s, uint64_t n)
-{
-	uint64_t v = atomic_load_explicit(s, memory_order_relaxed);
-	atomic_store_explicit(s, v + n, memory_order_relaxed);
-}
+/* Each driver has a counter set of these, for all its devices; dev->stats has them for one. */
+#define NETDEV_COUNTERS(X)                                                                        \
+	X(rx_frames) X(rx_bytes) X(tx_frames) X(tx_bytes) X(rx_dropped) X(rx_errors) X(tx_full)    \
+	X(interrupts)
+#define netdev_count(dev_, set, what, n)                                                          \
+	do {                                                                                      \
+		uint64_t n_ = (n);                                                                \
+		atomic_fetch_add_explicit(&(dev_)->stats.what, n_, memory_order_relaxed);         \
+		counter_add(set, what, n_);                                                       \
+	} while (0)
 
 static inline uint32_t nettx_len(const struct nettx *tx)
 {

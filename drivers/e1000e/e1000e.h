@@ -38,6 +38,8 @@ static_assert(E1000E_RX_KIB_JUMBO * 1024 >= E1000E_MTU_MAX + 18, "a jumbo frame 
 #define E1000E_STAT_ENUM(r) E1000E_STAT_##r,
 enum e1000e_stat { E1000E_STATS(E1000E_STAT_ENUM) E1000E_NSTATS };
 
+COUNTERS_DECLARE(e1000e, NETDEV_COUNTERS);
+
 struct e1000e_tx_ctx { /* what the device's offload context holds */
 	uint8_t flags; /* NTX_*; 0: nothing yet */
 	uint8_t css, cso;

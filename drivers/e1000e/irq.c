@@ -22,7 +22,7 @@
 
 static void kick(struct e1000e *e)
 {
-	atomic_fetch_add_explicit(&e->dev.stats.interrupts, 1, memory_order_relaxed);
+	netdev_count(&e->dev, e1000e, interrupts, 1);
 	if (e->dev.loop)
 		loop_kick(e->dev.loop);
 }

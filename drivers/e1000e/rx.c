@@ -118,13 +118,13 @@ static void finish_frame(struct e1000e *e, const struct e1000e_rxd *d)
 	e->rx_first = NULL;
 	if ((d->errors & RXD_ERR_FRAME) || nb->frame_len < 14) {
 		netbuf_free_chain(nb);
-		netdev_stat_add(&e->dev.stats.rx_errors, 1);
+		netdev_count(&e->dev, e1000e, rx_errors, 1);
 		return;
 	}
 	nb->flags = csum_flags(d);
 	nb->gso_size = 0;
-	netdev_stat_add(&e->dev.stats.rx_frames, 1);
-	netdev_stat_add(&e->dev.stats.rx_bytes, nb->frame_len);
+	netdev_count(&e->dev, e1000e, rx_frames, 1);
+	netdev_count(&e->dev, e1000e, rx_bytes, nb->frame_len);
 	e->dev.rx(&e->dev, nb, e->dev.arg);
 }
 

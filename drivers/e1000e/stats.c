@@ -9,6 +9,8 @@
 
 #include <kern/log.h>
 
+COUNTERS_DEFINE(e1000e, NETDEV_COUNTERS);
+
 #define STAT_REG(r) E1000E_##r,
 #define STAT_NAME(r) #r,
 static const unsigned stat_reg[] = { E1000E_STATS(STAT_REG) };
@@ -19,9 +21,8 @@ void e1000e_stats_update(struct e1000e *e)
 	spin_lock(&e->stat_lock);
 	for (unsigned i = 0; i < E1000E_NSTATS; i++)
 		e->stat[i] += e1000e_read(e, stat_reg[i]);
-	atomic_store_explicit(&e->dev.stats.rx_dropped,
-			      e->stat[E1000E_STAT_MPC] + e->stat[E1000E_STAT_RNBC],
-			      memory_order_relaxed);
+	uint64_t dropped = e->stat[E1000E_STAT_MPC] + e->stat[E1000E_STAT_RNBC];
+	netdev_count(&e->dev, e1000e, rx_dropped, dropped - atomic_load(&e->dev.stats.rx_dropped));
 	spin_unlock(&e->stat_lock);
 }
 

@@ -140,8 +140,8 @@ static void queue_frame_locked(struct e1000e *e, struct nettx *tx)
 	e->tx_slot[first].end = (e->tx_next - 1) % E1000E_RING;
 	if (e->tx_clean == first)
 		netdev_reaper_arm(&e->reaper);
-	netdev_stat_add(&e->dev.stats.tx_frames, 1);
-	netdev_stat_add(&e->dev.stats.tx_bytes, nettx_len(tx));
+	netdev_count(&e->dev, e1000e, tx_frames, 1);
+	netdev_count(&e->dev, e1000e, tx_bytes, nettx_len(tx));
 }
 
 static void ring_doorbell_locked(struct e1000e *e)
@@ -199,7 +199,7 @@ int e1000e_xmit(struct netdev *dev, struct nettx *tx, bool more)
 		ring_doorbell_locked(e);
 	spin_unlock(&e->tx_lock);
 	if (err) {
-		atomic_fetch_add_explicit(&dev->stats.tx_full, 1, memory_order_relaxed);
+		netdev_count(dev, e1000e, tx_full, 1);
 		/* What finished before the interrupt was enabled is found by one more poll. */
 		if (dev->loop)
 			loop_kick(dev->loop);

@@ -23,6 +23,8 @@
  */
 #define RX_ALIGN16 14
 
+COUNTERS_DEFINE(virtio_net, NETDEV_COUNTERS);
+
 static bool rx_refill(struct vnet *vn)
 {
 	bool any = false;
@@ -92,7 +94,7 @@ static int rx_one(struct vnet *vn)
 	struct netbuf *nb = &b->nb;
 	nb->next = NULL;
 	if (len < sizeof(*h) + VNET_FRAME_MIN || len > vn->pool.space) {
-		netdev_stat_add(&dev->stats.rx_errors, 1);
+		netdev_count(dev, virtio_net, rx_errors, 1);
 		nb->free(nb);
 		return -1;
 	}
@@ -102,12 +104,12 @@ static int rx_one(struct vnet *vn)
 	nb->gso_size = rx_gso_size(vn, h);
 	/* Without MRG_RXBUF the field is there and 1 (5.1.6.4). */
 	if (h->num_buffers > 1 && !rx_merge(vn, nb, h->num_buffers)) {
-		netdev_stat_add(&dev->stats.rx_errors, 1);
+		netdev_count(dev, virtio_net, rx_errors, 1);
 		netbuf_free_chain(nb);
 		return -1;
 	}
-	netdev_stat_add(&dev->stats.rx_frames, 1);
-	netdev_stat_add(&dev->stats.rx_bytes, nb->frame_len);
+	netdev_count(dev, virtio_net, rx_frames, 1);
+	netdev_count(dev, virtio_net, rx_bytes, nb->frame_len);
 	dev->rx(dev, nb, dev->arg);
 	return 1;
 }
@@ -185,7 +187,7 @@ static const struct netdev_ops vnet_ops = {
 static void vnet_irq(void *arg)
 {
 	struct vnet *vn = arg;
-	atomic_fetch_add_explicit(&vn->dev.stats.interrupts, 1, memory_order_relaxed);
+	netdev_count(&vn->dev, virtio_net, interrupts, 1);
 	virtq_disarm(&vn->rx);
 	if (vn->dev.loop)
 		loop_kick(vn->dev.loop);

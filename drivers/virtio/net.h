@@ -18,6 +18,8 @@
 static_assert(VNET_RING_MIN > NETDEV_TX_FRAGS + 1, "a frame fits into the ring");
 static_assert(sizeof(struct virtio_net_hdr_v1) == 12, "5.1.6");
 
+COUNTERS_DECLARE(virtio_net, NETDEV_COUNTERS);
+
 struct vnet {
 	struct netdev dev;
 	struct virtio_dev v;

@@ -67,8 +67,8 @@ static void queue_frame(struct vnet *vn, struct nettx *tx)
 	virtq_add(&vn->tx, seg, tx->nfrags + 1u, 0, tx);
 	if (first)
 		netdev_reaper_arm(&vn->reaper);
-	netdev_stat_add(&vn->dev.stats.tx_frames, 1);
-	netdev_stat_add(&vn->dev.stats.tx_bytes, bytes);
+	netdev_count(&vn->dev, virtio_net, tx_frames, 1);
+	netdev_count(&vn->dev, virtio_net, tx_bytes, bytes);
 }
 
 static bool has_room(struct vnet *vn, const struct nettx *tx)
@@ -113,7 +113,7 @@ int vnet_xmit(struct netdev *dev, struct nettx *tx, bool more)
 	}
 	if (!err)
 		return 0;
-	atomic_fetch_add_explicit(&dev->stats.tx_full, 1, memory_order_relaxed);
+	netdev_count(dev, virtio_net, tx_full, 1);
 	/*
 	 * Completions kept coming while others filled the ring again: the loop will call tx_room.
 	 */

@@ -64,6 +64,7 @@ board() {
 fail() {
 	echo "FAIL: $*"
 	for f in "$WORK"/*; do
+		[ -f "$f" ] || continue
 		echo "--- $(basename "$f")"
 		tail -30 "$f"
 	done
