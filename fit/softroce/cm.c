@@ -1,0 +1,821 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Communication manager: connects queue pairs by REQ, REP and RTU, ends connections by DREQ and DREP
+ * (IBTA 12.9). All state is the loop's: calls of the user from other threads are posted as bits of
+ * cm->ops, timers post a call, so there is no lock here.
+ *
+ *  active   RESOLVE --ARP--> REQ_SENT --REP, RTU sent----.           .--DREQ rcvd, DREP sent--.
+ *                               |                        v           |                        v
+ *  passive  REQ_RCVD --accept--> REP_SENT --RTU--> ESTABLISHED ------+                    TIMEWAIT
+ *               |                   |                    '--disconnect--> DREQ_SENT --DREP--^  |
+ *               '---- reject, REJ, no answer: ---------> TIMEWAIT                       time  v
+ *                                                                                          CLOSED
+ *
+ * Every message that may be lost is kept in cm->last and sent again on a timer; a duplicate of the
+ * peer's is answered again, until TIMEWAIT is over. Each handle sees at most one terminal event.
+ * Left out: SIDR, alternate paths, LAP, peer-to-peer connects, IPv6.
+ */
+#include <kern/wait.h>
+
+#include "cm_msg.h"
+#include "softroce.h"
+
+enum cm_state {
+	CMS_LISTEN, CMS_RESOLVE, CMS_REQ_SENT, CMS_REQ_RCVD, CMS_REP_SENT, CMS_ESTABLISHED,
+	CMS_DREQ_SENT, CMS_TIMEWAIT, CMS_CLOSED
+};
+static const char *const cm_state_names[] = { "listen", "resolve", "req_sent", "req_rcvd",
+	"rep_sent", "established", "dreq_sent", "timewait", "closed" };
+
+enum cm_op { CMO_CONNECT = 1, CMO_ACCEPT = 2, CMO_REJECT = 4, CMO_DISCONNECT = 8, CMO_DESTROY = 16,
+	CMO_LISTEN = 32, CMO_ESTABLISHED = 64 };
+
+struct rdma_cm {
+	struct rdma_dev *dev;
+	_Atomic uint32_t refs;      /* the list's, and one for each posted call */
+	_Atomic uint32_t ops;       /* CMO_*, asked for and not yet done */
+	_Atomic bool answered;      /* accept or reject was called */
+	struct loop_call op_call, timer_call;
+	struct timer timer;
+	struct completion *gone;    /* who waits in rdma_cm_destroy() */
+	/* set by the user's call before its op bit, then the loop's */
+	struct rdma_qp *qp;         /* referenced */
+	rdma_cm_handler fn;
+	void *arg;
+	rdma_cm_handler next_fn;    /* from rdma_accept(), until it is executed */
+	void *next_arg;
+	uint8_t out_private[RDMA_CM_REP_PRIVATE];
+	size_t out_len;
+	/* the loop's */
+	TAILQ_ENTRY(rdma_cm) link;
+	bool linked;
+	enum cm_state state;
+	bool dead;                  /* the user has let go */
+	bool terminal;              /* a terminal event was reported */
+	struct rdma_cm *listener;   /* in REQ_RCVD: whose handler fn is */
+	uint32_t local_id, remote_id;
+	uint64_t tid;
+	uint32_t peer_ip;
+	uint16_t port, peer_port;   /* service port; the peer's */
+	uint32_t remote_qpn;
+	struct cm_offer offer;      /* the REQ, sent or received */
+	uint32_t rd_atomic;         /* what we may have outstanding */
+	unsigned retries;
+	uint64_t deadline_ns;
+	union cm_mad last;
+};
+
+struct cm_dev {
+	TAILQ_HEAD(, rdma_cm) all;
+	_Atomic uint32_t count;
+	_Atomic uint32_t next_port;
+};
+
+static void cm_op_call(struct loop_call *c);
+static void cm_timer_call(struct loop_call *c);
+
+/* ---- life ---- */
+
+static void cm_put(struct rdma_cm *cm)
+{
+	if (atomic_fetch_sub(&cm->refs, 1) != 1)
+		return;
+	if (cm->qp)
+		qp_put(cm->qp);
+	atomic_fetch_sub(&cm->dev->cm->count, 1);
+	kfree(cm);
+}
+
+static void cm_post(struct rdma_cm *cm, struct loop_call *call)
+{
+	atomic_fetch_add(&cm->refs, 1);
+	if (!loop_post(cm->dev->cfg.loop, call))
+		cm_put(cm);
+}
+
+static void cm_post_op(struct rdma_cm *cm, enum cm_op op)
+{
+	atomic_fetch_or(&cm->ops, op);
+	cm_post(cm, &cm->op_call);
+}
+
+static void cm_timer_fn(void *arg)
+{
+	struct rdma_cm *cm = arg;
+
+	cm_post(cm, &cm->timer_call);
+}
+
+static struct rdma_cm *cm_alloc(struct rdma_dev *dev, enum cm_state state)
+{
+	struct rdma_cm *cm;
+
+	if (atomic_fetch_add(&dev->cm->count, 1) >= SR_CM_MAX)
+		goto out_count;
+	cm = kzalloc(sizeof(*cm));
+	if (!cm)
+		goto out_count;
+	cm->dev = dev;
+	cm->state = state;
+	cm->op_call.fn = cm_op_call;
+	cm->timer_call.fn = cm_timer_call;
+	timer_init(&cm->timer, cm_timer_fn, cm);
+	atomic_store(&cm->refs, 1);
+	cm->tid = random_u64();
+	do
+		cm->local_id = (uint32_t)random_u64();
+	while (!cm->local_id);
+	return cm;
+out_count:
+	atomic_fetch_sub(&dev->cm->count, 1);
+	return NULL;
+}
+
+static void cm_link(struct rdma_cm *cm)
+{
+	TAILQ_INSERT_TAIL(&cm->dev->cm->all, cm, link);
+	cm->linked = true;
+}
+
+static void cm_unlink(struct rdma_cm *cm)
+{
+	if (!cm->linked)
+		return;
+	cm->linked = false;
+	TAILQ_REMOVE(&cm->dev->cm->all, cm, link);
+	timer_cancel_sync(&cm->timer);
+	if (cm->qp)
+		qp_set_cm(cm->qp, NULL);
+	cm_put(cm);
+}
+
+static void cm_arm(struct rdma_cm *cm, uint64_t ns)
+{
+	cm->deadline_ns = clock_mono_ns() + ns;
+	timer_arm(&cm->timer, cm->deadline_ns);
+}
+
+/* What is kept only as long as somebody needs it goes. */
+static void cm_set_state(struct rdma_cm *cm, enum cm_state state)
+{
+	log_debug("cm %08x: %s -> %s", cm->local_id, cm_state_names[cm->state],
+		  cm_state_names[state]);
+	cm->state = state;
+	cm->retries = 0;
+	cm->deadline_ns = 0;
+	if (state == CMS_TIMEWAIT)
+		cm_arm(cm, SR_CM_TIMEWAIT_NS);
+	if (state == CMS_CLOSED && cm->dead)
+		cm_unlink(cm);
+}
+
+static void cm_event(struct rdma_cm *cm, enum rdma_cm_event event, uint16_t reason,
+		     const uint8_t *private_data, size_t len)
+{
+	struct rdma_cm_info info = { .event = event, .peer_ip = cm->peer_ip,
+		.peer_port = cm->peer_port, .reject_reason = reason,
+		.private_data = private_data, .private_len = len };
+	bool terminal = event == RDMA_CM_REJECTED || event == RDMA_CM_UNREACHABLE ||
+			event == RDMA_CM_DISCONNECTED;
+
+	if (cm->dead || !cm->fn || cm->terminal)
+		return;
+	cm->terminal = terminal;
+	cm->fn(cm, &info, cm->arg);
+}
+
+static void cm_qp_error(struct rdma_cm *cm)
+{
+	if (cm->qp)
+		rdma_qp_error(cm->qp);
+}
+
+static uint64_t cm_wait_ns(const struct rdma_cm *cm)
+{
+	return (4096ULL << SR_CM_RESPONSE) << KMIN(cm->retries, 3u);
+}
+
+/* Sends cm->last, which will be sent again until the state changes. */
+static void cm_send_last(struct rdma_cm *cm)
+{
+	cm_msg_send(cm->dev, cm->peer_ip, &cm->last);
+	cm_arm(cm, cm_wait_ns(cm));
+}
+
+static void cm_send_simple(struct rdma_cm *cm, enum cm_attr attr)
+{
+	union cm_mad m;
+
+	cm_msg_begin(&m, attr, cm->tid, cm->local_id, cm->remote_id);
+	cm_msg_send(cm->dev, cm->peer_ip, &m);
+}
+
+/* ---- what the user asked for, in the loop ---- */
+
+static void cm_send_req(struct rdma_cm *cm)
+{
+	cm_msg_req(&cm->last, cm->tid, &cm->offer, cm_msg_guid(cm->dev), cm->out_private,
+		   cm->out_len);
+	cm_set_state(cm, CMS_REQ_SENT);
+	cm_send_last(cm);
+}
+
+static void do_connect(struct rdma_cm *cm)
+{
+	int err;
+
+	cm_link(cm);
+	sr_count(cm_connects);
+	err = neigh_resolve(cm->dev, cm->peer_ip, false);
+	if (!err) {
+		cm_send_req(cm);
+	} else if (err == -EAGAIN) {
+		cm_arm(cm, SR_ARP_RETRY_NS);
+	} else {
+		cm_set_state(cm, CMS_CLOSED);
+		cm_event(cm, RDMA_CM_UNREACHABLE, 0, NULL, 0);
+	}
+}
+
+static void cm_refuse(struct rdma_cm *cm, uint16_t reason)
+{
+	cm_msg_rej(&cm->last, cm->tid, cm->local_id, cm->remote_id, CM_ABOUT_REQ, reason,
+		   cm->out_private, KMIN(cm->out_len, (size_t)RDMA_CM_REJ_PRIVATE));
+	cm_msg_send(cm->dev, cm->peer_ip, &cm->last);
+	cm_set_state(cm, CMS_TIMEWAIT);
+}
+
+static void do_accept(struct rdma_cm *cm)
+{
+	const struct cm_offer *o = &cm->offer;
+	struct qp_peer peer = { cm->peer_ip, o->qpn, o->psn, o->mtu };
+	struct cm_rep *rep = &cm->last.rep;
+
+	cm->fn = cm->next_fn;
+	cm->arg = cm->next_arg;
+	cm->listener = NULL;
+	if (cm->state != CMS_REQ_RCVD) { /* the peer gave up meanwhile */
+		cm_event(cm, RDMA_CM_UNREACHABLE, 0, NULL, 0);
+		return;
+	}
+	if (qp_to_rtr(cm->qp, &peer)) {
+		cm->out_len = 0;
+		cm_refuse(cm, CM_REJ_NO_RESOURCES);
+		cm_event(cm, RDMA_CM_UNREACHABLE, 0, NULL, 0);
+		return;
+	}
+	qp_set_cm(cm->qp, cm);
+	cm->rd_atomic = KMIN((uint32_t)o->resources, SR_RD_ATOMIC);
+	cm_msg_begin(&cm->last, CM_REP, cm->tid, cm->local_id, cm->remote_id);
+	rep->qpn = be32(rdma_qp_num(cm->qp) << 8);
+	rep->psn = be32(cm->qp->req.psn << 8);
+	rep->resources = (uint8_t)KMIN((uint32_t)o->depth, SR_RD_ATOMIC);
+	rep->depth = (uint8_t)cm->rd_atomic;
+	rep->rnr_srq = 7 << 5;
+	rep->ca_guid = be64(cm_msg_guid(cm->dev));
+	memcpy(rep->private_data, cm->out_private, cm->out_len);
+	cm_set_state(cm, CMS_REP_SENT);
+	cm_send_last(cm);
+}
+
+static void do_reject(struct rdma_cm *cm)
+{
+	cm->fn = NULL;
+	cm->listener = NULL;
+	if (cm->state == CMS_REQ_RCVD)
+		cm_refuse(cm, CM_REJ_CONSUMER);
+}
+
+static void do_disconnect(struct rdma_cm *cm)
+{
+	if (cm->state != CMS_ESTABLISHED && cm->state != CMS_REP_SENT)
+		return;
+	cm_qp_error(cm);
+	cm_msg_begin(&cm->last, CM_DREQ, cm->tid, cm->local_id, cm->remote_id);
+	cm->last.dreq.remote_qpn = be32(cm->remote_qpn << 8);
+	cm_set_state(cm, CMS_DREQ_SENT);
+	cm_send_last(cm);
+}
+
+static void orphan_children(struct rdma_cm *listener)
+{
+	struct rdma_cm *cm;
+
+	TAILQ_FOREACH(cm, &listener->dev->cm->all, link)
+		if (cm->listener == listener) {
+			cm->listener = NULL;
+			cm->fn = NULL;
+		}
+}
+
+static void do_destroy(struct rdma_cm *cm)
+{
+	cm->dead = true;
+	switch (cm->state) {
+	case CMS_LISTEN:
+		orphan_children(cm);
+		cm_unlink(cm);
+		break;
+	case CMS_REQ_RCVD:
+		cm->out_len = 0;
+		cm_refuse(cm, CM_REJ_CONSUMER);
+		break;
+	case CMS_REP_SENT:
+	case CMS_ESTABLISHED:
+		do_disconnect(cm);
+		break;
+	case CMS_RESOLVE:
+	case CMS_REQ_SENT:
+		/* its REP, if it comes, is for nobody and is rejected */
+		cm_qp_error(cm);
+		cm_set_state(cm, CMS_CLOSED);
+		break;
+	case CMS_CLOSED:
+		cm_unlink(cm);
+		break;
+	default:
+		break;
+	}
+}
+
+static void become_established(struct rdma_cm *cm, const uint8_t *private_data, size_t len)
+{
+	if (qp_to_rts(cm->qp, cm->rd_atomic)) {
+		do_disconnect(cm);
+		return;
+	}
+	cm_set_state(cm, CMS_ESTABLISHED);
+	timer_cancel(&cm->timer);
+	cm_event(cm, RDMA_CM_ESTABLISHED, 0, private_data, len);
+}
+
+static void cm_run_ops(struct rdma_cm *cm)
+{
+	uint32_t ops = atomic_exchange(&cm->ops, 0);
+
+	if (ops & CMO_LISTEN)
+		cm_link(cm);
+	if (ops & CMO_CONNECT)
+		do_connect(cm);
+	if (ops & CMO_ACCEPT)
+		do_accept(cm);
+	if (ops & CMO_REJECT)
+		do_reject(cm);
+	if ((ops & CMO_ESTABLISHED) && cm->state == CMS_REP_SENT)
+		become_established(cm, NULL, 0);
+	if (ops & CMO_DISCONNECT)
+		do_disconnect(cm);
+	if (ops & CMO_DESTROY) {
+		struct completion *gone = cm->gone;
+
+		do_destroy(cm);
+		complete(gone);
+	}
+}
+
+static void cm_op_call(struct loop_call *c)
+{
+	struct rdma_cm *cm = container_of(c, struct rdma_cm, op_call);
+
+	cm_run_ops(cm);
+	cm_put(cm);
+}
+
+/* ---- time ---- */
+
+static void cm_expired(struct rdma_cm *cm)
+{
+	bool again = ++cm->retries <= SR_CM_RETRIES;
+
+	switch (cm->state) {
+	case CMS_RESOLVE:
+		if (cm->retries <= SR_ARP_RETRIES) {
+			neigh_resolve(cm->dev, cm->peer_ip, true);
+			cm_arm(cm, SR_ARP_RETRY_NS);
+			return;
+		}
+		break;
+	case CMS_REQ_SENT:
+	case CMS_REP_SENT:
+	case CMS_DREQ_SENT:
+		if (again) {
+			cm_send_last(cm);
+			return;
+		}
+		break;
+	case CMS_TIMEWAIT:
+		cm_set_state(cm, CMS_CLOSED);
+		return;
+	default:
+		return;
+	}
+	if (cm->state == CMS_DREQ_SENT) {
+		cm_set_state(cm, CMS_TIMEWAIT);
+		cm_event(cm, RDMA_CM_DISCONNECTED, 0, NULL, 0);
+		return;
+	}
+	cm_qp_error(cm);
+	cm_set_state(cm, CMS_CLOSED);
+	cm_event(cm, RDMA_CM_UNREACHABLE, 0, NULL, 0);
+}
+
+static void cm_timer_call(struct loop_call *c)
+{
+	struct rdma_cm *cm = container_of(c, struct rdma_cm, timer_call);
+
+	/* a timer that was armed anew after it fired is early here */
+	if (cm->linked && cm->deadline_ns && clock_mono_ns() >= cm->deadline_ns)
+		cm_expired(cm);
+	cm_put(cm);
+}
+
+/* ---- messages ---- */
+
+static struct rdma_cm *find_local(struct rdma_dev *dev, uint32_t id, uint32_t ip)
+{
+	struct rdma_cm *cm;
+
+	TAILQ_FOREACH(cm, &dev->cm->all, link)
+		if (cm->local_id == id && cm->peer_ip == ip && cm->state != CMS_LISTEN)
+			return cm;
+	return NULL;
+}
+
+static struct rdma_cm *find_listener(struct rdma_dev *dev, uint16_t port)
+{
+	struct rdma_cm *cm;
+
+	TAILQ_FOREACH(cm, &dev->cm->all, link)
+		if (cm->state == CMS_LISTEN && cm->port == port)
+			return cm;
+	return NULL;
+}
+
+/* The passive connection this REQ began. */
+static struct rdma_cm *find_request(struct rdma_dev *dev, uint32_t ip, const struct cm_offer *o)
+{
+	struct rdma_cm *cm;
+
+	TAILQ_FOREACH(cm, &dev->cm->all, link)
+		if (cm->state != CMS_LISTEN && cm->peer_ip == ip && cm->remote_id == o->id &&
+		    cm->remote_qpn == o->qpn && cm->offer.id == o->id)
+			return cm;
+	return NULL;
+}
+
+static void reject_unknown(struct rdma_dev *dev, uint32_t ip, const union cm_mad *in,
+			   enum cm_about about, uint16_t reason)
+{
+	union cm_mad m;
+
+	cm_msg_rej(&m, be64_get(in->hdr.tid), 0, be32_get(in->rtu.local_id), about, reason, NULL,
+		   0);
+	cm_msg_send(dev, ip, &m);
+}
+
+static void rx_duplicate_req(struct rdma_cm *cm)
+{
+	sr_count(cm_duplicates);
+	if (cm->state == CMS_REQ_RCVD) {
+		union cm_mad m;
+
+		cm_msg_begin(&m, CM_MRA, cm->tid, cm->local_id, cm->remote_id);
+		m.mra.service = SR_CM_MRA_SERVICE << 3;
+		cm_msg_send(cm->dev, cm->peer_ip, &m);
+	} else if (cm->state == CMS_REP_SENT ||
+		   (cm->state == CMS_TIMEWAIT && be16_get(cm->last.hdr.attr_id) == CM_REJ)) {
+		cm_msg_send(cm->dev, cm->peer_ip, &cm->last);
+	}
+}
+
+/* IBTA 12.9.8.3.1: the peer has forgotten a connection of its queue pair that we still have. */
+static void drop_stale(struct rdma_dev *dev, uint32_t ip, uint32_t qpn)
+{
+	struct rdma_cm *cm;
+
+	TAILQ_FOREACH(cm, &dev->cm->all, link) {
+		if (cm->peer_ip != ip || cm->remote_qpn != qpn || cm->state != CMS_ESTABLISHED)
+			continue;
+		cm_qp_error(cm);
+		cm_set_state(cm, CMS_TIMEWAIT);
+		cm_event(cm, RDMA_CM_DISCONNECTED, 0, NULL, 0);
+		return;
+	}
+}
+
+static void rx_req(struct rdma_dev *dev, uint32_t ip, const union cm_mad *m)
+{
+	struct rdma_cm *cm, *listener;
+	struct cm_offer o;
+	int reason = cm_msg_parse_req(m, &o);
+
+	cm = find_request(dev, ip, &o);
+	if (cm) {
+		rx_duplicate_req(cm);
+		return;
+	}
+	listener = find_listener(dev, o.service_port);
+	if (!reason && !listener)
+		reason = CM_REJ_INVALID_SERVICE_ID;
+	if (!reason && o.mtu > dev->mtu)
+		reason = CM_REJ_INVALID_MTU;
+	cm = reason ? NULL : cm_alloc(dev, CMS_REQ_RCVD);
+	if (!cm) {
+		reject_unknown(dev, ip, m, CM_ABOUT_REQ,
+			       (uint16_t)(reason ? reason : CM_REJ_NO_RESOURCES));
+		return;
+	}
+	drop_stale(dev, ip, o.qpn);
+	cm->offer = o;
+	cm->tid = be64_get(m->hdr.tid);
+	cm->remote_id = o.id;
+	cm->remote_qpn = o.qpn;
+	cm->peer_ip = ip;
+	cm->peer_port = o.peer_port;
+	cm->port = o.service_port;
+	cm->listener = listener;
+	cm->fn = listener->fn;
+	cm->arg = listener->arg;
+	cm_link(cm);
+	sr_count(cm_accepts);
+	cm_event(cm, RDMA_CM_CONNECT_REQUEST, 0, m->req.private_data,
+		 sizeof(m->req.private_data));
+}
+
+static void rx_rep(struct rdma_cm *cm, const union cm_mad *m)
+{
+	const struct cm_rep *rep = &m->rep;
+	struct qp_peer peer = { .ip = cm->peer_ip, .qpn = be32_get(rep->qpn) >> 8,
+		.psn = be32_get(rep->psn) >> 8, .mtu = cm->offer.mtu };
+
+	if (cm->state == CMS_ESTABLISHED && cm->remote_id == be32_get(rep->local_id)) {
+		sr_count(cm_duplicates);
+		cm_send_simple(cm, CM_RTU);
+		return;
+	}
+	if (cm->state != CMS_REQ_SENT) {
+		sr_count(drop_mad);
+		return;
+	}
+	cm->remote_id = be32_get(rep->local_id);
+	cm->remote_qpn = peer.qpn;
+	cm->rd_atomic = KMIN((uint32_t)rep->resources, SR_RD_ATOMIC);
+	if (qp_to_rtr(cm->qp, &peer)) { /* destroyed or failed by the user */
+		cm_msg_rej(&cm->last, cm->tid, cm->local_id, cm->remote_id, CM_ABOUT_REP,
+			   CM_REJ_CONSUMER, NULL, 0);
+		cm_msg_send(cm->dev, cm->peer_ip, &cm->last);
+		cm_set_state(cm, CMS_CLOSED);
+		cm_event(cm, RDMA_CM_UNREACHABLE, 0, NULL, 0);
+		return;
+	}
+	cm_send_simple(cm, CM_RTU);
+	become_established(cm, rep->private_data, sizeof(rep->private_data));
+}
+
+static void rx_rtu(struct rdma_cm *cm)
+{
+	if (cm->state == CMS_REP_SENT)
+		become_established(cm, NULL, 0);
+}
+
+static void rx_mra(struct rdma_cm *cm, const union cm_mad *m)
+{
+	unsigned shift = KMIN((unsigned)m->mra.service >> 3, SR_CM_MRA_SERVICE);
+
+	if (cm->state == CMS_REQ_SENT || cm->state == CMS_REP_SENT)
+		cm_arm(cm, (4096ULL << shift) + cm_wait_ns(cm));
+}
+
+static void rx_rej(struct rdma_cm *cm, const union cm_mad *m)
+{
+	bool established = cm->state == CMS_ESTABLISHED;
+
+	if (cm->state == CMS_REQ_RCVD) { /* the user's answer will meet it */
+		cm_set_state(cm, CMS_CLOSED);
+		return;
+	}
+	if (cm->state != CMS_REQ_SENT && cm->state != CMS_REP_SENT && !established) {
+		sr_count(drop_mad);
+		return;
+	}
+	cm_qp_error(cm);
+	cm_set_state(cm, CMS_CLOSED);
+	if (established)
+		cm_event(cm, RDMA_CM_DISCONNECTED, 0, NULL, 0);
+	else
+		cm_event(cm, RDMA_CM_REJECTED, be16_get(m->rej.reason), m->rej.private_data,
+			 sizeof(m->rej.private_data));
+}
+
+/* Answered also for a connection we know nothing of: the peer waits for it. */
+static void rx_dreq(struct rdma_dev *dev, uint32_t ip, struct rdma_cm *cm, const union cm_mad *m)
+{
+	union cm_mad drep;
+
+	if (cm && be32_get(m->dreq.remote_qpn) >> 8 != (cm->qp ? rdma_qp_num(cm->qp) : 0)) {
+		sr_count(drop_mad);
+		return;
+	}
+	cm_msg_begin(&drep, CM_DREP, be64_get(m->hdr.tid), be32_get(m->dreq.remote_id),
+		     be32_get(m->dreq.local_id));
+	cm_msg_send(dev, ip, &drep);
+	if (!cm || (cm->state != CMS_ESTABLISHED && cm->state != CMS_REP_SENT &&
+		    cm->state != CMS_DREQ_SENT))
+		return;
+	cm_qp_error(cm);
+	cm_set_state(cm, CMS_TIMEWAIT);
+	cm_event(cm, RDMA_CM_DISCONNECTED, 0, NULL, 0);
+}
+
+static void rx_drep(struct rdma_cm *cm)
+{
+	if (cm->state != CMS_DREQ_SENT)
+		return;
+	cm_set_state(cm, CMS_TIMEWAIT);
+	cm_event(cm, RDMA_CM_DISCONNECTED, 0, NULL, 0);
+}
+
+static void rx_known(struct rdma_cm *cm, const union cm_mad *m, uint16_t attr)
+{
+	/* once the peer's id is known, every message must bear it (a REJ may come before it has one) */
+	bool id_ok = attr == CM_REP || !cm->remote_id || attr == CM_REJ || attr == CM_MRA ||
+		     be32_get(m->rtu.local_id) == cm->remote_id;
+
+	if (!id_ok)
+		sr_count(drop_mad);
+	else if (attr == CM_REP)
+		rx_rep(cm, m);
+	else if (attr == CM_RTU)
+		rx_rtu(cm);
+	else if (attr == CM_MRA)
+		rx_mra(cm, m);
+	else if (attr == CM_REJ)
+		rx_rej(cm, m);
+	else if (attr == CM_DREP)
+		rx_drep(cm);
+}
+
+void cm_rx_mad(struct rdma_dev *dev, uint32_t src_ip, const uint8_t *mad)
+{
+	const union cm_mad *m = (const union cm_mad *)mad;
+	uint16_t attr = be16_get(m->hdr.attr_id);
+	struct rdma_cm *cm;
+
+	if (m->hdr.base_version != MAD_BASE_VERSION || m->hdr.mgmt_class != MAD_CLASS_CM ||
+	    m->hdr.class_version != MAD_CM_VERSION || m->hdr.method != MAD_METHOD_SEND ||
+	    attr < CM_REQ || attr > CM_DREP) {
+		sr_count(drop_mad);
+		return;
+	}
+	if (attr == CM_REQ) {
+		rx_req(dev, src_ip, m);
+		return;
+	}
+	cm = find_local(dev, be32_get(m->rtu.remote_id), src_ip);
+	if (attr == CM_DREQ)
+		rx_dreq(dev, src_ip, cm, m);
+	else if (cm)
+		rx_known(cm, m, attr);
+	else if (attr == CM_REP)
+		reject_unknown(dev, src_ip, m, CM_ABOUT_REP, CM_REJ_INVALID_COMM_ID);
+	else
+		sr_count(drop_mad);
+}
+
+void cm_neigh_resolved(struct rdma_dev *dev, uint32_t ip)
+{
+	struct rdma_cm *cm;
+
+	TAILQ_FOREACH(cm, &dev->cm->all, link)
+		if (cm->state == CMS_RESOLVE && cm->peer_ip == ip)
+			cm_send_req(cm);
+}
+
+void cm_established(struct rdma_cm *cm)
+{
+	cm_post_op(cm, CMO_ESTABLISHED);
+}
+
+/* ---- the user's calls, any thread ---- */
+
+int cm_init(struct rdma_dev *dev)
+{
+	dev->cm = kzalloc(sizeof(*dev->cm));
+	if (!dev->cm)
+		return -ENOMEM;
+	TAILQ_INIT(&dev->cm->all);
+	atomic_store(&dev->cm->next_port, (uint32_t)random_u64());
+	return 0;
+}
+
+void cm_destroy_all(struct rdma_dev *dev)
+{
+	struct rdma_cm *cm;
+
+	while ((cm = TAILQ_FIRST(&dev->cm->all))) {
+		cm->dead = true;
+		cm_unlink(cm);
+	}
+}
+
+struct rdma_cm *rdma_listen(struct rdma_dev *dev, uint16_t port, rdma_cm_handler fn, void *arg,
+			    int *err)
+{
+	struct rdma_cm *cm = cm_alloc(dev, CMS_LISTEN);
+
+	*err = cm ? 0 : -ENOMEM;
+	if (!cm)
+		return NULL;
+	cm->port = port;
+	cm->fn = fn;
+	cm->arg = arg;
+	cm_post_op(cm, CMO_LISTEN);
+	return cm;
+}
+
+struct rdma_cm *rdma_connect(struct rdma_dev *dev, uint32_t ip, uint16_t port, struct rdma_qp *qp,
+			     const void *private_data, size_t len, rdma_cm_handler fn, void *arg,
+			     int *err)
+{
+	struct rdma_cm *cm;
+
+	*err = -EINVAL;
+	if (len > RDMA_CM_REQ_PRIVATE)
+		return NULL;
+	*err = -ENOMEM;
+	cm = cm_alloc(dev, CMS_RESOLVE);
+	if (!cm)
+		return NULL;
+	qp_get(qp);
+	cm->qp = qp;
+	cm->fn = fn;
+	cm->arg = arg;
+	cm->peer_ip = ip;
+	cm->port = cm->peer_port = port;
+	if (len)
+		memcpy(cm->out_private, private_data, len);
+	cm->out_len = len;
+	cm->offer = (struct cm_offer){ .id = cm->local_id, .qpn = rdma_qp_num(qp),
+		.psn = qp->req.psn, .mtu = dev->mtu, .resources = SR_RD_ATOMIC,
+		.depth = SR_RD_ATOMIC, .service_port = port, .src_ip = dev->cfg.ip, .dst_ip = ip,
+		.ack_timeout_us = qp->cfg.ack_timeout_us,
+		.peer_port = (uint16_t)(49152 + atomic_fetch_add(&dev->cm->next_port, 1) % 16384) };
+	*err = 0;
+	cm_post_op(cm, CMO_CONNECT);
+	return cm;
+}
+
+int rdma_accept(struct rdma_cm *cm, struct rdma_qp *qp, const void *private_data, size_t len,
+		rdma_cm_handler fn, void *arg)
+{
+	if (len > RDMA_CM_REP_PRIVATE)
+		return -EINVAL;
+	if (atomic_exchange(&cm->answered, true))
+		return -EALREADY;
+	qp_get(qp);
+	cm->qp = qp;
+	cm->next_fn = fn;
+	cm->next_arg = arg;
+	if (len)
+		memcpy(cm->out_private, private_data, len);
+	cm->out_len = len;
+	cm_post_op(cm, CMO_ACCEPT);
+	return 0;
+}
+
+int rdma_reject(struct rdma_cm *cm, const void *private_data, size_t len)
+{
+	if (len > RDMA_CM_REJ_PRIVATE)
+		return -EINVAL;
+	if (atomic_exchange(&cm->answered, true))
+		return -EALREADY;
+	if (len)
+		memcpy(cm->out_private, private_data, len);
+	cm->out_len = len;
+	cm_post_op(cm, CMO_REJECT);
+	return 0;
+}
+
+void rdma_disconnect(struct rdma_cm *cm)
+{
+	cm_post_op(cm, CMO_DISCONNECT);
+}
+
+void rdma_cm_destroy(struct rdma_cm *cm)
+{
+	struct completion gone;
+
+	if (!cm)
+		return;
+	if (loop_is_current(cm->dev->cfg.loop)) {
+		atomic_fetch_add(&cm->refs, 1);
+		cm_run_ops(cm); /* what was asked for before is done before */
+		do_destroy(cm);
+		cm_put(cm);
+		return;
+	}
+	completion_init(&gone);
+	cm->gone = &gone;
+	cm_post_op(cm, CMO_DESTROY);
+	(void)completion_wait(&gone, 0);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Completion queues: a ring of completions that grows when the user is late, up to a limit.
+ *
+ * The user's notify runs in the loop by a posted call, once between two polls that found the queue
+ * empty. The posted call holds a reference, so a queue may be destroyed while one is on its way.
+ */
+#include "softroce.h"
+
+const char *rdma_wc_status_name(enum rdma_wc_status s)
+{
+	static const char *const names[] = {
+		[RDMA_WC_SUCCESS] = "success",
+		[RDMA_WC_LOC_LEN_ERR] = "local length error",
+		[RDMA_WC_LOC_PROT_ERR] = "local protection error",
+		[RDMA_WC_WR_FLUSH_ERR] = "flushed",
+		[RDMA_WC_REM_INV_REQ_ERR] = "remote invalid request",
+		[RDMA_WC_REM_ACCESS_ERR] = "remote access error",
+		[RDMA_WC_REM_OP_ERR] = "remote operational error",
+		[RDMA_WC_RETRY_EXC_ERR] = "transport retries exceeded",
+		[RDMA_WC_RNR_RETRY_EXC_ERR] = "receiver-not-ready retries exceeded",
+	};
+
+	return (unsigned)s < ARRAY_SIZE(names) && names[s] ? names[s] : "unknown";
+}
+
+void cq_get(struct rdma_cq *cq)
+{
+	atomic_fetch_add(&cq->refs, 1);
+}
+
+void cq_put(struct rdma_cq *cq)
+{
+	if (atomic_fetch_sub(&cq->refs, 1) != 1)
+		return;
+	kfree(cq->ring);
+	kfree(cq);
+}
+
+static void cq_notify_call(struct loop_call *c)
+{
+	struct rdma_cq *cq = container_of(c, struct rdma_cq, call);
+	bool dead;
+
+	spin_lock(&cq->lock);
+	dead = cq->dead;
+	spin_unlock(&cq->lock);
+	if (!dead && cq->notify)
+		cq->notify(cq, cq->arg);
+	cq_put(cq);
+}
+
+struct rdma_cq *rdma_cq_create(struct rdma_dev *dev, unsigned entries,
+			       void (*notify)(struct rdma_cq *cq, void *arg), void *arg)
+{
+	struct rdma_cq *cq = kzalloc(sizeof(*cq));
+
+	if (!cq)
+		return NULL;
+	cq->size = 16;
+	while (cq->size < entries && cq->size < SR_CQ_MAX)
+		cq->size *= 2;
+	cq->ring = kmalloc(cq->size * sizeof(*cq->ring));
+	if (!cq->ring) {
+		kfree(cq);
+		return NULL;
+	}
+	cq->dev = dev;
+	cq->notify = notify;
+	cq->arg = arg;
+	cq->armed = true;
+	cq->call.fn = cq_notify_call;
+	atomic_store(&cq->refs, 1);
+	spin_init(&cq->lock, "rdma_cq");
+	return cq;
+}
+
+void rdma_cq_destroy(struct rdma_cq *cq)
+{
+	if (!cq)
+		return;
+	spin_lock(&cq->lock);
+	cq->dead = true;
+	spin_unlock(&cq->lock);
+	cq_put(cq);
+}
+
+static bool cq_grow_locked(struct rdma_cq *cq)
+{
+	struct rdma_wc *ring;
+
+	if (cq->size >= SR_CQ_MAX)
+		return false;
+	ring = kmalloc(2 * cq->size * sizeof(*ring));
+	if (!ring)
+		return false;
+	for (uint32_t i = cq->tail; i != cq->head; i++)
+		ring[i & (2 * cq->size - 1)] = cq->ring[i & (cq->size - 1)];
+	kfree(cq->ring);
+	cq->ring = ring;
+	cq->size *= 2;
+	return true;
+}
+
+void cq_add(struct rdma_cq *cq, const struct rdma_wc *wc)
+{
+	bool post = false;
+
+	spin_lock(&cq->lock);
+	if (cq->head - cq->tail == cq->size && !cq_grow_locked(cq)) {
+		sr_count(drop_cq_overflow);
+	} else {
+		cq->ring[cq->head++ & (cq->size - 1)] = *wc;
+		post = cq->armed && !cq->dead;
+		cq->armed = false;
+	}
+	spin_unlock(&cq->lock);
+	if (!post)
+		return;
+	cq_get(cq);
+	if (!loop_post(cq->dev->cfg.loop, &cq->call))
+		cq_put(cq);
+}
+
+unsigned rdma_cq_poll(struct rdma_cq *cq, struct rdma_wc *wc, unsigned max)
+{
+	unsigned n = 0;
+
+	spin_lock(&cq->lock);
+	while (n < max && cq->tail != cq->head)
+		wc[n++] = cq->ring[cq->tail++ & (cq->size - 1)];
+	if (!n && max)
+		cq->armed = true;
+	spin_unlock(&cq->lock);
+	return n;
+}

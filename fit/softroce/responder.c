@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Responder: requests in, memory touched, acknowledgements and READ data out (IBTA 9.7.4, 9.7.5).
+ *
+ * One request packet passes: PSN (expected, duplicate, ahead of a gap), order of opcodes in a message,
+ * resources and rights, execution. Only then does the expected PSN move. Acknowledgements are coalesced: one
+ * is sent when the loop has dealt with the frames it had, and after the responses of READs before it.
+ * A duplicate is acknowledged again, a duplicate READ read again, a duplicate atomic answered from memory.
+ * An error the requester may not cause is fatal: a NAK, then the queue pair is in the error state.
+ * qp->lock is held throughout; loop only.
+ */
+#include "softroce.h"
+
+/* ---- responses ---- */
+
+/* 0 or -errno: nothing was sent. */
+static int send_ack(struct rdma_qp *qp, uint8_t syndrome, uint32_t psn)
+{
+	struct pkt *p = pkt_alloc(qp->dev, qp);
+	struct aeth *aeth;
+	int err;
+
+	if (!p)
+		return -ENOSPC;
+	p->qp = qp;
+	aeth = (struct aeth *)pkt_begin(p, RC_ACK, 0, qp->dest_qpn, psn);
+	aeth->syndrome_msn = be32((uint32_t)syndrome << 24 | (qp->resp.msn & BTH_MASK24));
+	err = pkt_send(p, &qp->path, false);
+	if (err) {
+		pkt_free(p);
+		return err;
+	}
+	if (AETH_KIND(syndrome) == AETH_KIND_NAK)
+		sr_count(tx_naks);
+	else if (AETH_KIND(syndrome) == AETH_KIND_RNR)
+		sr_count(tx_rnr_naks);
+	else
+		sr_count(tx_acks);
+	return 0;
+}
+
+static int build_atomic_ack(struct rdma_qp *qp, struct pkt *p, const struct resp_res *res)
+{
+	uint8_t *ext = pkt_begin(p, RC_ATOMIC_ACK, 0, qp->dest_qpn, res->psn);
+
+	((struct aeth *)ext)->syndrome_msn = be32((uint32_t)AETH_ACK << 24 | res->msn);
+	((struct atomic_ack_eth *)(ext + sizeof(struct aeth)))->original = be64(res->original);
+	return 0;
+}
+
+/* One response packet of a READ, from the region itself. -EACCES: the right is gone. */
+static int build_read_resp(struct rdma_qp *qp, struct pkt *p, const struct resp_res *res)
+{
+	static const uint8_t ops[] = { RC_READ_RESP_MIDDLE, RC_READ_RESP_FIRST, RC_READ_RESP_LAST,
+		RC_READ_RESP_ONLY };
+	uint32_t off = res->sent << qp->mtu_shift;
+	uint32_t n = KMIN(res->len - off, qp->mtu);
+	uint8_t opcode = ops[(res->sent == 0 ? 1 : 0) | (res->sent + 1 == res->npsn ? 2 : 0)];
+	struct rdma_sge sge = { .addr = (void *)(uintptr_t)(res->va + off), .len = n };
+	struct sge_cursor c = { 0, 0 };
+	uint8_t *ext = pkt_begin(p, opcode, 0, qp->dest_qpn, res->psn);
+
+	if (roce_ops[opcode].aeth)
+		((struct aeth *)ext)->syndrome_msn = be32((uint32_t)AETH_ACK << 24 | res->msn);
+	if (!n)
+		return 0;
+	p->mr = mr_get(qp->cfg.pd, res->rkey, res->va + off, n, RDMA_REMOTE_READ);
+	if (!p->mr)
+		return -EACCES;
+	return pkt_payload(p, &sge, 1, &c, n);
+}
+
+static bool res_pending(const struct responder *r)
+{
+	return r->res_tail != r->res_head;
+}
+
+/* Ends with a NAK that kills: sent now or, behind responses, later. */
+static void fatal(struct rdma_qp *qp, uint8_t syndrome, uint32_t psn)
+{
+	struct responder *r = &qp->resp;
+
+	r->err_syndrome = syndrome;
+	r->err_psn = psn;
+	responder_run_locked(qp);
+}
+
+/* The oldest response. 0; -ENOSPC: later; else it is lost and the requester asks again. */
+static int send_response(struct rdma_qp *qp, struct resp_res *res, bool more)
+{
+	struct pkt *p = pkt_alloc(qp->dev, qp);
+	int err;
+
+	if (!p)
+		return -ENOSPC;
+	p->qp = qp;
+	err = res->atomic ? build_atomic_ack(qp, p, res) : build_read_resp(qp, p, res);
+	if (!err)
+		err = pkt_send(p, &qp->path, more);
+	if (err)
+		pkt_free(p);
+	return err;
+}
+
+static void run_responses(struct rdma_qp *qp)
+{
+	struct responder *r = &qp->resp;
+
+	for (uint32_t n = 0; res_pending(r); n++) {
+		struct resp_res *res = &r->res[r->res_tail % SR_RD_ATOMIC];
+		int err;
+
+		if (n == SR_TX_BURST) {
+			qp_kick(qp);
+			return;
+		}
+		err = send_response(qp, res, res->sent + 1 < res->npsn && n + 1 < SR_TX_BURST);
+		if (err == -ENOSPC)
+			return;
+		if (err == -EACCES) {
+			r->err_syndrome = AETH_NAK_ACCESS;
+			r->err_psn = res->psn;
+			r->res_tail = r->res_head;
+			return;
+		}
+		res->psn = psn_add(res->psn, 1);
+		if (++res->sent == res->npsn)
+			r->res_tail++;
+	}
+}
+
+void responder_run_locked(struct rdma_qp *qp)
+{
+	struct responder *r = &qp->resp;
+
+	run_responses(qp);
+	if (res_pending(r))
+		return;
+	if (r->err_syndrome) {
+		if (send_ack(qp, r->err_syndrome, r->err_psn) != -ENOSPC)
+			qp_fail_locked(qp, RDMA_WC_SUCCESS);
+		return;
+	}
+	if (r->nak_want) {
+		/* it acknowledges everything before epsn as well */
+		if (send_ack(qp, r->nak_want, r->epsn) != -ENOSPC) {
+			r->nak_want = 0;
+			r->ack_pending = false;
+			r->unacked = 0;
+		}
+		return;
+	}
+	if (r->ack_pending && send_ack(qp, AETH_ACK, psn_add(r->epsn, BTH_MASK24)) != -ENOSPC) {
+		r->ack_pending = false;
+		r->unacked = 0;
+	}
+}
+
+static void want_ack(struct rdma_qp *qp)
+{
+	struct responder *r = &qp->resp;
+	bool first = !r->ack_pending;
+
+	r->ack_pending = true;
+	if (r->unacked >= SR_ACK_EVERY && !res_pending(r))
+		responder_run_locked(qp);
+	else if (first)
+		qp_kick(qp);
+}
+
+/* A NAK that asks for r->epsn again; once, until it comes. */
+static void ask_again(struct rdma_qp *qp, uint8_t syndrome)
+{
+	struct responder *r = &qp->resp;
+
+	if (r->nak_sent)
+		return;
+	r->nak_sent = true;
+	r->nak_want = syndrome;
+	responder_run_locked(qp);
+}
+
+/* ---- execution; 0, or the syndrome of a NAK ---- */
+
+/* Completes the oldest receive. */
+void wc_recv_locked(struct rdma_qp *qp, struct rdma_wc *wc)
+{
+	struct responder *r = &qp->resp;
+
+	wc->wr_id = r->ring[r->tail & (r->size - 1)].wr_id;
+	wc->qp = qp;
+	r->tail++;
+	cq_add(qp->cfg.recv_cq, wc);
+}
+
+static void complete_recv(struct rdma_qp *qp, const struct rx_pkt *rx, enum rdma_opcode op,
+			  uint32_t len)
+{
+	struct rdma_wc wc = { .op = op, .byte_len = len };
+
+	if (rx->op->flags & OPF_IMM) {
+		wc.has_imm = true;
+		wc.imm = be32_get(*(const be32_t *)(rx->bth + rx->op->imm));
+	}
+	wc_recv_locked(qp, &wc);
+}
+
+static uint8_t do_send(struct rdma_qp *qp, const struct rx_pkt *rx)
+{
+	struct responder *r = &qp->resp;
+	struct recv_wqe *w = &r->ring[r->tail & (r->size - 1)];
+
+	if (rx->op->flags & OPF_FIRST) {
+		if (r->tail == r->head)
+			return AETH_RNR | SR_RNR_TIMER;
+		r->recv_off = 0;
+		r->place = sge_seek(w->sge, w->nsge, 0);
+	}
+	if (!sge_scatter(rx, w->sge, w->nsge, &r->place)) {
+		struct rdma_wc wc = { .op = RDMA_OP_RECV, .status = RDMA_WC_LOC_LEN_ERR };
+
+		wc_recv_locked(qp, &wc);
+		return AETH_NAK_INVALID;
+	}
+	r->recv_off += rx->payload_len;
+	if (rx->op->flags & OPF_INV) {
+		uint32_t rkey = be32_get(*(const be32_t *)(rx->bth + rx->op->ieth));
+
+		if (mr_revoke(qp->cfg.pd, rkey))
+			return AETH_NAK_ACCESS;
+	}
+	if (rx->op->flags & OPF_LAST)
+		complete_recv(qp, rx, RDMA_OP_RECV, r->recv_off);
+	return 0;
+}
+
+static uint8_t write_begin(struct responder *r, const struct rx_pkt *rx)
+{
+	const struct reth *reth = (const struct reth *)(rx->bth + rx->op->reth);
+
+	r->va = be64_get(reth->va);
+	r->rkey = be32_get(reth->rkey);
+	r->left = be32_get(reth->len);
+	r->written = 0;
+	return r->left > SR_MSG_MAX ? AETH_NAK_INVALID : 0;
+}
+
+static uint8_t do_write(struct rdma_qp *qp, const struct rx_pkt *rx)
+{
+	struct responder *r = &qp->resp;
+	bool last = rx->op->flags & OPF_LAST;
+	uint8_t err = rx->op->flags & OPF_FIRST ? write_begin(r, rx) : 0;
+
+	if (err)
+		return err;
+	if (last ? rx->payload_len != r->left : rx->payload_len >= r->left)
+		return AETH_NAK_INVALID;
+	if ((rx->op->flags & OPF_IMM) && r->tail == r->head)
+		return AETH_RNR | SR_RNR_TIMER;
+	if (r->left) {
+		/* the whole rest is checked each time: the right may be revoked at any moment */
+		struct mr *mr = mr_get(qp->cfg.pd, r->rkey, r->va, r->left, RDMA_REMOTE_WRITE);
+
+		if (!mr)
+			return AETH_NAK_ACCESS;
+		rx_copy(rx, rx->payload_off, (void *)(uintptr_t)r->va, rx->payload_len);
+		mr_put(qp->dev, mr);
+	}
+	r->va += rx->payload_len;
+	r->left -= rx->payload_len;
+	r->written += rx->payload_len;
+	if (rx->op->flags & OPF_IMM)
+		complete_recv(qp, rx, RDMA_OP_RECV_WRITE_IMM, r->written);
+	return 0;
+}
+
+static struct resp_res *res_new(struct responder *r)
+{
+	struct resp_res *res;
+
+	if (r->res_head - r->res_tail >= SR_RD_ATOMIC)
+		return NULL;
+	res = &r->res[r->res_head % SR_RD_ATOMIC];
+	*res = (struct resp_res){ .npsn = 1 };
+	return res;
+}
+
+static uint32_t read_npsn(const struct rdma_qp *qp, const struct reth *reth)
+{
+	return KMAX(1u, DIV_ROUND_UP(be32_get(reth->len), qp->mtu));
+}
+
+static uint8_t do_read(struct rdma_qp *qp, const struct rx_pkt *rx, bool duplicate)
+{
+	const struct reth *reth = (const struct reth *)(rx->bth + rx->op->reth);
+	struct responder *r = &qp->resp;
+	struct resp_res *res;
+	struct mr *mr;
+	uint32_t len = be32_get(reth->len);
+
+	if (len > SR_MSG_MAX)
+		return AETH_NAK_INVALID;
+	if (len) {
+		mr = mr_get(qp->cfg.pd, be32_get(reth->rkey), be64_get(reth->va), len,
+			    RDMA_REMOTE_READ);
+		if (!mr)
+			return AETH_NAK_ACCESS;
+		mr_put(qp->dev, mr);
+	}
+	res = res_new(r);
+	if (!res)
+		return AETH_NAK_INVALID;
+	res->psn = rx->psn;
+	res->npsn = read_npsn(qp, reth);
+	res->va = be64_get(reth->va);
+	res->rkey = be32_get(reth->rkey);
+	res->len = len;
+	res->duplicate = duplicate;
+	res->msn = (r->msn + (duplicate ? 0 : 1)) & BTH_MASK24;
+	r->res_head++;
+	return 0;
+}
+
+static uint64_t atomic_apply(const struct rx_pkt *rx, const struct atomic_eth *a)
+{
+	_Atomic uint64_t *target = (_Atomic uint64_t *)(uintptr_t)be64_get(a->va);
+	uint64_t original;
+
+	if (rx->opcode == RC_FETCH_ADD)
+		return atomic_fetch_add(target, be64_get(a->swap_add));
+	original = be64_get(a->compare);
+	atomic_compare_exchange_strong(target, &original, be64_get(a->swap_add));
+	return original;
+}
+
+static uint8_t do_atomic(struct rdma_qp *qp, const struct rx_pkt *rx)
+{
+	const struct atomic_eth *a = (const struct atomic_eth *)(rx->bth + rx->op->atomic_eth);
+	struct responder *r = &qp->resp;
+	struct resp_res *res = res_new(r);
+	struct mr *mr;
+
+	if ((be64_get(a->va) & 7) || !res)
+		return AETH_NAK_INVALID;
+	mr = mr_get(qp->cfg.pd, be32_get(a->rkey), be64_get(a->va), 8, RDMA_REMOTE_ATOMIC);
+	if (!mr)
+		return AETH_NAK_ACCESS;
+	res->atomic = true;
+	res->psn = rx->psn;
+	res->original = atomic_apply(rx, a);
+	res->msn = (r->msn + 1) & BTH_MASK24;
+	mr_put(qp->dev, mr);
+	r->res_head++;
+	r->done_atomic[r->done_next].valid = true;
+	r->done_atomic[r->done_next].psn = rx->psn;
+	r->done_atomic[r->done_next].msn = res->msn;
+	r->done_atomic[r->done_next].original = res->original;
+	r->done_next = (r->done_next + 1) % SR_RD_ATOMIC;
+	return 0;
+}
+
+/* ---- PSN and order ---- */
+
+static void duplicate_atomic(struct responder *r, const struct rx_pkt *rx)
+{
+	for (uint32_t i = 0; i < SR_RD_ATOMIC; i++) {
+		struct resp_res *res;
+
+		if (!r->done_atomic[i].valid || r->done_atomic[i].psn != rx->psn)
+			continue;
+		res = res_new(r);
+		if (!res)
+			break;
+		res->atomic = res->duplicate = true;
+		res->psn = rx->psn;
+		res->msn = r->done_atomic[i].msn;
+		res->original = r->done_atomic[i].original;
+		r->res_head++;
+		return;
+	}
+	sr_count(drop_duplicate_read);
+}
+
+/* IBTA 9.7.5.1.4: a request seen before */
+static void rx_duplicate(struct rdma_qp *qp, const struct rx_pkt *rx)
+{
+	struct responder *r = &qp->resp;
+	const struct reth *reth = (const struct reth *)(rx->bth + rx->op->reth);
+
+	sr_count(duplicate_requests);
+	if (rx->op->flags & OPF_READ) {
+		/* what it asks for must lie before epsn; a bad key is not fatal, it was good once */
+		if (psn_diff(r->epsn, rx->psn) < (int32_t)read_npsn(qp, reth) ||
+		    do_read(qp, rx, true))
+			sr_count(drop_duplicate_read);
+		qp_kick(qp);
+	} else if (rx->op->flags & OPF_ATOMIC) {
+		duplicate_atomic(r, rx);
+		qp_kick(qp);
+	} else {
+		want_ack(qp);
+	}
+}
+
+/* Whether the packet may come now in its message, and has a length it may have. */
+static bool order_ok(const struct rdma_qp *qp, const struct rx_pkt *rx)
+{
+	uint32_t kind = rx->op->flags & (OPF_SEND | OPF_WRITE);
+
+	if (rx->op->flags & OPF_FIRST ? qp->resp.cur_kind != 0 : qp->resp.cur_kind != kind)
+		return false;
+	if (!(rx->op->flags & OPF_LAST))
+		return rx->payload_len == qp->mtu;
+	if (!(rx->op->flags & OPF_FIRST) && !rx->payload_len)
+		return false;
+	return rx->payload_len <= qp->mtu;
+}
+
+static uint8_t execute(struct rdma_qp *qp, const struct rx_pkt *rx)
+{
+	if (rx->op->flags & OPF_SEND)
+		return do_send(qp, rx);
+	if (rx->op->flags & OPF_WRITE)
+		return do_write(qp, rx);
+	if (rx->op->flags & OPF_READ)
+		return do_read(qp, rx, false);
+	return do_atomic(qp, rx);
+}
+
+/* The expected packet was executed. */
+static void accept(struct rdma_qp *qp, const struct rx_pkt *rx)
+{
+	const struct reth *reth = (const struct reth *)(rx->bth + rx->op->reth);
+	struct responder *r = &qp->resp;
+	bool last = rx->op->flags & OPF_LAST;
+
+	r->nak_sent = false;
+	r->nak_want = 0;
+	r->epsn = psn_add(r->epsn, rx->op->flags & OPF_READ ? read_npsn(qp, reth) : 1);
+	r->cur_kind = last ? 0 : rx->op->flags & (OPF_SEND | OPF_WRITE);
+	if (last)
+		r->msn++;
+	r->unacked++;
+	if (rx->op->flags & (OPF_READ | OPF_ATOMIC))
+		qp_kick(qp);
+	else if (rx->ackreq)
+		want_ack(qp);
+}
+
+static void rx_expected(struct rdma_qp *qp, const struct rx_pkt *rx)
+{
+	uint8_t syndrome = order_ok(qp, rx) ? execute(qp, rx) : AETH_NAK_INVALID;
+
+	if (!syndrome) {
+		accept(qp, rx);
+	} else if (AETH_KIND(syndrome) == AETH_KIND_RNR) {
+		qp->resp.nak_sent = false;
+		ask_again(qp, syndrome);
+	} else {
+		fatal(qp, syndrome, rx->psn);
+	}
+}
+
+void responder_rx_locked(struct rdma_qp *qp, const struct rx_pkt *rx)
+{
+	int32_t ahead = psn_diff(rx->psn, qp->resp.epsn);
+
+	if (qp->resp.err_syndrome) {
+		sr_count(drop_state);
+	} else if (ahead > 0) {
+		sr_count(drop_psn_ahead);
+		ask_again(qp, AETH_NAK_PSN);
+	} else if (ahead < 0) {
+		rx_duplicate(qp, rx);
+	} else {
+		rx_expected(qp, rx);
+	}
+}
