@@ -39,7 +39,7 @@ struct sock_handle { le32_t index; le32_t gen; };
 
 struct sock_record {
 	struct sock_handle to; /* the receiver's: skeleton or stub */
-	le32_t len;            /* payload bytes */
+	le32_t len;            /* payload bytes; with SOCK_REC_DESC those it stands for (desc.len) */
 	le16_t flags;
 	le16_t magic;          /* SOCK_REC_MAGIC */
 };

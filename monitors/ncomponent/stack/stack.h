@@ -112,3 +112,12 @@ uint32_t stack_buf_len(const struct stack_buf *b);
 /* References; the last put gives the buffer back to the NIC. */
 void stack_buf_get(struct stack_buf *b);
 void stack_buf_put(struct stack_buf *b);
+
+/* A queue of them; a buffer is on one queue at most and is not put while it is there. */
+struct stack_bufq {
+	struct stack_buf *head, *tail;
+};
+void stack_bufq_push(struct stack_bufq *q, struct stack_buf *b);
+struct stack_buf *stack_bufq_pop(struct stack_bufq *q); /* NULL: empty */
+/* Bytes in the first n buffers. */
+uint32_t stack_bufq_bytes(const struct stack_bufq *q, unsigned n);

@@ -117,13 +117,23 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 	return leave(t);
 }
 
+static void disown(struct stack_tcp *t)
+{
+	struct tcp_pcb *pcb = t->pcb;
+
+	t->pcb = NULL;
+	tcp_arg(pcb, NULL);
+	tcp_ext_arg_set(pcb, t->stack->ext_id, NULL);
+}
+
 static void on_error(void *arg, err_t err)
 {
 	struct stack_tcp *t = arg;
 
 	if (!t)
 		return;
-	t->pcb = NULL; /* freed by lwIP just before or just after */
+	if (t->pcb)
+		disown(t); /* lwIP frees it just after; else it was freed just before */
 	int e = err == ERR_CLSD ? 0 : err == ERR_RST ? ECONNRESET : ETIMEDOUT;
 	enter(t);
 	t->ops->error(t, t->arg, e);
@@ -141,15 +151,6 @@ static void adopt(struct stack_tcp *t, struct tcp_pcb *pcb)
 	tcp_recv(pcb, on_recv);
 	tcp_sent(pcb, on_sent);
 	tcp_err(pcb, on_error);
-}
-
-static void disown(struct stack_tcp *t)
-{
-	struct tcp_pcb *pcb = t->pcb;
-
-	t->pcb = NULL;
-	tcp_arg(pcb, NULL);
-	tcp_ext_arg_set(pcb, t->stack->ext_id, NULL);
 }
 
 static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
@@ -460,4 +461,34 @@ void stack_buf_put(struct stack_buf *b)
 {
 	stack_assert_context();
 	pbuf_free((struct pbuf *)b);
+}
+
+/* The link is the pbuf's own, which lwIP follows when it frees: popped buffers have none. */
+void stack_bufq_push(struct stack_bufq *q, struct stack_buf *b)
+{
+	if (q->head)
+		((struct pbuf *)q->tail)->next = (struct pbuf *)b;
+	else
+		q->head = b;
+	q->tail = b;
+}
+
+struct stack_buf *stack_bufq_pop(struct stack_bufq *q)
+{
+	struct pbuf *p = (struct pbuf *)q->head;
+
+	if (p) {
+		q->head = (struct stack_buf *)p->next;
+		p->next = NULL;
+	}
+	return (struct stack_buf *)p;
+}
+
+uint32_t stack_bufq_bytes(const struct stack_bufq *q, unsigned n)
+{
+	uint32_t bytes = 0;
+
+	for (const struct pbuf *p = (struct pbuf *)q->head; p && n; p = p->next, n--)
+		bytes += p->len;
+	return bytes;
 }

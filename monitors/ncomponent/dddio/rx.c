@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Received bytes into the stub's pool: straight from the NIC's buffers, many segments in one write. */
+#define LOG_SUBSYS "dddio"
+#include <kern/log.h>
+#include <kern/mm.h>
+
+#include "dddio/dddio.h"
+#include "proxy/peer.h"
+
+static struct kmem_cache *xfer_cache;
+
+struct rx_xfer *rx_xfer_get(struct skel *s)
+{
+	if (!xfer_cache)
+		xfer_cache = kmem_cache_create("rx_xfer", sizeof(struct rx_xfer), CACHE_LINE);
+	struct rx_xfer *r = xfer_cache ? kmem_cache_alloc(xfer_cache) : NULL;
+
+	if (!r) {
+		counter_add(dddio, no_memory, 1);
+		skel_kick_later(s);
+		return NULL;
+	}
+	r->skel = s;
+	r->x.node = s->peer->node;
+	r->x.priv = r;
+	s->inflight++;
+	return r;
+}
+
+static void put_bufs(struct rx_xfer *r)
+{
+	for (unsigned i = 0; i < r->nbufs; i++)
+		stack_buf_put(r->buf[i]);
+	r->nbufs = 0;
+}
+
+void rx_xfer_put(struct rx_xfer *r)
+{
+	struct skel *s = r->skel;
+
+	put_bufs(r);
+	kmem_cache_free(xfer_cache, r);
+	skel_put_inflight(s);
+}
+
+void rx_xfer_unget(struct rx_xfer *r)
+{
+	r->skel->inflight--;
+	kmem_cache_free(xfer_cache, r);
+}
+
+uint32_t rx_xfer_fits(const struct skel *s, uint32_t max)
+{
+	return KMIN(max, stack_bufq_bytes(&s->rxq, RX_XFER_BUFS) - s->rx_off);
+}
+
+uint32_t rx_xfer_fill(struct rx_xfer *r, uint32_t max)
+{
+	struct skel *s = r->skel;
+	unsigned first = r->x.nfrags;
+
+	while (r->len < max && r->x.nfrags - first < RX_XFER_BUFS && s->rxq.head) {
+		struct stack_buf *b = s->rxq.head;
+		uint32_t n = KMIN(stack_buf_len(b) - s->rx_off, max - r->len);
+		r->x.frag[r->x.nfrags].addr = (uint8_t *)stack_buf_data(b) + s->rx_off;
+		r->x.frag[r->x.nfrags].len = n;
+		r->x.nfrags++;
+		r->buf[r->nbufs++] = b;
+		r->len += n;
+		s->rx_off += n;
+		if (s->rx_off == stack_buf_len(b)) {
+			stack_bufq_pop(&s->rxq);
+			s->rx_off = 0;
+		} else {
+			stack_buf_get(b);
+		}
+	}
+	s->rx_taken += r->len;
+	return r->len;
+}
+
+static void record_done(struct fit_xfer *x, int status)
+{
+	if (status) /* the peer is lost: its death frees the skeleton */
+		counter_add(dddio, write_failed, 1);
+	rx_xfer_put(x->priv);
+}
+
+void rx_xfer_record(struct rx_xfer *r, uint32_t off, uint16_t flags)
+{
+	struct skel *s = r->skel;
+	uint32_t head = flags & SOCK_REC_DESC ? sizeof(r->head) : sizeof(r->head.rec);
+
+	r->head.rec = (struct sock_record){ .to = s->stub, .len = le32(r->len),
+		.flags = le16(flags), .magic = le16(SOCK_REC_MAGIC) };
+	r->x.node = s->peer->node;
+	r->x.mr = s->peer->rx_mr;
+	r->x.off = off;
+	r->x.frag[0].addr = &r->head;
+	r->x.frag[0].len = head;
+	r->x.has_imm = true;
+	r->x.port = FIT_PORT_SOCK;
+	r->x.imm = off / SOCK_UNIT;
+	r->x.done = record_done;
+	fit_write(s->ns->fit, &r->x);
+}
+
+bool dddio_push(struct skel *s, uint32_t n)
+{
+	struct sockpool *pool = &s->peer->rx_pool;
+	uint32_t off;
+	struct rx_xfer *r = rx_xfer_get(s);
+
+	if (!r)
+		return false;
+	n = KMIN(n, (uint32_t)SOCK_RECORD_MAX - (uint32_t)sizeof(struct sock_record));
+	r->x.nfrags = 1; /* the header's */
+	n = rx_xfer_fits(s, n);
+	n = sockpool_take(pool, &s->rx_share, n, &off);
+	if (!n) {
+		sockpool_wait(pool, &s->rx_share);
+		rx_xfer_unget(r);
+		return false;
+	}
+	n = rx_xfer_fill(r, n);
+	kassert(n == r->len && n);
+	counter_add(dddio, rx_records, 1);
+	counter_add(dddio, rx_bytes, n);
+	rx_xfer_record(r, off, 0);
+	return true;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * dDMA: payload between lwIP and socket memory on an mComponent, without a pComponent's processor.
+ *
+ * Out: descriptors name bytes in the pair's pool there. They are read ahead of the stack's need into
+ * local memory, several reads in flight, neighbours packed into one read; order per socket is that of the
+ * descriptors. In: bytes are written to the pool there, and the descriptor goes to the stub from the
+ * completion of that write, in order.
+ * Keys come from the mComponent by SOCKMEM_ATTACH, once per pair and incarnation.
+ */
+#pragma once
+
+#include <proto/sockmem.h>
+
+#include "skeleton/nsock.h"
+
+#define DDMA_COUNTERS(X)                                                                          \
+	X(attaches) X(attach_failed) X(reads) X(read_bytes) X(packed) X(read_failed) X(writes)    \
+	X(write_bytes) X(write_failed) X(descriptors) X(no_memory) X(bad_range)
+COUNTERS_DECLARE(ddma, DDMA_COUNTERS);
+
+enum dma_state { DMA_ASKING, DMA_READY, DMA_FAILED };
+
+/* The pools of one pComponent and this board on one mComponent. */
+struct dma_pool {
+	struct sock_peer *peer;
+	fit_node_t node;
+	enum dma_state state;
+	struct sockmem_pools mr;
+	struct sockpool rx;    /* we write there */
+	struct fit_call call;
+	struct sockmem_attach req;
+	bool orphan;           /* the peer is gone, the call is not back yet */
+	LIST_ENTRY(dma_pool) link;
+};
+/* Local memory of one read, shared by the items that were packed into it. */
+struct dma_buf {
+	uint32_t refs;
+	uint32_t len;
+	uint8_t *bytes;
+};
+
+/* The pool on that node, asked for when it is new. NULL: no memory, or no such node. */
+struct dma_pool *ddma_pool(struct sock_peer *p, fit_node_t node);
+bool ddma_failed(const struct dma_pool *d);
+void ddma_peer_gone(struct sock_peer *p);
+void ddma_node_gone(struct sock_peer *p, fit_node_t node);
+
+/* read.c */
+void ddma_fetch(struct skel *s);
+void ddma_buf_put(struct dma_buf *b);
+
+/* write.c */
+bool ddma_push(struct skel *s, uint32_t n);
+void ddma_post(struct skel *s);
+void ddma_rx_done(struct skel *s, uint64_t bytes);
+void ddma_drop(struct skel *s);
+/* Nothing of the skeleton's is in flight any more. */
+void ddma_free(struct skel *s);

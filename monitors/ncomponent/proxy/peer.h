@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A pComponent as the sockets see it: the two pools of the pair and everything that belongs to it.
+ * One struct per incarnation; a dead one stays until its last skeleton is freed.
+ */
+#pragma once
+
+#include "skeleton/nsock.h"
+
+struct sock_peer {
+	struct nsock *ns;
+	fit_node_t node;
+	uint64_t incarnation;
+	bool dead;
+	struct proto_mr rx_mr;     /* the stubs' pool: we write */
+	struct sockpool rx_pool;   /* and hand out */
+	uint8_t *tx_mem;           /* our pool: the stubs write */
+	uint32_t tx_len;
+	unsigned tx_order;
+	struct fit_mr *tx_mr;
+	uint64_t tx_unreported;    /* bytes that arrived in tx_mem and were not reported as done */
+	uint32_t nskels;
+	TAILQ_HEAD(, skel) skels;
+	LIST_HEAD(, dma_pool) dma_pools;
+};
+
+/* Answers SOCK_HELLO: makes the pair's pools; the same hello again gets the same answer. */
+int peer_hello(struct nsock *ns, fit_node_t node, const struct sock_hello *h,
+	       struct sock_hello_reply *r);
+void peer_kill(struct sock_peer *p);
+/* Frees a dead peer that has no skeleton any more. */
+void peer_reap(struct sock_peer *p);
+/* Room came back in the pool: sockets that wait for it run again. */
+void peer_wake(struct sock_peer *p);
+/* One-way message to the node. False: not now. */
+bool peer_event(struct sock_peer *p, uint16_t op, const void *msg, size_t len);

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Messages from stubs. One table says for each operation how long it is at least, whether it is a call,
+ * and who carries it out; a handler checks every field before anything changes and returns 0 or -errno.
+ * A call is answered with that status and the reply; -EINPROGRESS means that the answer comes later.
+ *
+ * Context: the board's fabric loop.
+ */
+#define LOG_SUBSYS "proxy"
+#include "proxy/proxy.h"
+
+#include <kern/log.h>
+#include <kern/string.h>
+#include <linux/in.h>
+#include <linux/tcp.h>
+
+#include "proxy/peer.h"
+
+#define SOCK_TYPE_STREAM 1
+
+struct reply {
+	union {
+		struct sock_hello_reply hello;
+		struct sock_open_reply open;
+		struct tcp_info info;
+		le32_t value;
+	};
+	size_t len;
+};
+
+/* ---- calls ---- */
+
+static int do_hello(struct nsock *ns, struct fit_req *req, struct skel *none, struct reply *r)
+{
+	r->len = sizeof(r->hello);
+	return peer_hello(ns, req->from, (const struct sock_hello *)req->data, &r->hello);
+}
+
+static int open_check(const struct nsock *ns, const struct sock_open *m)
+{
+	uint32_t ip = be32_get(m->ip);
+
+	if (le32_get(m->type) != SOCK_TYPE_STREAM)
+		return -ESOCKTNOSUPPORT;
+	if (le32_get(m->protocol) != 0 && le32_get(m->protocol) != IPPROTO_TCP)
+		return -EPROTONOSUPPORT;
+	if (ip && ip != stack_ip(ns->stack) && ip >> 24 != 127)
+		return -EADDRNOTAVAIL;
+	return 0;
+}
+
+static void open_init(struct skel *s, const struct sock_open *m)
+{
+	s->stub = m->stub;
+	s->has_stub = true;
+	s->rx_window = KMIN(le32_get(m->rx_window), SKEL_RX_WINDOW_MAX);
+	s->claim.reuseaddr = le32_get(m->opt_reuse) & 1;
+	s->claim.reuseport = le32_get(m->opt_reuse) & 2;
+	s->claim.uid = le32_get(m->uid);
+	skel_set_data_mode(s, m->data_mode, le16_get(m->sockmem));
+}
+
+static int do_open(struct nsock *ns, struct fit_req *req, struct skel *none, struct reply *r)
+{
+	const struct sock_open *m = (const struct sock_open *)req->data;
+	struct sock_peer *p = ns->peer[req->from];
+	int err = p ? open_check(ns, m) : -ENOTCONN;
+
+	if (err)
+		return err;
+	struct skel *s = skel_create(ns, p);
+	if (!s)
+		return -ENOBUFS;
+	open_init(s, m);
+	err = skel_open_tcp(s);
+	if (!err && le16_get(m->flags) & SOCK_OPEN_BIND)
+		err = skel_bind(s, be32_get(m->ip), be16_get(m->port));
+	if (err) {
+		skel_kill(s, true);
+		return err;
+	}
+	r->open.skel = skel_handle(s);
+	r->open.ip = be32(s->claim.ip);
+	r->open.port = be16(s->claim.port);
+	r->open.tx_window = le32(s->tx_window);
+	r->open.mss = le32(1460);
+	r->len = sizeof(r->open);
+	return 0;
+}
+
+static int do_connect(struct nsock *ns, struct fit_req *req, struct skel *s, struct reply *r)
+{
+	const struct sock_connect *m = (const struct sock_connect *)req->data;
+	uint32_t ip = be32_get(m->ip);
+
+	if (!be16_get(m->port))
+		return -EADDRNOTAVAIL;
+	if (ip >> 28 == 14 || ip == UINT32_MAX)
+		return -ENETUNREACH;
+	return skel_connect(s, req, ip ? ip : stack_ip(ns->stack), be16_get(m->port));
+}
+
+static int do_listen(struct nsock *ns, struct fit_req *req, struct skel *s, struct reply *r)
+{
+	int err = skel_listen(s, le32_get(((const struct sock_listen *)req->data)->backlog));
+
+	/* the port it got, when it had none */
+	r->open = (struct sock_open_reply){ .skel = skel_handle(s), .ip = be32(s->claim.ip),
+		.port = be16(s->claim.port), .tx_window = le32(s->tx_window), .mss = le32(1460) };
+	r->len = sizeof(r->open);
+	return err;
+}
+
+static int do_setopt(struct nsock *ns, struct fit_req *req, struct skel *s, struct reply *r)
+{
+	const struct sock_setopt *m = (const struct sock_setopt *)req->data;
+
+	return skel_setopt(s, le32_get(m->level), le32_get(m->name), le32_get(m->value));
+}
+
+static void fill_tcp_info(const struct skel *s, struct tcp_info *out)
+{
+	struct stack_tcp_info i = { .state = 7 };
+
+	if (s->tcp)
+		stack_tcp_info(s->tcp, &i);
+	*out = (struct tcp_info){ .tcpi_state = i.state, .tcpi_retransmits = i.retransmits,
+		.tcpi_snd_mss = i.mss, .tcpi_rcv_mss = i.mss, .tcpi_advmss = 1460,
+		.tcpi_rtt = i.rtt_us, .tcpi_pmtu = 1500, .tcpi_rcv_space = i.rcv_wnd,
+		.tcpi_snd_cwnd = i.mss ? i.snd_cwnd / i.mss : 0 };
+}
+
+static int do_getopt(struct nsock *ns, struct fit_req *req, struct skel *s, struct reply *r)
+{
+	const struct sock_getopt *m = (const struct sock_getopt *)req->data;
+	struct stack_tcp_info i = { 0 };
+
+	if (le32_get(m->level) != IPPROTO_TCP)
+		return -ENOPROTOOPT;
+	if (le32_get(m->name) == TCP_INFO) {
+		fill_tcp_info(s, &r->info);
+		r->len = sizeof(r->info);
+		return 0;
+	}
+	if (le32_get(m->name) != TCP_MAXSEG)
+		return -ENOPROTOOPT;
+	if (s->tcp)
+		stack_tcp_info(s->tcp, &i);
+	r->value = le32(i.mss ? i.mss : 536);
+	r->len = sizeof(r->value);
+	return 0;
+}
+
+/* ---- one-way ---- */
+
+static int do_accepted(struct nsock *ns, struct fit_req *req, struct skel *s, struct reply *r)
+{
+	if (s->state != SKEL_LISTEN)
+		return -EINVAL;
+	skel_accepted(s, le32_get(((const struct sock_accepted *)req->data)->n));
+	return 0;
+}
+
+static int do_attach(struct nsock *ns, struct fit_req *req, struct skel *s, struct reply *r)
+{
+	const struct sock_attach *m = (const struct sock_attach *)req->data;
+
+	return skel_attach(s, m->stub, le32_get(m->rx_window), m->data_mode, le16_get(m->sockmem));
+}
+
+static int do_rx_done(struct nsock *ns, struct fit_req *req, struct skel *s, struct reply *r)
+{
+	const struct sock_rx_done *m = (const struct sock_rx_done *)req->data;
+
+	return skel_rx_done(s, le64_get(m->bytes), le32_get(m->rx_window));
+}
+
+static int do_shutdown(struct nsock *ns, struct fit_req *req, struct skel *s, struct reply *r)
+{
+	const struct sock_end *m = (const struct sock_end *)req->data;
+
+	return skel_shutdown(s, le32_get(m->how), le64_get(m->tx_bytes));
+}
+
+static int do_close(struct nsock *ns, struct fit_req *req, struct skel *s, struct reply *r)
+{
+	const struct sock_end *m = (const struct sock_end *)req->data;
+
+	return skel_close(s, le64_get(m->tx_bytes), le32_get(m->flags) & SOCK_CLOSE_RESET);
+}
+
+/* ---- dispatch ---- */
+
+typedef int (*op_fn)(struct nsock *ns, struct fit_req *req, struct skel *s, struct reply *r);
+static const struct op {
+	uint16_t op;
+	uint16_t len;      /* of the message, at least */
+	bool oneway;
+	bool on_skel;      /* begins with the handle of a skeleton */
+	op_fn fn;
+} ops[] = {
+	{ OP_SOCK_HELLO, sizeof(struct sock_hello), false, false, do_hello },
+	{ OP_SOCK_OPEN, sizeof(struct sock_open), false, false, do_open },
+	{ OP_SOCK_CONNECT, sizeof(struct sock_connect), false, true, do_connect },
+	{ OP_SOCK_LISTEN, sizeof(struct sock_listen), false, true, do_listen },
+	{ OP_SOCK_SETOPT, sizeof(struct sock_setopt), false, true, do_setopt },
+	{ OP_SOCK_GETOPT, sizeof(struct sock_getopt), false, true, do_getopt },
+	{ OP_SOCK_ACCEPTED, sizeof(struct sock_accepted), true, true, do_accepted },
+	{ OP_SOCK_ATTACH, sizeof(struct sock_attach), true, true, do_attach },
+	{ OP_SOCK_RX_DONE, sizeof(struct sock_rx_done), true, true, do_rx_done },
+	{ OP_SOCK_SHUTDOWN, sizeof(struct sock_end), true, true, do_shutdown },
+	{ OP_SOCK_CLOSE, sizeof(struct sock_end), true, true, do_close },
+};
+
+static const struct op *find_op(const struct fit_req *req)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(ops); i++) {
+		if (ops[i].op == req->op && ops[i].oneway == req->oneway)
+			return &ops[i];
+	}
+	return NULL;
+}
+
+static int run_op(struct nsock *ns, struct fit_req *req, struct reply *r)
+{
+	const struct op *o = find_op(req);
+	struct skel *s = NULL;
+	struct sock_handle h;
+
+	if (!o || req->from >= FIT_NODES_MAX) {
+		counter_add(proxy, unknown_op, 1);
+		return -EOPNOTSUPP;
+	}
+	if (req->len < o->len) {
+		counter_add(proxy, bad_length, 1);
+		return -EMSGSIZE;
+	}
+	if (o->on_skel) {
+		memcpy(&h, req->data, sizeof(h));
+		s = skel_lookup(ns, req->from, h);
+		if (!s)
+			return -EBADF;
+	}
+	int err = o->fn(ns, req, s, r);
+	if (err && o->oneway)
+		counter_add(sock, bad_message, 1);
+	return err;
+}
+
+static void on_request(struct fit_req *req, void *arg)
+{
+	struct reply r = { .len = 0 };
+
+	counter_add(proxy, calls, 1);
+	int err = run_op(arg, req, &r);
+	if (req->oneway)
+		fit_req_put(req);
+	else if (err != -EINPROGRESS)
+		fit_reply(req, err, &r, err ? 0 : r.len);
+}
+
+/* Only connect() is answered later. */
+static void on_cancel(struct fit_req *req, void *arg)
+{
+	struct skel *s = req->priv;
+
+	if (s && s->connect_req == req)
+		skel_connect_cancel(s, -ECANCELED);
+}
+
+int proxy_init(struct nsock *ns)
+{
+	int err = fit_serve(ns->fit, PROTO_CLASS_SOCK, on_request, ns);
+
+	if (!err)
+		fit_on_cancel(ns->fit, PROTO_CLASS_SOCK, on_cancel, ns);
+	return err;
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * bsdSocketSkeleton: owns one lwIP connection or listener for a stub on a pComponent.
+ *
+ *            bind               listen
+ *   NEW ---------------> BOUND ---------------> LISTEN ---> close
+ *    |                    | ^                      :
+ *    +----- connect ------+ | failed               : accept (a new skeleton)
+ *                 v         |                      v
+ *              CONNECTING --+                   WAITING (no stub yet)
+ *                 | established                    | attach
+ *                 +------------> UP <--------------+
+ *                                 | | reset, timeout
+ *                           close | +-----------------> BROKEN (stub told, unread bytes still go out)
+ *                                 v                        | close
+ *                              CLOSING                     |
+ *              bytes delivered, FIN, acknowledged -------> GONE (stub told: CLOSED)
+ *
+ * Invariants: tcp is NULL or a stack_tcp of ours; counts are cumulative payload bytes,
+ *   tx_reported <= tx_done <= tx_written <= tx_arrived <= tx_reported + tx_window
+ *   rx_done <= rx_taken <= rx_arrived,  rx_taken <= rx_done + rx_window
+ * A skeleton in GONE is freed when nothing of its is in flight.
+ *
+ * Everything runs in the board's fabric loop. Events only change fields and call skel_kick(); the work
+ * (segments, pushes, reports) is done by skel_run() at the end of the loop's round, once per skeleton.
+ */
+#pragma once
+
+#include <fit/fit.h>
+#include <kern/counter.h>
+#include <mon/sockpool.h>
+#include <sys/queue.h>
+
+#include "proxy/ports.h"
+#include "skeleton/limits.h"
+#include "stack/stack.h"
+
+#define SOCK_COUNTERS(X)                                                                          \
+	X(opened) X(connected) X(connect_failed) X(accepted) X(accept_refused) X(closed) X(reset)  \
+	X(broken) X(bad_record) X(bad_message) X(stale_handle) X(window_violation) X(discarded)   \
+	X(tx_done_sent) X(events_sent) X(events_failed) X(rx_blocked_window) X(rx_blocked_pool)
+COUNTERS_DECLARE(sock, SOCK_COUNTERS);
+
+enum skel_state {
+	SKEL_NEW, SKEL_BOUND, SKEL_LISTEN, SKEL_CONNECTING, SKEL_WAITING, SKEL_UP, SKEL_CLOSING,
+	SKEL_BROKEN, SKEL_GONE, SKEL_STATES
+};
+const char *skel_state_name(enum skel_state s);
+
+struct nsock;
+struct sock_peer;
+struct dma_pool;
+struct tx_item;
+struct rx_xfer;
+
+/* Options that outlive a PCB and are handed to accepted connections. */
+struct skel_opts {
+	uint32_t set; /* bit i: value[i] was set */
+	uint32_t value[8];
+};
+
+struct skel {
+	struct nsock *ns;
+	struct sock_peer *peer;
+	uint32_t index, gen;
+	enum skel_state state;
+	bool has_stub;
+	struct sock_handle stub;
+	struct stack_tcp *tcp;
+	struct port_claim claim;
+	struct skel_opts opts;
+	uint8_t data_mode;      /* enum proto_data_mode; DMA only with dma set */
+	struct dma_pool *dma;   /* where received bytes go in dma */
+	uint32_t inflight;      /* transfers that point at us */
+
+	/* listener */
+	TAILQ_HEAD(, skel) pending; /* accepted by lwIP, not yet by the application, oldest first */
+	uint32_t backlog, npending; /* npending: in the stub's accept queue */
+	/* accepted connection */
+	struct skel *listener;  /* while it is on the listener's list */
+	TAILQ_ENTRY(skel) pending_link;
+	struct fit_req *connect_req;
+
+	/* transmit */
+	STAILQ_HEAD(, tx_item) tx_queue;   /* not yet all in lwIP */
+	STAILQ_HEAD(, tx_item) tx_held;    /* dma: in lwIP, memory ours, oldest first */
+	uint64_t tx_arrived, tx_written, tx_acked, tx_reported;
+	uint64_t ddio_end;      /* position behind the last byte that lies in the stub's chunks */
+	uint32_t tx_window;
+	uint32_t dma_reads;     /* in flight */
+	bool shut_wanted, fin_sent, close_wanted;
+	uint64_t shut_at;       /* position of the FIN */
+
+	/* receive */
+	struct stack_bufq rxq;  /* not yet taken by a transfer */
+	uint32_t rx_off;        /* bytes of the first buffer already taken */
+	uint64_t rx_arrived, rx_taken, rx_done;
+	uint32_t rx_window;
+	bool rx_fin, rx_fin_told, rx_discard;
+	struct sockpool_sock rx_share;     /* of the stub's pool */
+	struct sockpool_sock dma_share;    /* of the mComponent's */
+	STAILQ_HEAD(, rx_xfer) dma_writes; /* in order; descriptors follow in this order */
+
+	int error;              /* positive errno to tell the stub, or 0 */
+	bool error_told;
+
+	bool dirty, lazy;
+	uint64_t lazy_at_ns;
+	TAILQ_ENTRY(skel) dirty_link, lazy_link;
+	TAILQ_ENTRY(skel) peer_link;
+};
+
+/* One piece of a send: a record in the stub's chunks, or bytes that dDMA fetched or will fetch. */
+struct dma_buf;
+struct tx_item {
+	STAILQ_ENTRY(tx_item) link;
+	const uint8_t *data;    /* NULL: not fetched yet */
+	uint32_t len, off;      /* off: already in lwIP */
+	uint64_t end;           /* position behind its last byte */
+	bool more, discard;
+	uint64_t dma_off;       /* where it is in the mComponent's pool */
+	struct dma_pool *dma;   /* NULL: ddio */
+	struct dma_buf *buf;    /* local memory, shared by packed neighbours */
+};
+
+/* ---- skel.c ---- */
+struct skel *skel_create(struct nsock *ns, struct sock_peer *peer);
+/* NULL: not a living skeleton of this node. */
+struct skel *skel_lookup(struct nsock *ns, fit_node_t from, struct sock_handle h);
+struct sock_handle skel_handle(const struct skel *s);
+void skel_set_state(struct skel *s, enum skel_state to);
+void skel_kick(struct skel *s);
+/* Runs it again SKEL_REPORT_DELAY_NS from now, unless it is run before. */
+void skel_kick_later(struct skel *s);
+void skel_run(struct skel *s, bool idle);
+/* RST where there is a connection; to GONE without a word to the stub when quiet. */
+void skel_kill(struct skel *s, bool quiet);
+void skel_put_inflight(struct skel *s);
+
+/* ---- open.c: what the Proxy asks for ---- */
+int skel_open_tcp(struct skel *s);
+int skel_bind(struct skel *s, uint32_t ip, uint16_t port);
+int skel_listen(struct skel *s, uint32_t backlog);
+/* -EINPROGRESS: req is answered later. */
+int skel_connect(struct skel *s, struct fit_req *req, uint32_t ip, uint16_t port);
+void skel_connect_cancel(struct skel *s, int status);
+void skel_accepted(struct skel *listener, uint32_t n);
+int skel_attach(struct skel *s, struct sock_handle stub, uint32_t rx_window, uint8_t mode,
+		fit_node_t sockmem);
+void skel_set_data_mode(struct skel *s, uint8_t mode, fit_node_t sockmem);
+int skel_setopt(struct skel *s, uint32_t level, uint32_t name, uint32_t value);
+void skel_unlink_listener(struct skel *s);
+extern const struct stack_tcp_ops skel_tcp_ops;
+
+/* ---- data.c: the two directions ---- */
+void skel_tx_arrived(struct skel *s, struct tx_item *it);
+void skel_tx_drop(struct skel *s);
+void skel_tx_run(struct skel *s);
+bool skel_tx_report(struct skel *s, bool idle);
+int skel_shutdown(struct skel *s, uint32_t how, uint64_t tx_bytes);
+int skel_close(struct skel *s, uint64_t tx_bytes, bool reset);
+void skel_rx_add(struct skel *s, struct stack_buf *b);
+void skel_rx_drop(struct skel *s);
+void skel_rx_run(struct skel *s);
+int skel_rx_done(struct skel *s, uint64_t bytes, uint32_t rx_window);
+struct tx_item *tx_item_alloc(void);
+void tx_item_free(struct tx_item *it);
+int skel_data_init(void);

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "stub.h"
+
+#include <kern/log.h>
+#include <kern/mm.h>
+#include <kern/string.h>
+#include <proto/gpm.h>
+#include <stdlib.h>
+
+struct stub stubs[STUBS];
+const uint8_t *stub_pattern;
+
+static uint8_t rx_mem[STUB_POOL] __attribute__((aligned(16)));
+static uint8_t mtx_mem[STUB_POOL], mrx_mem[STUB_POOL];
+static struct proto_mr rx_mr, mtx_mr, mrx_mr, tx_mr;
+static struct sockpool tx_pool, mtx_pool;
+static struct stub *calling;
+static struct sock_hello_reply hello_reply;
+
+struct proto_mr stub_tx_mr(void)
+{
+	return tx_mr;
+}
+
+static struct sock_handle handle(const struct stub *s)
+{
+	return (struct sock_handle){ le32((uint32_t)(s - stubs)), le32(s->gen) };
+}
+
+static struct stub *find(struct sock_handle h)
+{
+	uint32_t i = le32_get(h.index);
+
+	kassert(i < STUBS);
+	return stubs[i].used && stubs[i].gen == le32_get(h.gen) ? &stubs[i] : NULL;
+}
+
+static void send_msg(uint16_t op, const void *m, size_t len)
+{
+	mockfit_request(STUB_NODE, op, m, len, true, NULL);
+}
+
+void stub_consume(struct stub *s)
+{
+	if (s->rx_done == s->rx)
+		return;
+	s->rx_done = s->rx;
+	struct sock_rx_done m = { .skel = s->skel, .bytes = le64(s->rx_done),
+		.rx_window = le32((uint32_t)s->rx_window) };
+	send_msg(OP_SOCK_RX_DONE, &m, sizeof(m));
+}
+
+static void on_imm(fit_node_t to, uint32_t imm, uint32_t len)
+{
+	struct sock_record *r = (struct sock_record *)(rx_mem + (uint64_t)imm * SOCK_UNIT);
+	const uint8_t *p = (uint8_t *)(r + 1);
+	uint32_t n = le32_get(r->len);
+
+	kassert(to == STUB_NODE && le16_get(r->magic) == SOCK_REC_MAGIC);
+	struct stub *s = find(r->to);
+	if (!s)
+		return;
+	if (le16_get(r->flags) & SOCK_REC_DESC) {
+		struct sock_desc *d = (struct sock_desc *)p;
+		kassert(s->dma && le16_get(d->node) == STUB_MNODE && le64_get(d->len) == n);
+		kassert(le64_get(d->off) + n <= STUB_POOL);
+		p = mrx_mem + le64_get(d->off);
+	} else {
+		kassert(!s->dma && len == sizeof(*r) + n);
+	}
+	kassert(!memcmp(p, stub_pattern + s->rx, n));
+	s->rx += n;
+	kassert(s->rx - s->rx_done <= s->rx_window);
+	if (!s->hold && s->rx - s->rx_done >= s->rx_window / 4)
+		stub_consume(s);
+}
+
+static struct stub *stub_new(void)
+{
+	for (unsigned i = 0; i < STUBS; i++) {
+		if (stubs[i].used)
+			continue;
+		uint32_t gen = stubs[i].gen + 1;
+		stubs[i] = (struct stub){ .used = true, .gen = gen, .rx_window = 128 * 1024 };
+		sockpool_sock_init(&stubs[i].share);
+		sockpool_sock_init(&stubs[i].mshare);
+		return &stubs[i];
+	}
+	panic("stubs");
+}
+
+struct stub *stub_take(struct stub *l, struct sock_handle skel)
+{
+	struct stub *c = stub_new();
+
+	c->skel = skel;
+	c->attached = c->open = true;
+	c->tx_window = 256 * 1024;
+	c->dma = l->dma;
+	c->rx_window = l->rx_window;
+	c->shut_after = l->child_echo_close;
+	struct sock_attach m = { .skel = skel, .stub = handle(c), .rx_window = le32((uint32_t)c->rx_window),
+		.data_mode = c->dma ? DATA_DMA : DATA_DDIO, .sockmem = le16(c->dma ? STUB_MNODE : 0) };
+	send_msg(OP_SOCK_ATTACH, &m, sizeof(m));
+	struct sock_accepted a = { .skel = l->skel, .n = le32(1) };
+	send_msg(OP_SOCK_ACCEPTED, &a, sizeof(a));
+	l->accepted++;
+	stub_send(c, l->child_goal);
+	return c;
+}
+
+static void on_accept(const struct sockevt_accept *m)
+{
+	struct stub *l = find(m->stub);
+
+	kassert(l && be16_get(m->local_port) == l->port && be32_get(m->remote_ip));
+	if (l->manual_accept)
+		l->queue[l->nqueue++] = m->skel;
+	else
+		stub_take(l, m->skel);
+}
+
+static void on_closed(struct stub *s)
+{
+	s->closed = true;
+	sockpool_drop(&tx_pool, &s->share);
+	sockpool_drop(&mtx_pool, &s->mshare);
+	s->used = false;
+}
+
+static void on_send(fit_node_t to, uint16_t op, const void *msg, size_t len)
+{
+	kassert(to == STUB_NODE);
+	if (op == OP_SOCKEVT_ACCEPT) {
+		on_accept(msg);
+		return;
+	}
+	struct stub *s = find(*(const struct sock_handle *)msg);
+	if (!s)
+		return;
+	if (op == OP_SOCKEVT_TX_DONE) {
+		const struct sockevt_tx_done *m = msg;
+		s->tx_done = le64_get(m->bytes);
+		kassert(sockpool_done(&tx_pool, &s->share, s->tx_done));
+		if (s->dma)
+			kassert(sockpool_done(&mtx_pool, &s->mshare, s->tx_done));
+		for (unsigned i = 0; i < STUBS; i++)
+			if (stubs[i].used)
+				stub_pump(&stubs[i]);
+	} else if (op == OP_SOCKEVT_STATE) {
+		const struct sockevt_state *m = msg;
+		if (le32_get(m->error))
+			s->error = (int)le32_get(m->error);
+		if (le32_get(m->flags) & SOCKEVT_FIN) {
+			s->fin = true;
+			s->rx_fin_at = le64_get(m->rx_bytes);
+		}
+	} else {
+		kassert(op == OP_SOCKEVT_CLOSED);
+		on_closed(s);
+	}
+}
+
+static int on_call(fit_node_t to, uint16_t op, const void *msg, void *rep, size_t *len)
+{
+	struct sockmem_pools p = { mtx_mr, mrx_mr };
+
+	kassert(op == OP_SOCKMEM_ATTACH);
+	if (to != STUB_MNODE)
+		return -ENOENT;
+	memcpy(rep, &p, sizeof(p));
+	*len = sizeof(p);
+	return 0;
+}
+
+void stub_init(void)
+{
+	rx_mr = mockfit_remote(rx_mem, STUB_POOL);
+	mtx_mr = mockfit_remote(mtx_mem, STUB_POOL);
+	mrx_mr = mockfit_remote(mrx_mem, STUB_POOL);
+	mockfit_on_imm = on_imm;
+	mockfit_on_send = on_send;
+	mockfit_on_call = on_call;
+}
+
+static int hello_status;
+static void hello_replied(int status, const void *data, size_t len)
+{
+	hello_status = status;
+	if (!status)
+		memcpy(&hello_reply, data, len);
+}
+
+int stub_hello(uint64_t incarnation)
+{
+	struct sock_hello m = { rx_mr, le64(incarnation) };
+
+	mockfit_request(STUB_NODE, OP_SOCK_HELLO, &m, sizeof(m), false, hello_replied);
+	if (hello_status)
+		return hello_status;
+	kfree(tx_pool.block);
+	kfree(mtx_pool.block);
+	tx_mr = hello_reply.tx_pool;
+	kassert(!sockpool_init(&tx_pool, le32_get(tx_mr.len), sizeof(struct sock_record)));
+	kassert(!sockpool_init(&mtx_pool, STUB_POOL, 0));
+	for (unsigned i = 0; i < STUBS; i++)
+		stubs[i].used = false;
+	return 0;
+}
+
+static void open_replied(int status, const void *data, size_t len)
+{
+	const struct sock_open_reply *r = data;
+
+	calling->status = status;
+	if (status)
+		return;
+	calling->open = true;
+	calling->skel = r->skel;
+	calling->port = be16_get(r->port);
+	calling->ip = be32_get(r->ip);
+	calling->tx_window = le32_get(r->tx_window);
+}
+
+struct stub *stub_open(bool bind, uint32_t ip, uint16_t port, uint32_t reuse, bool dma)
+{
+	struct stub *s = stub_new();
+	struct sock_open m = { .stub = handle(s), .type = le32(1), .ip = be32(ip), .port = be16(port),
+		.flags = le16(bind ? SOCK_OPEN_BIND : 0), .data_mode = dma ? DATA_DMA : DATA_DDIO,
+		.sockmem = le16(dma ? STUB_MNODE : 0), .opt_reuse = le32(reuse),
+		.rx_window = le32((uint32_t)s->rx_window) };
+
+	s->dma = dma;
+	calling = s;
+	mockfit_request(STUB_NODE, OP_SOCK_OPEN, &m, sizeof(m), false, open_replied);
+	if (s->status)
+		s->used = false;
+	return s;
+}
+
+static void call_replied(int status, const void *data, size_t len)
+{
+	calling->status = status;
+}
+
+void stub_listen(struct stub *s, unsigned backlog)
+{
+	struct sock_listen m = { .skel = s->skel, .backlog = le32(backlog) };
+
+	calling = s;
+	mockfit_request(STUB_NODE, OP_SOCK_LISTEN, &m, sizeof(m), false, call_replied);
+}
+
+void stub_connect(struct stub *s, uint32_t ip, uint16_t port)
+{
+	struct sock_connect m = { .skel = s->skel, .ip = be32(ip), .port = be16(port) };
+
+	calling = s;
+	s->status = -EINPROGRESS;
+	mockfit_request(STUB_NODE, OP_SOCK_CONNECT, &m, sizeof(m), false, call_replied);
+}
+
+static void post(struct stub *s, uint32_t off, uint16_t flags, const void *body, uint32_t body_len,
+		 uint32_t len)
+{
+	static uint8_t buf[sizeof(struct sock_record) + SOCK_RECORD_MAX];
+	struct sock_record r = { .to = s->skel, .len = le32(len), .flags = le16(flags),
+		.magic = le16(SOCK_REC_MAGIC) };
+
+	memcpy(buf, &r, sizeof(r));
+	memcpy(buf + sizeof(r), body, body_len);
+	mockfit_write_imm(STUB_NODE, tx_mr, off, buf, (uint32_t)sizeof(r) + body_len,
+			  off / SOCK_UNIT);
+}
+
+static uint32_t post_some(struct stub *s, uint32_t want)
+{
+	uint32_t off, moff;
+
+	if (!s->dma) {
+		uint32_t n = sockpool_take(&tx_pool, &s->share, want, &off);
+		if (n)
+			post(s, off, 0, stub_pattern + s->tx, n, n);
+		return n;
+	}
+	want = KMIN(want, 20000u);
+	if (tx_pool.free_chunks < 2)
+		return 0;
+	uint32_t n = sockpool_take(&mtx_pool, &s->mshare, want, &moff);
+	if (!n)
+		return 0;
+	memcpy(mtx_mem + moff, stub_pattern + s->tx, n);
+	struct sock_desc d = { .node = le16(STUB_MNODE), .off = le64(moff), .len = le64(n) };
+	kassert(sockpool_take_exact(&tx_pool, &s->share, sizeof(d), n, &off));
+	post(s, off, SOCK_REC_DESC, &d, sizeof(d), n);
+	return n;
+}
+
+void stub_pump(struct stub *s)
+{
+	while (s->open && s->tx < s->tx_goal) {
+		uint64_t room = s->tx_window - (s->tx - s->tx_done);
+		uint32_t want = (uint32_t)rand() % 3 ? 1 + (uint32_t)rand() % 3000 : 1 + (uint32_t)rand() % 60000;
+		room = KMIN(room, s->tx_goal - s->tx);
+		want = (uint32_t)KMIN((uint64_t)want, room);
+		uint32_t n = want ? post_some(s, want) : 0;
+		if (!n)
+			return;
+		s->tx += n;
+	}
+	if (s->open && s->tx == s->tx_goal && s->shut_after && !s->shut_sent)
+		stub_shutdown(s, 1);
+}
+
+void stub_send(struct stub *s, uint64_t goal)
+{
+	s->tx_goal = goal;
+	stub_pump(s);
+}
+
+void stub_shutdown(struct stub *s, uint32_t how)
+{
+	struct sock_end m = { .skel = s->skel, .tx_bytes = le64(s->tx), .how = le32(how) };
+
+	s->shut_sent = true;
+	send_msg(OP_SOCK_SHUTDOWN, &m, sizeof(m));
+}
+
+void stub_close(struct stub *s, bool reset)
+{
+	struct sock_end m = { .skel = s->skel, .tx_bytes = le64(s->tx),
+		.flags = le32(reset ? SOCK_CLOSE_RESET : 0) };
+
+	send_msg(OP_SOCK_CLOSE, &m, sizeof(m));
+	s->open = false;
+}
+
+uint32_t stub_live(void)
+{
+	return tx_pool.nchunks - tx_pool.free_chunks + mtx_pool.nchunks - mtx_pool.free_chunks;
+}

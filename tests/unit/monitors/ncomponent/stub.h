@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A scripted pComponent (and its mComponent): just enough of a stub to drive Proxy and skeletons. */
+#pragma once
+
+#include <mon/sockpool.h>
+#include <proto/sock.h>
+#include <proto/sockmem.h>
+#include "mockfit.h"
+
+#define STUB_NODE 5
+#define STUB_MNODE 7
+#define STUB_POOL (1u << 20)
+#define STUBS 64
+
+struct stub {
+	bool used, open, attached, closed, fin, wr_closed, hold;
+	uint32_t gen;
+	struct sock_handle skel;
+	int status;            /* of the last call; -EINPROGRESS while it waits */
+	uint16_t port;
+	uint32_t ip;
+	bool dma;
+	int error;
+	/* receive: compared with the pattern as it comes */
+	uint64_t rx, rx_done, rx_fin_at, rx_window;
+	/* transmit from the pattern */
+	uint64_t tx, tx_goal, tx_done, tx_window;
+	bool shut_after, close_after, shut_sent;
+	struct sockpool_sock share, mshare;
+	/* listener */
+	unsigned accepted;
+	uint64_t child_goal;   /* what each accepted connection sends */
+	bool child_echo_close; /* accepted connections close when all is sent and FIN was seen */
+	unsigned manual_accept; /* do not take connections: count them */
+	struct sock_handle queue[16];
+	unsigned nqueue;
+};
+extern struct stub stubs[STUBS];
+extern const uint8_t *stub_pattern;
+
+void stub_init(void);
+/* All in the loop. */
+int stub_hello(uint64_t incarnation);
+struct stub *stub_open(bool bind, uint32_t ip, uint16_t port, uint32_t reuse, bool dma);
+void stub_listen(struct stub *s, unsigned backlog);
+void stub_connect(struct stub *s, uint32_t ip, uint16_t port);
+void stub_send(struct stub *s, uint64_t goal);
+void stub_pump(struct stub *s);
+void stub_shutdown(struct stub *s, uint32_t how);
+void stub_close(struct stub *s, bool reset);
+void stub_consume(struct stub *s);
+struct stub *stub_take(struct stub *listener, struct sock_handle skel);
+uint32_t stub_live(void); /* chunks of ours that the pools say are in use */
+struct proto_mr stub_tx_mr(void);
