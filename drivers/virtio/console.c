@@ -1,46 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * virtio-console (5.3), one port: the board's control channel (dev/chan.h).
+ * virtio-console (5.3): the board's control channel (dev/chan.h), on one port.
  *
  * Bytes to the host are copied into buffers of the driver's, as a caller's may lie on its stack;
- * the mutex keeps one call's bytes together. Bytes from the host come in a thread of their own,
- * which gives a buffer back only when the consumer has returned: while that sleeps, the host waits.
- * Left out: several ports, window size, emergency write.
+ * the mutex keeps one call's bytes together; a call waits while the host is away or slow. Bytes
+ * from the host come in a thread of their own, which gives a buffer back only when the consumer
+ * has returned: while that sleeps, the host waits. Left out: window size, emergency write.
+ *
+ * QEMU: a virtconsole (port 0) throws bytes away when its socket is full; a virtserialport does
+ * not, and says whether its socket is connected. So the port is to be a virtserialport, number 1
+ * of a device with max_ports=2; without ports to choose from (max_ports=1) port 0 is taken as it is.
  */
 #define LOG_SUBSYS "virtio-console"
-#include "virtio.h"
+#include "console.h"
 
-#include <dev/chan.h>
 #include <kern/log.h>
 #include <kern/mm.h>
 #include <kern/string.h>
-#include <kern/wait.h>
-
-#define CHAN_BUFS 16
-#define CHAN_BUF_SIZE 4096u /* bytes */
-
-struct chan_buf {
-	uint8_t *kva;
-	uint64_t phys;
-	struct chan_buf *next;
-};
-
-struct chan {
-	struct virtio_dev v;
-	struct virtq rxq; /* the receiving thread's */
-	struct waitq rx_wait;
-	struct chan_buf rx_buf[CHAN_BUFS];
-
-	struct mutex tx_mutex; /* order of callers; guards txq and tx_free */
-	struct virtq txq;
-	struct waitq tx_wait;
-	struct chan_buf tx_buf[CHAN_BUFS];
-	struct chan_buf *tx_free;
-
-	/* set once, arg before rx */
-	_Atomic(void (*)(const uint8_t *, size_t, void *)) rx;
-	void *rx_arg;
-};
 
 static struct chan *control;
 
@@ -59,8 +35,6 @@ void chan_set_rx(struct chan *c, void (*rx)(const uint8_t *buf, size_t n, void *
 static void chan_irq(void *arg)
 {
 	struct chan *c = arg;
-	virtq_disarm(&c->rxq);
-	virtq_disarm(&c->txq);
 	waitq_wake_all(&c->rx_wait);
 	waitq_wake_all(&c->tx_wait);
 }
@@ -68,33 +42,43 @@ static void chan_irq(void *arg)
 static void post_rx(struct chan *c, struct chan_buf *b)
 {
 	struct virtq_seg seg = { b->phys, CHAN_BUF_SIZE };
-	virtq_add(&c->rxq, &seg, 0, 1, b);
+	virtq_add(c->rxq, &seg, 0, 1, b);
 }
 
 /* Arms first: either there is something now, or the interrupt will say so. */
+static bool queue_ready(struct virtq *q)
+{
+	return virtq_has_used(q) || !virtq_arm(q, 1);
+}
+
+/* Data is left where it is until there is someone to take it. */
 static bool rx_ready(struct chan *c)
 {
-	return virtq_has_used(&c->rxq) || !virtq_arm(&c->rxq, 1);
+	bool ctl = c->multiport && queue_ready(&c->vq[CHAN_Q_CTL_RX]);
+	return (atomic_load(&c->rx) && queue_ready(c->rxq)) || ctl;
+}
+
+static void rx_one(struct chan *c)
+{
+	uint32_t len;
+	void (*rx)(const uint8_t *, size_t, void *) = atomic_load(&c->rx);
+	struct chan_buf *b = rx ? virtq_pop(c->rxq, &len) : NULL;
+	if (!b)
+		return;
+	if (len)
+		rx(b->kva, KMIN(len, CHAN_BUF_SIZE), c->rx_arg);
+	post_rx(c, b);
+	virtq_kick(c->rxq);
 }
 
 static void rx_thread(void *arg)
 {
 	struct chan *c = arg;
-	wait_event(&c->rx_wait, atomic_load(&c->rx));
-	for (;;) {
+	while (!c->rxq->broken && !c->vq[CHAN_Q_CTL_RX].broken) {
 		wait_event(&c->rx_wait, rx_ready(c));
-		uint32_t len;
-		struct chan_buf *b = virtq_pop(&c->rxq, &len);
-		if (!b) {
-			if (c->rxq.broken)
-				return;
-			continue;
-		}
-		void (*rx)(const uint8_t *, size_t, void *) = atomic_load(&c->rx);
-		if (len)
-			rx(b->kva, KMIN(len, CHAN_BUF_SIZE), c->rx_arg);
-		post_rx(c, b);
-		virtq_kick(&c->rxq);
+		if (c->multiport)
+			chan_ctl_poll(c);
+		rx_one(c);
 	}
 }
 
@@ -102,15 +86,10 @@ static void tx_reap(struct chan *c)
 {
 	uint32_t len;
 	struct chan_buf *b;
-	while ((b = virtq_pop(&c->txq, &len)) != NULL) {
+	while ((b = virtq_pop(c->txq, &len)) != NULL) {
 		b->next = c->tx_free;
 		c->tx_free = b;
 	}
-}
-
-static bool tx_ready(struct chan *c)
-{
-	return virtq_has_used(&c->txq) || c->txq.broken || !virtq_arm(&c->txq, 1);
 }
 
 /* A free buffer, waited for; NULL: the device is broken. tx_mutex is held. */
@@ -118,10 +97,10 @@ static struct chan_buf *tx_take(struct chan *c)
 {
 	tx_reap(c);
 	while (!c->tx_free) {
-		virtq_kick(&c->txq);
-		wait_event(&c->tx_wait, tx_ready(c));
+		virtq_kick(c->txq);
+		wait_event(&c->tx_wait, queue_ready(c->txq) || c->txq->broken);
 		tx_reap(c);
-		if (c->txq.broken)
+		if (c->txq->broken)
 			return NULL;
 	}
 	struct chan_buf *b = c->tx_free;
@@ -135,6 +114,7 @@ int chan_write(struct chan *c, const void *buf, size_t n)
 	int err = 0;
 	mutex_lock(&c->tx_mutex);
 	while (n) {
+		wait_event(&c->tx_wait, atomic_load(&c->host_open));
 		struct chan_buf *b = tx_take(c);
 		if (!b) {
 			err = -EIO;
@@ -143,11 +123,11 @@ int chan_write(struct chan *c, const void *buf, size_t n)
 		uint32_t len = (uint32_t)KMIN(n, (size_t)CHAN_BUF_SIZE);
 		memcpy(b->kva, p, len);
 		struct virtq_seg seg = { b->phys, len };
-		virtq_add(&c->txq, &seg, 1, 0, b);
+		virtq_add(c->txq, &seg, 1, 0, b);
 		p += len;
 		n -= len;
 	}
-	virtq_kick(&c->txq);
+	virtq_kick(c->txq);
 	mutex_unlock(&c->tx_mutex);
 	return err;
 }
@@ -163,29 +143,46 @@ static int alloc_buffers(struct chan_buf *bufs)
 	return 0;
 }
 
+/* All queues that may be used, as the port is known only after the start. */
 static int setup(struct chan *c)
 {
 	waitq_init(&c->rx_wait);
 	waitq_init(&c->tx_wait);
 	mutex_init(&c->tx_mutex, "chan_tx");
 	int err = pci_msix_request(c->v.pci, 0, 0, chan_irq, c, "control");
-	if (!err)
-		err = virtio_queue_setup(&c->v, &c->rxq, 0, 2 * CHAN_BUFS, 0);
-	if (!err)
-		err = virtio_queue_setup(&c->v, &c->txq, 1, 2 * CHAN_BUFS, 0);
+	unsigned n = c->multiport ? CHAN_NQ : CHAN_Q_TX0 + 1;
+	for (unsigned i = 0; i < n && !err; i++) {
+		err = virtio_queue_setup(&c->v, &c->vq[i], (uint16_t)i, 2 * CHAN_BUFS, 0);
+		if (!err && c->vq[i].size < CHAN_BUFS)
+			err = -ENOSPC;
+	}
 	if (!err)
 		err = alloc_buffers(c->rx_buf);
 	if (!err)
 		err = alloc_buffers(c->tx_buf);
-	if (err)
-		return err;
-	if (c->rxq.size < CHAN_BUFS || c->txq.size < CHAN_BUFS)
-		return -ENOSPC;
+	if (!err && c->multiport)
+		err = chan_ctl_init(c);
+	return err;
+}
+
+/* After DRIVER_OK. */
+static int open_port(struct chan *c)
+{
+	c->rxq = &c->vq[CHAN_Q_RX0];
+	c->txq = &c->vq[CHAN_Q_TX0];
+	if (c->multiport) {
+		int err = chan_ctl_find_port(c);
+		if (err)
+			return err;
+	} else {
+		atomic_store(&c->host_open, true);
+	}
 	for (unsigned i = 0; i < CHAN_BUFS; i++) {
 		post_rx(c, &c->rx_buf[i]);
 		c->tx_buf[i].next = c->tx_free;
 		c->tx_free = &c->tx_buf[i];
 	}
+	virtq_kick(c->rxq);
 	return thread_spawn("chan_rx", rx_thread, c, CPU_ANY);
 }
 
@@ -196,13 +193,18 @@ static int chan_probe(struct pci_dev *pci)
 	struct chan *c = kzalloc(sizeof(*c));
 	if (!c)
 		return -ENOMEM;
-	/* QEMU: port 0 is a virtconsole's; a virtserialport gets number 1 and is not seen here. */
-	int err = virtio_open(&c->v, pci, "console", 1ULL << VIRTIO_RING_F_EVENT_IDX);
+	int err = virtio_open(&c->v, pci, "console",
+			      1ULL << VIRTIO_RING_F_EVENT_IDX | 1ULL << VIRTIO_CONSOLE_F_MULTIPORT);
 	if (err) {
 		kfree(c);
 		return err;
 	}
+	c->multiport = virtio_has(&c->v, VIRTIO_CONSOLE_F_MULTIPORT);
 	err = setup(c);
+	if (!err) {
+		virtio_start(&c->v);
+		err = open_port(c);
+	}
 	if (err) {
 		/* Queues and buffers stay: the device is not trusted to have let go of them. */
 		virtio_fail(&c->v);
@@ -210,8 +212,6 @@ static int chan_probe(struct pci_dev *pci)
 		return err;
 	}
 	pci->driver_priv = c;
-	virtio_start(&c->v);
-	virtq_kick(&c->rxq);
 	control = c;
 	return 0;
 }

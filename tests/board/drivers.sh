@@ -30,8 +30,8 @@ run() {
 	board "$WORK/log" "name=test selftest=pci,virtio,e1000e chan.echo=on $2" \
 		-netdev user,id=n1 -device virtio-net-pci,netdev=n1,romfile= \
 		-netdev user,id=n2 -device e1000e,netdev=n2,romfile= \
-		-chardev socket,id=ctl,path="$WORK/chan",server=on,wait=on \
-		-device virtio-serial-pci,max_ports=1 -device virtconsole,chardev=ctl ||
+		-chardev socket,id=ctl,path="$WORK/chan",server=on,wait=off \
+		-device virtio-serial-pci,max_ports=2 -device virtserialport,chardev=ctl,nr=1 ||
 		fail "$1 CPU, $2"
 	grep -a '^ok\|^not ok' "$WORK/log" | tr -d '\r'
 }
