@@ -51,8 +51,8 @@ def board_args(cfg, board):
         "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
         "-device", "virtio-rng-pci,disable-legacy=on,addr=0x2",
         "-chardev", f"socket,id=ctl,path=ctl-{n}.sock,server=on,wait=off",
-        "-device", "virtio-serial-pci,disable-legacy=on,max_ports=1,addr=0x3",
-        "-device", "virtconsole,chardev=ctl",
+        "-device", "virtio-serial-pci,disable-legacy=on,max_ports=2,addr=0x3",
+        "-device", "virtserialport,chardev=ctl,nr=1",
         "-gdb", f"unix:gdb-{n}.sock,server=on,wait=off",
         "-qmp", f"unix:qmp-{n}.sock,server=on,wait=off"]
     args += nic_args(cfg.fabric["nic"], "fab", net.fabric_tap(board),
@@ -73,8 +73,8 @@ def selftest_args(image, suites="", cpus=2, memory="256M", initrd=None, log="-",
         "-serial", "stdio" if log == "-" else f"file:{log}",
         "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
         "-device", "virtio-rng-pci,disable-legacy=on",
-        "-chardev", "null,id=ctl", "-device", "virtio-serial-pci,disable-legacy=on,max_ports=1",
-        "-device", "virtconsole,chardev=ctl"]
+        "-chardev", "null,id=ctl", "-device", "virtio-serial-pci,disable-legacy=on,max_ports=2",
+        "-device", "virtserialport,chardev=ctl,nr=1"]
     if initrd:
         args += ["-initrd", initrd]
     return args
