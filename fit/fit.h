@@ -67,7 +67,7 @@ struct fit_call {
 	uint64_t id;
 	uint64_t deadline_ns;
 	uint32_t state;
-	uint8_t reserved[96];
+	uint64_t reserved[12];
 };
 #define FIT_TIMEOUT_DEFAULT_NS (10 * NSEC_PER_SEC)
 #define FIT_TIMEOUT_NONE UINT64_MAX
@@ -107,6 +107,8 @@ struct fit_req {
 typedef void (*fit_handler)(struct fit_req *req, void *arg);
 /* One handler per class; -EBUSY if there is one. */
 int __must_check fit_serve(struct fit *f, uint8_t class, fit_handler fn, void *arg);
+/* Who really sent it: the connection's address and incarnation, for peers without a number. */
+void fit_req_source(const struct fit_req *req, uint32_t *ip, uint64_t *incarnation);
 /* Answers and releases req. data is copied. status 0 or -errno travels as is. */
 void fit_reply(struct fit_req *req, int status, const void *data, size_t len);
 void fit_reply2(struct fit_req *req, int status, const void *head, size_t head_len,
@@ -135,7 +137,7 @@ struct fit_xfer {
 	uint32_t imm;         /* 28 bits */
 	void (*done)(struct fit_xfer *x, int status); /* loop */
 	void *priv;
-	uint8_t reserved[64];
+	uint64_t reserved[8];
 };
 /*
  * Any thread; done exactly once. All one-sided transfers to one node run on the bulk queue pair in

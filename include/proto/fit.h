@@ -56,6 +56,25 @@ struct fit_cm_hello {
 };
 #define FIT_HELLO_MAGIC 0x31544946 /* "FIT1" */
 static_assert(sizeof(struct fit_cm_hello) <= 56, "fits a REQ");
+/* The REP carries the same struct: the listener's own figures, to_incarnation the requester's. */
+
+/* In a REJ's private data: why, and who said so. */
+struct fit_cm_reject {
+	le32_t magic;      /* FIT_HELLO_MAGIC */
+	le16_t version;    /* the listener's */
+	le16_t reason;     /* enum fit_reject */
+	le64_t incarnation; /* the listener's */
+};
+enum fit_reject {
+	FIT_REJECT_MALFORMED = 1,
+	FIT_REJECT_VERSION = 2,
+	FIT_REJECT_STALE = 3,     /* to_incarnation is not mine: I am a new life of that board */
+	FIT_REJECT_UNKNOWN = 4,   /* you are not in my view (yet) */
+	FIT_REJECT_COLLISION = 5, /* I am connecting to you already */
+	FIT_REJECT_LANE = 6,      /* lane 1 without its lane 0 */
+	FIT_REJECT_SEQ = 7,       /* rx_seq cannot be: one of us lost its state */
+	FIT_REJECT_RESOURCES = 8,
+};
 
 enum fit_msg_type { FIT_REQUEST = 1, FIT_REPLY = 2, FIT_ONEWAY = 3, FIT_CANCEL = 4, FIT_CREDIT = 5 };
 struct fit_hdr {

@@ -28,7 +28,13 @@ struct gnm_resolve { le32_t ip; le32_t reserved; };
 /* pComponent -> manager, call (connect without bind): from where to this destination? Reply: gnm_place,
  * one entry. -ENETUNREACH. */
 #define OP_GNM_ROUTE PROTO_OP(PROTO_CLASS_GNM, 3)
-struct gnm_route { le32_t dst; le32_t policy; /* 0: the rack's */ };
+struct gnm_route { le32_t dst; le32_t policy; /* enum gnm_policy */ };
+enum gnm_policy {
+	GNM_POLICY_RACK = 0,   /* what the rack says (gnm.policy on the manager) */
+	GNM_POLICY_SPREAD = 1, /* least loaded first, then in turn */
+	GNM_POLICY_PACK = 2,   /* lowest node first */
+	GNM_POLICY_PIN = 3,    /* the same one for all of a pComponent's */
+};
 struct gnm_place {
 	le32_t n;
 	le32_t lease_ms;    /* may be cached that long */

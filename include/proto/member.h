@@ -44,9 +44,11 @@ struct member_heartbeat {
 };
 /* manager -> board, call (acknowledged): the whole view. Followed by n members. */
 #define OP_MEMBER_VIEW PROTO_OP(PROTO_CLASS_MEMBER, 3)
+/* A manager that has just started does not know everybody yet: who is missing stays a member. */
+#define MEMBER_VIEW_LEARNING 1u
 struct member_view {
 	le64_t epoch;
 	le32_t n;
-	le32_t reserved;
+	le32_t flags;       /* MEMBER_VIEW_* */
 	struct proto_member member[];
 };
