@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Bring-up of a board: from the command line to a member of the rack. Every step that fails says what
+ * and why, in one line; what it has made so far stays, because the machine ends then.
+ */
+#define LOG_SUBSYS "board"
+#include <mon/board.h>
+
+#include <dev/netdev.h>
+#include <kern/cmdline.h>
+#include <kern/log.h>
+#include <kern/mm.h>
+#include <kern/random.h>
+#include <kern/string.h>
+#include <kern/wait.h>
+
+#include "ctl_start.h"
+#include "member.h"
+
+#define IP_UDP_ROCE_OVERHEAD 80 /* IPv4 20, UDP 8, BTH 12, RETH 16, immediate 4, ICRC 4; rounded up */
+
+static struct board self;
+static bool started;
+
+struct board *board_self(void)
+{
+	return started ? &self : NULL;
+}
+
+static int read_identity(struct board *b, enum proto_role role)
+{
+	const char *name = cmdline_get("name"), *r = cmdline_get("role");
+
+	if (!name || !*name || kstrcpy(b->name, name, sizeof(b->name)) < 0) {
+		log_err("name= is missing or longer than %d characters", BOARD_NAME_MAX - 1);
+		return -EINVAL;
+	}
+	log_set_board(b->name);
+	if (r && strcmp(r, board_role_name(role))) {
+		log_err("role=%s, but this is the image of a %s", r, board_role_name(role));
+		return -EINVAL;
+	}
+	b->ip = cmdline_ipv4("fabric.ip");
+	if (!b->ip) {
+		log_err("fabric.ip= is missing or not an address");
+		return -EINVAL;
+	}
+	b->role = role;
+	b->incarnation = random_u64() | 1;
+	return 0;
+}
+
+static uint32_t path_mtu(const struct netdev *dev)
+{
+	uint32_t mtu = KMIN(dev->mtu, (uint32_t)cmdline_u64("fabric.mtu", dev->mtu)), p = 4096;
+
+	while (p > 256 && p + IP_UDP_ROCE_OVERHEAD > mtu)
+		p /= 2;
+	return p;
+}
+
+static int start_fabric(struct board *b)
+{
+	const char *dev = cmdline_get("fabric.dev");
+	int err = -ENOMEM;
+
+	dev = dev ? dev : "virtio0";
+	b->netdev = netdev_find(dev);
+	if (!b->netdev) {
+		log_err("fabric.dev=%s: there is no such device", dev);
+		return -ENODEV;
+	}
+	b->loop = loop_create("fabric", 0);
+	if (!b->loop)
+		return -ENOMEM;
+	b->dev = softroce_create(&(struct rdma_dev_config){ .netdev = b->netdev, .loop = b->loop,
+		.ip = b->ip, .prefix_len = (uint8_t)cmdline_u64("fabric.prefix", 24),
+		.path_mtu_max = path_mtu(b->netdev) }, &err);
+	if (!b->dev) {
+		log_err("RoCE on %s: error %d", dev, err);
+		return err;
+	}
+	b->fit = fit_create(&(struct fit_config){ .dev = b->dev, .loop = b->loop, .ip = b->ip,
+		.incarnation = b->incarnation,
+		.self = b->role == ROLE_MANAGER ? FIT_NODE_MANAGER : FIT_NODE_NONE }, &err);
+	if (!b->fit) {
+		log_err("FIT: error %d", err);
+		return err;
+	}
+	return loop_start(b->loop);
+}
+
+int board_start(enum proto_role role, struct board **out)
+{
+	struct board *b = &self;
+	int err;
+
+	kassert(!started);
+	err = read_identity(b, role);
+	if (err)
+		return err;
+	waitq_init(&b->changed);
+	view_init(&b->view);
+	err = start_fabric(b);
+	if (err)
+		return err;
+	started = true;
+	err = ctl_start(b);
+	if (err)
+		log_err("control channel: error %d", err);
+	*out = b;
+	return err;
+}
+
+static int join_manager(struct board *b)
+{
+	uint32_t manager_ip = cmdline_ipv4("manager.ip");
+	int err;
+
+	if (!manager_ip) {
+		log_err("manager.ip= is missing or not an address");
+		return -EINVAL;
+	}
+	err = member_start(b, manager_ip);
+	if (!err)
+		wait_event(&b->changed, atomic_load(&b->joined));
+	return err;
+}
+
+int board_join(struct board *b)
+{
+	int err = 0;
+
+	if (b->role == ROLE_MANAGER) {
+		atomic_store(&b->joined, true);
+		waitq_wake_all(&b->changed);
+	} else {
+		err = join_manager(b);
+	}
+	if (err)
+		return err;
+	ctl_ready(b);
+	fitping_start(b);
+	return 0;
+}
