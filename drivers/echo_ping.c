@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Frame echo, the measuring side: one frame out at a time, sent from the loop as soon as the reply
- * to the last has been looked at, and the median of the round trips.
+ * Frame echo, the measuring side: echo.window= frames out at a time (default 1), the next sent
+ * from the loop as soon as a reply has been looked at, and the median of the round trips.
  *
  *   HELLO --any reply--> RUN(size 1) --n replies--> RUN(size 2) ... --> DONE
  *     ^  |                 ^      |
- *     +--+ 100 ms          +------+ reply, or 1 s without one: sent again
+ *     +--+ 100 ms          +------+ reply, or 2 s without one: sent again, and said so
  *
  * The clock runs from just before xmit to the entry of the receive call. A reply is compared byte
  * for byte with what was sent, after its time has been taken.
@@ -24,8 +24,9 @@
 #define PING_N_MAX 100000
 #define HELLO_EVERY_NS (100 * NSEC_PER_MSEC)
 #define HELLO_TRIES 600
-#define RESEND_NS NSEC_PER_SEC
-#define RESENDS_MAX 30
+#define RESEND_NS (2 * NSEC_PER_SEC)
+#define RESENDS_MAX 15
+#define WINDOW_MAX 128u /* frames; fewer than any receive ring, so nothing is dropped on the way */
 
 static const char default_sizes[] = "60,128,512,1024,1514,2048,4096,9014";
 
@@ -36,47 +37,69 @@ static struct ping {
 	struct completion round;
 
 	/* the loop's thread while a size runs, the main thread between */
-	/* Two frames in turn: a reply may be here before the driver has given the request back. */
+	/*
+	 * One more than the window: a reply may be here before the driver has given back the
+	 * request.
+	 */
 	struct ping_slot {
 		struct nettx tx;
 		bool busy;
+		uint64_t sent_ns;
 		struct echo_frame *frame;
-	} slot[2];
+	} slot[WINDOW_MAX + 1];
+	unsigned window;
 	bool held_up;          /* the next frame waits for its slot */
 	uint8_t peer[ETH_ADDR_LEN];
 	bool peer_known;
-	uint32_t size, seq;
+	uint32_t size;
+	uint32_t seq;          /* of the frame sent last */
+	uint32_t expect;       /* of the next reply: they come in order */
+	uint32_t last;         /* of the last frame of this size */
 	unsigned n, got;
-	uint64_t sent_ns;
+	uint64_t begin_ns, end_ns;
 	uint64_t *sample;
 	_Atomic unsigned progress, bad;
 } ping;
 
 static struct ping_slot *slot_of(uint32_t seq)
 {
-	return &ping.slot[seq % 2];
+	return &ping.slot[seq % (ping.window + 1)];
 }
 
 static void tx_done(struct nettx *tx);
 
-/* The bytes differ from round to round, so that an old reply does not pass. */
-static void send_next(void)
+static bool send_frame(struct ping_slot *s, uint32_t seq)
 {
-	struct ping_slot *s = slot_of(ping.seq + 1);
-	ping.held_up = s->busy;
-	if (s->busy)
-		return;
 	struct echo_frame *f = s->frame;
-	f->seq = be32(++ping.seq);
-	f->bytes[ping.seq % (ping.size - sizeof(*f))] ^= (uint8_t)(ping.seq | 1);
+	f->seq = be32(seq);
+	/* The bytes differ from round to round, so that an old reply does not pass. */
+	f->bytes[seq % (ping.size - sizeof(*f))] ^= (uint8_t)(seq | 1);
 	s->tx.frag[0].kva = f;
 	s->tx.frag[0].len = ping.size;
 	s->tx.nfrags = 1;
 	s->tx.done = tx_done;
 	s->busy = true;
-	ping.sent_ns = clock_mono_ns();
-	if (ping.dev->ops->xmit(ping.dev, &s->tx, false))
-		s->busy = false;
+	s->sent_ns = clock_mono_ns();
+	if (!ping.dev->ops->xmit(ping.dev, &s->tx, false))
+		return true;
+	s->busy = false;
+	return false;
+}
+
+/* Sends what the window allows. */
+static void fill_window(void)
+{
+	while (ping.seq != ping.last && ping.seq + 1 - ping.expect < ping.window) {
+		struct ping_slot *s = slot_of(ping.seq + 1);
+		ping.held_up = s->busy;
+		if (s->busy)
+			return;
+		ping.seq++;
+		if (!send_frame(s, ping.seq)) {
+			ping.seq--;
+			return;
+		}
+	}
 }
 
 static void tx_done(struct nettx *tx)
@@ -84,17 +107,19 @@ static void tx_done(struct nettx *tx)
 	struct ping_slot *s = container_of(tx, struct ping_slot, tx);
 	s->busy = false;
 	if (ping.held_up)
-		send_next();
+		fill_window();
 }
 
 static void kick_fn(struct loop_call *c)
 {
-	send_next();
+	/* Nothing came back for long: what is not answered begins anew. */
+	ping.seq = ping.expect - 1;
+	fill_window();
 }
 
 static bool same_bytes(const struct netbuf *nb)
 {
-	const uint8_t *want = (const uint8_t *)slot_of(ping.seq)->frame;
+	const uint8_t *want = (const uint8_t *)slot_of(ping.expect)->frame;
 	uint32_t off = sizeof(struct echo_frame);
 	uint32_t at = 0;
 	for (; nb; nb = nb->next) {
@@ -106,43 +131,39 @@ static bool same_bytes(const struct netbuf *nb)
 	return at == ping.size;
 }
 
-static void take_reply(const struct netbuf *nb, const struct echo_frame *f, uint64_t now)
+/* False: not the reply that is due; it may be late, after a resend. */
+static bool take_reply(const struct netbuf *nb, const struct echo_frame *f, uint64_t now)
 {
-	if (be32_get(f->seq) != ping.seq)
-		return; /* late, after a resend */
-	if (!ping.peer_known) {
-		memcpy(ping.peer, f->src, ETH_ADDR_LEN);
-		ping.peer_known = true;
-		complete(&ping.round);
-		return;
-	}
+	if (be32_get(f->seq) != ping.expect || ping.expect - 1 == ping.last)
+		return false;
 	if (nb->frame_len != ping.size || !same_bytes(nb))
 		atomic_fetch_add(&ping.bad, 1);
-	if (ping.got == ping.n)
-		return;
-	ping.sample[ping.got++] = now - ping.sent_ns;
+	if (!ping.peer_known)
+		memcpy(ping.peer, f->src, ETH_ADDR_LEN);
+	ping.peer_known = true;
+	ping.sample[ping.got++] = now - slot_of(ping.expect)->sent_ns;
+	ping.expect++;
+	ping.end_ns = now;
 	atomic_fetch_add(&ping.progress, 1);
+	return true;
 }
 
 static void ping_rx(struct netdev *dev, struct netbuf *nb, void *arg)
 {
 	uint64_t now = clock_mono_ns();
 	const struct echo_frame *f = echo_decode(nb);
-	unsigned got = ping.got;
-	if (f && f->op == ECHO_REPLY)
-		take_reply(nb, f, now);
+	bool due = f && f->op == ECHO_REPLY && take_reply(nb, f, now);
 	netbuf_free_chain(nb);
-	if (ping.got == got)
+	if (!due)
 		return;
-	if (ping.got < ping.n)
-		send_next();
-	else
+	fill_window();
+	if (ping.got == ping.n)
 		complete(&ping.round);
 }
 
 static void ping_tx_room(struct netdev *dev, void *arg)
 {
-	send_next();
+	fill_window();
 }
 
 static void prepare_frame(struct echo_frame *f, uint32_t size, enum echo_op op)
@@ -161,17 +182,20 @@ static void prepare_frame(struct echo_frame *f, uint32_t size, enum echo_op op)
 
 static void prepare(uint32_t size, unsigned n, enum echo_op op)
 {
-	for (unsigned i = 0; i < 2; i++)
+	for (unsigned i = 0; i <= ping.window; i++)
 		prepare_frame(ping.slot[i].frame, size, op);
 	ping.size = size;
 	ping.n = n;
 	ping.got = 0;
+	ping.expect = ping.seq + 1;
+	ping.last = ping.seq + n;
+	ping.begin_ns = clock_mono_ns();
 	completion_init(&ping.round);
 }
 
 static int find_peer(void)
 {
-	prepare(ECHO_FRAME_MIN, 0, ECHO_REQUEST);
+	prepare(ECHO_FRAME_MIN, 1, ECHO_REQUEST);
 	for (unsigned i = 0; i < HELLO_TRIES; i++) {
 		loop_post(ping.loop, &ping.kick);
 		if (!completion_wait(&ping.round, clock_mono_ns() + HELLO_EVERY_NS))
@@ -197,6 +221,8 @@ static int run_size(uint32_t size, unsigned n)
 		}
 		seen = now;
 	}
+	if (resends)
+		log_warn("size=%u: sent again %u times", size, resends);
 	return 0;
 }
 
@@ -211,6 +237,19 @@ static void sort(uint64_t *v, unsigned n)
 				v[j] = v[j - gap];
 			v[j] = x;
 		}
+}
+
+static void report(uint32_t size, unsigned n)
+{
+	char stream[48] = "";
+	uint64_t ns = KMAX(ping.end_ns - ping.begin_ns, (uint64_t)1);
+	if (ping.window > 1)
+		snprintf(stream, sizeof(stream), " window=%u mbit_s=%llu", ping.window,
+			 (unsigned long long)((uint64_t)n * size * 8 * 1000 / ns));
+	sort(ping.sample, n);
+	log_info("size=%u n=%u median_ns=%llu best_ns=%llu%s", size, n,
+		 (unsigned long long)ping.sample[n / 2], (unsigned long long)ping.sample[0],
+		 stream);
 }
 
 static int measure(const char *list, unsigned n)
@@ -235,10 +274,7 @@ static int measure(const char *list, unsigned n)
 		int err = run_size((uint32_t)size, n);
 		if (err)
 			return err;
-		sort(ping.sample, n);
-		log_info("size=%u n=%u median_ns=%llu best_ns=%llu", (unsigned)size, n,
-			 (unsigned long long)ping.sample[n / 2],
-			 (unsigned long long)ping.sample[0]);
+		report((uint32_t)size, n);
 	}
 	return 0;
 }
@@ -246,7 +282,7 @@ static int measure(const char *list, unsigned n)
 /* Tells a server that was started for this one run. */
 static void say_bye(void)
 {
-	prepare(ECHO_FRAME_MIN, 0, ECHO_BYE);
+	prepare(ECHO_FRAME_MIN, 1, ECHO_BYE);
 	loop_post(ping.loop, &ping.kick);
 	thread_sleep_ns(HELLO_EVERY_NS);
 }
@@ -259,11 +295,15 @@ int echo_ping(struct netdev *dev)
 		return -EINVAL;
 	ping.dev = dev;
 	ping.kick.fn = kick_fn;
-	for (unsigned i = 0; i < 2; i++)
-		ping.slot[i].frame = kzalloc(ECHO_FRAME_MAX);
+	ping.window = (unsigned)cmdline_u64("echo.window", 1);
+	if (ping.window == 0 || ping.window > WINDOW_MAX)
+		return -EINVAL;
+	for (unsigned i = 0; i <= ping.window; i++)
+		if (!(ping.slot[i].frame = kzalloc(ECHO_FRAME_MAX)))
+			return -ENOMEM;
 	ping.sample = kzalloc(n * sizeof(ping.sample[0]));
 	ping.loop = loop_create("echo", 0);
-	if (!ping.slot[0].frame || !ping.slot[1].frame || !ping.sample || !ping.loop)
+	if (!ping.sample || !ping.loop)
 		return -ENOMEM;
 	int err = netdev_attach(dev, ping.loop, ping_rx, ping_tx_room, NULL);
 	if (!err)
