@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the benchmarks share: where results lie, how they are written, read and summed up."""
+import csv
+import os
+import statistics
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(TOP, "scripts"))
+from racklib import BUILD  # noqa: E402
+
+OUT = os.path.join(BUILD, "bench")
+RACK = os.path.join(TOP, "scripts", "rack")
+
+
+class Failure(Exception):
+    pass
+
+
+class Results:
+    """A CSV file that grows row by row, so that an interrupted run keeps what it has."""
+
+    def __init__(self, name, fields):
+        os.makedirs(OUT, exist_ok=True)
+        self.file = open(os.path.join(OUT, name), "w", newline="")
+        self.writer = csv.DictWriter(self.file, fields)
+        self.writer.writeheader()
+        self.rows = []
+
+    def add(self, **row):
+        self.rows.append({k: str(v) for k, v in row.items()})
+        self.writer.writerow(row)
+        self.file.flush()
+
+
+def read_results(name, folder=OUT):
+    """The rows of a CSV file, none when there is no such file."""
+    try:
+        with open(os.path.join(folder, name), newline="") as f:
+            return list(csv.DictReader(f))
+    except OSError:
+        return []
+
+
+def median(rows, field, **where):
+    """Median over the rounds of the rows that match; None when there are none."""
+    values = [float(r[field]) for r in rows
+              if r.get(field) and all(r[k] == str(v) for k, v in where.items())]
+    return statistics.median(values) if values else None
+
+
+def cell(value, digits=1, width=12):
+    return f"{'-':>{width}}" if value is None else f"{value:{width}.{digits}f}"
+
+
+def ratio(a, b):
+    return a / b if a and b else None
