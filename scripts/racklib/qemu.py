@@ -3,9 +3,10 @@
 folder, so that socket paths stay short however deep the tree lies."""
 import os
 
-from . import BUILD, RackError, config, net
+from . import BUILD, RackError, accel, config, net
 
-QEMU = os.environ.get("RACK_QEMU", "qemu-system-x86_64")
+REAL = "qemu-system-x86_64"
+QEMU = os.environ.get("RACK_QEMU", REAL)
 
 
 def image_of(board):
@@ -24,10 +25,10 @@ def initrd_of(board):
     return os.path.abspath(path)
 
 
-def machine_args(cpus, memory):
-    """What every machine of ours shares. Boards are always emulated: no KVM is asked for."""
-    return [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-            "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max",
+def machine_args(cpus, memory, program=QEMU):
+    """What every machine of ours shares."""
+    return [program, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+            "-M", "q35", "-accel", accel.choose(program), "-cpu", "max",
             "-smp", str(cpus), "-m", memory]
 
 
