@@ -114,11 +114,21 @@ static int rx_one(struct vnet *vn)
 	return 1;
 }
 
+static bool vnet_link_up(struct netdev *dev)
+{
+	struct vnet *vn = dev->priv;
+	if (!virtio_has(&vn->v, VIRTIO_NET_F_STATUS))
+		return true;
+	const struct virtio_net_config *c = (const void *)vn->v.config;
+	return mmio_read16(&c->status) & VIRTIO_NET_S_LINK_UP;
+}
+
 static void config_check(struct vnet *vn)
 {
 	if (!atomic_load_explicit(&vn->config_changed, memory_order_relaxed))
 		return;
 	atomic_store(&vn->config_changed, false);
+	log_info("%s: link %s", vn->dev.name, vnet_link_up(&vn->dev) ? "up" : "down");
 	if (vn->dev.link_change)
 		vn->dev.link_change(&vn->dev, vn->dev.arg);
 }
@@ -146,15 +156,6 @@ static bool vnet_arm(struct netdev *dev)
 	if (vn->rx.num_free)
 		rx_refill(vn);
 	return virtq_arm(&vn->rx, 1);
-}
-
-static bool vnet_link_up(struct netdev *dev)
-{
-	struct vnet *vn = dev->priv;
-	if (!virtio_has(&vn->v, VIRTIO_NET_F_STATUS))
-		return true;
-	const struct virtio_net_config *c = (const void *)vn->v.config;
-	return mmio_read16(&c->status) & VIRTIO_NET_S_LINK_UP;
 }
 
 static void dump_queue(const char *dev, const char *name, const struct virtq *q)
