@@ -72,8 +72,11 @@ static bool send_frame(struct ping_slot *s, uint32_t seq)
 {
 	struct echo_frame *f = s->frame;
 	f->seq = be32(seq);
-	/* The bytes differ from round to round, so that an old reply does not pass. */
-	f->bytes[seq % (ping.size - sizeof(*f))] ^= (uint8_t)(seq | 1);
+	/*
+	 * The bytes differ from round to round, so that an old reply does not pass; sent again they
+	 * are the same, so that the reply to the first one does.
+	 */
+	f->bytes[seq % (ping.size - sizeof(*f))] = (uint8_t)(seq * 37 + (seq >> 8));
 	s->tx.frag[0].kva = f;
 	s->tx.frag[0].len = ping.size;
 	s->tx.nfrags = 1;
