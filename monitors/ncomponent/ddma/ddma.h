@@ -30,6 +30,8 @@ struct dma_pool {
 	struct sockpool rx;    /* we write there */
 	struct fit_call call;
 	struct sockmem_attach req;
+	bool stale;            /* of a dead incarnation of node: kept for who still points here */
+	uint64_t retry_ns;     /* FAILED: asked again for the next socket after this */
 	bool orphan;           /* the peer is gone, the call is not back yet */
 	LIST_ENTRY(dma_pool) link;
 };

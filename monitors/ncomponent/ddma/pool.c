@@ -6,6 +6,7 @@
 #include <kern/log.h>
 #include <kern/mm.h>
 #include <kern/string.h>
+#include <kern/timer.h>
 
 #include "proxy/peer.h"
 
@@ -46,10 +47,20 @@ static void on_attached(struct fit_call *c, const struct fit_reply *r)
 	d->state = err ? DMA_FAILED : DMA_READY;
 	counter_add(ddma, attaches, !err);
 	counter_add(ddma, attach_failed, !!err);
+	d->retry_ns = clock_mono_ns() + DDMA_RETRY_NS;
 	if (err)
 		log_warn("socket memory of node %u on node %u: error %d, using ddio",
 			 d->peer->node, d->node, err);
 	kick_all(d->peer);
+}
+
+static void ask(struct dma_pool *d)
+{
+	d->state = DMA_ASKING;
+	d->req.pcomponent = le16(d->peer->node);
+	d->call = (struct fit_call){ .node = d->node, .op = OP_SOCKMEM_ATTACH, .req = &d->req,
+		.req_len = sizeof(d->req), .done = on_attached, .priv = d };
+	fit_call_start(d->peer->ns->fit, &d->call);
 }
 
 struct dma_pool *ddma_pool(struct sock_peer *p, fit_node_t node)
@@ -57,20 +68,19 @@ struct dma_pool *ddma_pool(struct sock_peer *p, fit_node_t node)
 	struct dma_pool *d;
 
 	LIST_FOREACH(d, &p->dma_pools, link) {
-		if (d->node == node)
-			return d;
+		if (d->node != node || d->stale)
+			continue;
+		if (d->state == DMA_FAILED && clock_mono_ns() >= d->retry_ns)
+			ask(d);
+		return d;
 	}
 	d = kzalloc(sizeof(*d));
 	if (!d)
 		return NULL;
 	d->peer = p;
 	d->node = node;
-	d->state = DMA_ASKING;
-	d->req.pcomponent = le16(p->node);
-	d->call = (struct fit_call){ .node = node, .op = OP_SOCKMEM_ATTACH, .req = &d->req,
-		.req_len = sizeof(d->req), .done = on_attached, .priv = d };
 	LIST_INSERT_HEAD(&p->dma_pools, d, link);
-	fit_call_start(p->ns->fit, &d->call);
+	ask(d);
 	return d;
 }
 
@@ -104,6 +114,7 @@ void ddma_node_gone(struct sock_peer *p, fit_node_t node)
 	LIST_FOREACH(d, &p->dma_pools, link) {
 		if (d->node != node)
 			continue;
+		d->stale = true;
 		if (d->state == DMA_READY)
 			d->state = DMA_FAILED;
 		TAILQ_FOREACH(s, &p->skels, peer_link) {

@@ -271,13 +271,15 @@ void skel_rx_run(struct skel *s)
 		return;
 	if (s->dma)
 		ddma_post(s);
+	if (s->dma && ddma_failed(s->dma) && !s->dma_share.taken)
+		s->dma = NULL; /* ddio from now on */
 	while (s->rxq.head) {
 		uint32_t n = rx_allowed(s);
 		if (!n) {
 			counter_add(sock, rx_blocked_window, 1);
 			return;
 		}
-		bool sent = s->dma && !ddma_failed(s->dma) ? ddma_push(s, n) : dddio_push(s, n);
+		bool sent = s->dma ? ddma_push(s, n) : dddio_push(s, n);
 		if (!sent) {
 			counter_add(sock, rx_blocked_pool, 1);
 			return;

@@ -53,6 +53,13 @@ void stack_free(void *p)
 	kfree(p);
 }
 
+int stack_atoi(const char *s)
+{
+	uint64_t v;
+
+	return kstrtou64(s, 10, &v) ? 0 : (int)v;
+}
+
 static uint64_t rotl(uint64_t x, int n)
 {
 	return x << n | x >> (64 - n);

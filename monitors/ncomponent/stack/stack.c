@@ -30,6 +30,11 @@ uint32_t stack_ip(const struct stack *s)
 	return lwip_ntohl(netif_ip4_addr(&s->netif)->addr);
 }
 
+bool stack_link_up(const struct stack *s)
+{
+	return netif_is_link_up(&s->netif);
+}
+
 int stack_errno(err_t e)
 {
 	switch (e) {

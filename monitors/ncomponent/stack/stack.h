@@ -37,6 +37,7 @@ struct stack_config {
 /* NULL and *err: -EBUSY (second instance, or the netdev is attached), -ENOMEM, -EINVAL. */
 struct stack *stack_create(const struct stack_config *cfg, int *err);
 uint32_t stack_ip(const struct stack *s);
+bool stack_link_up(const struct stack *s);
 /* Hands what was queued for the NIC to it, with one doorbell. The stack's own source does it at
  * the end of every round of the loop; who cannot wait calls it. */
 void stack_flush(struct stack *s);

@@ -35,8 +35,12 @@ uint32_t stack_rand(void);
 void *stack_malloc(size_t n);
 void *stack_calloc(size_t n, size_t size);
 void stack_free(void *p);
+int stack_atoi(const char *s);
 extern uint32_t stack_tcp_msl_ms;
 
 #define LWIP_PLATFORM_DIAG(x)
 #define LWIP_PLATFORM_ASSERT(x) stack_lwip_assert(x, __FILE__, __LINE__)
 #define LWIP_RAND() stack_rand()
+#if !__STDC_HOSTED__
+#define atoi(s) stack_atoi(s) /* netif_find() */
+#endif
