@@ -10,6 +10,7 @@
 #pragma once
 
 #include <kern/types.h>
+#include <kern/log.h>
 #include <kern/wait.h>
 #include <sys/queue.h>
 #include "fs/uio.h"
@@ -55,11 +56,21 @@ struct file {
 	uint16_t home;              /* mComponent */
 	uint64_t object;            /* 0: not on an mComponent */
 	void *priv;
+	struct epoll_item *epoll;   /* items that watch it; epoll.c */
 };
 
 struct file *file_alloc(const struct file_ops *ops, uint32_t flags, void *priv); /* one reference */
 struct file *file_get(struct file *f);
 void file_put(struct file *f);
+void file_init(void);
+/* Whole transfer at the file's own position (or as a stream); what read(2) and write(2) do. */
+ssize_t_k file_read(struct file *f, struct uio *to);
+ssize_t_k file_write(struct file *f, struct uio *from);
+static inline bool file_readable(struct file *f) { return (f->flags & 3) != 1; }
+static inline bool file_writable(struct file *f) { return (f->flags & 3) != 0; }
+static inline bool file_nonblock(struct file *f) { return f->flags & 04000; } /* O_NONBLOCK */
+/* The file was closed for good: epoll forgets it. Called by file_put(). */
+void epoll_forget(struct file *f);
 
 /* ---- descriptors of the current process ---- */
 /* Reference to the file, or NULL (EBADF). */

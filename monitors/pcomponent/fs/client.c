@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * FILE messages to the mComponents: the only file of fs/ that knows <proto/file.h> layouts. Every call
+ * blocks the calling thread until the answer is there; replies are small and live on the stack.
+ */
+#include <kern/mm.h>
+#include <kern/string.h>
+#include "fs/fs.h"
+#include "mem_client.h"
+#include "proc/task.h"
+
+static uint16_t root_node = FIT_NODE_NONE;
+
+void fs_set_root(uint16_t node)
+{
+	root_node = node;
+}
+
+uint16_t fs_home_of(uint64_t object)
+{
+	return object == FILE_ROOT_OBJECT ? root_node : (uint16_t)(object >> 48);
+}
+
+static int call(uint64_t object, uint16_t op, const void *req, size_t len, void *rep, size_t max,
+		size_t *got)
+{
+	return fit_call(mem_client_fit(), fs_home_of(object), op, req, len, rep, max, got);
+}
+
+/* A call whose reply has exactly one size. */
+static int call_fixed(uint64_t object, uint16_t op, const void *req, size_t len, void *rep,
+		      size_t size)
+{
+	size_t got;
+	int err = call(object, op, req, len, rep, size, &got);
+
+	return !err && got != size ? -EPROTO : err;
+}
+
+/* A request with `fixed` bytes of struct (beginning with its file_path), then texts. */
+struct named {
+	size_t len;
+	uint8_t bytes[sizeof(struct file_two) + 2 * FILE_PATH_MAX];
+};
+
+static struct named *named_alloc(const struct path_arg *p, const void *fixed, size_t size, bool follow)
+{
+	struct named *n = kmalloc(sizeof(*n));
+	struct task *t = task_current();
+	struct file_path *at;
+
+	if (!n)
+		return NULL;
+	memcpy(n->bytes, fixed, size);
+	at = (struct file_path *)n->bytes;
+	*at = (struct file_path){ .base = le64(p->base), .uid = le32(t->cred.fsuid),
+		.gid = le32(t->cred.fsgid), .len = le16(p->len),
+		.flags = le16(follow ? 0 : FILE_NOFOLLOW) };
+	memcpy(n->bytes + size, p->path, p->len);
+	n->len = size + p->len;
+	return n;
+}
+
+static int call_named(uint16_t op, const struct path_arg *p, const void *fixed, size_t size,
+		      bool follow, void *rep, size_t rep_size)
+{
+	struct named *n = named_alloc(p, fixed, size, follow);
+	int err;
+
+	if (!n)
+		return -ENOMEM;
+	err = call_fixed(p->base, op, n->bytes, n->len, rep, rep_size);
+	kfree(n);
+	return err;
+}
+
+static void attr_get(const struct file_attr *w, struct attr *a)
+{
+	*a = (struct attr){ le64_get(w->object), le64_get(w->size), le64_get(w->version),
+		le64_get(w->rdev), le64_get(w->ino), le64_get(w->blocks), le64_get(w->atime_ns),
+		le64_get(w->mtime_ns), le64_get(w->ctime_ns), le32_get(w->mode),
+		le32_get(w->nlink), le32_get(w->uid), le32_get(w->gid) };
+}
+
+static int attr_result(int err, const struct file_attr *w, struct attr *out)
+{
+	if (!err)
+		attr_get(w, out);
+	return err;
+}
+
+int file_open(const struct path_arg *p, uint32_t oflags, uint32_t mode, struct attr *out)
+{
+	struct file_open m = { .oflags = le32(oflags), .mode = le32(mode) };
+	struct file_attr w;
+
+	return attr_result(call_named(OP_FILE_OPEN, p, &m, sizeof(m), true, &w, sizeof(w)), &w, out);
+}
+
+void file_close(uint64_t object)
+{
+	struct file_obj m = { le64(object) };
+
+	/* A home that is gone has closed it already. */
+	(void)!fit_send(mem_client_fit(), fs_home_of(object), OP_FILE_CLOSE, &m, sizeof(m));
+}
+
+int file_stat(const struct path_arg *p, bool follow, struct attr *out)
+{
+	struct file_path m = { 0 };
+	struct file_attr w;
+
+	return attr_result(call_named(OP_FILE_STAT, p, &m, sizeof(m), follow, &w, sizeof(w)), &w, out);
+}
+
+int file_getattr(uint64_t object, struct attr *out)
+{
+	struct file_obj m = { le64(object) };
+	struct file_attr w;
+
+	return attr_result(call_fixed(object, OP_FILE_GETATTR, &m, sizeof(m), &w, sizeof(w)), &w, out);
+}
+
+int file_write_through(uint64_t object, uint64_t off, const void *data, uint32_t n,
+		       struct file_write_reply *out)
+{
+	struct { struct file_write m; uint8_t data[PAGE_SIZE]; } *req = kmalloc(sizeof(*req));
+	int err;
+
+	if (!req)
+		return -ENOMEM;
+	req->m = (struct file_write){ le64(object), le64(off), le32(n), le32(0) };
+	memcpy(req->data, data, n);
+	err = call_fixed(object, OP_FILE_WRITE, req, sizeof(req->m) + n, out, sizeof(*out));
+	kfree(req);
+	return err;
+}
+
+int file_truncate(uint64_t object, uint64_t size, struct attr *out)
+{
+	struct file_truncate m = { le64(object), le64(size) };
+	struct file_attr w;
+
+	return attr_result(call_fixed(object, OP_FILE_TRUNCATE, &m, sizeof(m), &w, sizeof(w)), &w, out);
+}
+
+int file_readdir(uint64_t object, uint64_t cookie, void *buf, size_t *len)
+{
+	struct file_readdir m = { le64(object), le64(cookie) };
+	int err = call(object, OP_FILE_READDIR, &m, sizeof(m), buf, FIT_MSG_MAX, len);
+
+	return !err && *len < sizeof(struct file_readdir_reply) ? -EPROTO : err;
+}
+
+int file_path_op(uint16_t op, const struct path_arg *p)
+{
+	struct file_path m = { 0 };
+
+	return call_named(op, p, &m, sizeof(m), false, NULL, 0);
+}
+
+int file_make(uint16_t op, const struct path_arg *p, uint32_t mode, uint64_t rdev)
+{
+	struct file_mk m = { .mode = le32(mode), .rdev = le64(rdev) };
+
+	return call_named(op, p, &m, sizeof(m), false, NULL, 0);
+}
+
+int file_two(uint16_t op, const struct path_arg *p, uint64_t base2, const char *path2, size_t len2)
+{
+	struct file_two m = { .base2 = le64(base2), .len2 = le16(len2) };
+	struct named *n;
+	int err;
+
+	if (len2 >= FILE_PATH_MAX)
+		return -ENAMETOOLONG;
+	n = named_alloc(p, &m, sizeof(m), false);
+	if (!n)
+		return -ENOMEM;
+	memcpy(n->bytes + n->len, path2, len2);
+	n->len += len2;
+	err = call_fixed(p->base, op, n->bytes, n->len, NULL, 0);
+	kfree(n);
+	return err;
+}
+
+ssize_t_k file_readlink(const struct path_arg *p, char *buf, size_t size)
+{
+	struct file_path m = { 0 };
+	struct named *n = named_alloc(p, &m, sizeof(m), false);
+	char text[FILE_PATH_MAX];
+	size_t got = 0;
+	int err;
+
+	if (!n)
+		return -ENOMEM;
+	err = call(p->base, OP_FILE_READLINK, n->bytes, n->len, text, sizeof(text), &got);
+	kfree(n);
+	if (err)
+		return err;
+	memcpy(buf, text, KMIN(got, size));
+	return KMIN(got, size);
+}
+
+int file_set(const struct path_arg *p, bool follow, const struct file_setattr *what)
+{
+	struct file_attr w;
+
+	return call_named(OP_FILE_SETATTR, p, what, sizeof(*what), follow, &w, sizeof(w));
+}
+
+int file_statfs(const struct path_arg *p, struct file_statfs *out)
+{
+	struct file_path m = { 0 };
+
+	return call_named(OP_FILE_STATFS, p, &m, sizeof(m), true, out, sizeof(*out));
+}
+
+ssize_t_k file_getpath(uint64_t object, char *buf, size_t size)
+{
+	struct file_obj m = { le64(object) };
+	size_t got;
+	int err = call(object, OP_FILE_GETPATH, &m, sizeof(m), buf, size, &got);
+
+	return err ? err : (ssize_t_k)got;
+}

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Start of fs/, before the first program. */
+#include "fs/fs.h"
+#include "proc/task.h"
+
+void fs_init(void)
+{
+	file_init();
+	epoll_init();
+	stdio_init();
+}

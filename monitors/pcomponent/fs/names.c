@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Names in directories: mkdir, unlink, rename, link, symlink, mknod, modes, owners, times, getdents64. */
+#include <kern/mm.h>
+#include <kern/mode.h>
+#include <kern/string.h>
+#include <kern/uspace.h>
+#include <linux/fcntl.h>
+#include <linux/time.h>
+#include "fs/fs.h"
+#include "proc/task.h"
+#include "syscall/table.h"
+
+/* ---- one path ---- */
+
+static int64_t one_path(int dirfd, uint64_t path, uint16_t op)
+{
+	struct path_arg p;
+	int64_t ret = path_get(&p, dirfd, path, 0);
+
+	if (ret)
+		return ret;
+	ret = file_path_op(op, &p);
+	path_put(&p);
+	return ret;
+}
+
+static int64_t make_at(int dirfd, uint64_t path, uint16_t op, uint32_t mode, uint64_t rdev)
+{
+	struct path_arg p;
+	int64_t ret = path_get(&p, dirfd, path, 0);
+
+	if (ret)
+		return ret;
+	ret = file_make(op, &p, mode & ~task_current()->umask, rdev);
+	path_put(&p);
+	return ret;
+}
+
+static int64_t sys_mkdir(struct syscall_args *a)
+{
+	return make_at(AT_FDCWD, a->a[0], OP_FILE_MKDIR, a->a[1] & 01777, 0);
+}
+SYSCALL_DEFINE(__NR_mkdir, "mkdir", sys_mkdir);
+
+static int64_t sys_mkdirat(struct syscall_args *a)
+{
+	return make_at((int)a->a[0], a->a[1], OP_FILE_MKDIR, a->a[2] & 01777, 0);
+}
+SYSCALL_DEFINE(__NR_mkdirat, "mkdirat", sys_mkdirat);
+
+static int64_t sys_mknodat(struct syscall_args *a)
+{
+	uint32_t mode = (uint32_t)a->a[2];
+
+	return make_at((int)a->a[0], a->a[1], OP_FILE_MKNOD, mode & S_IFMT ? mode : mode | S_IFREG,
+		       a->a[3]);
+}
+SYSCALL_DEFINE(__NR_mknodat, "mknodat", sys_mknodat);
+
+static int64_t sys_rmdir(struct syscall_args *a)
+{
+	return one_path(AT_FDCWD, a->a[0], OP_FILE_RMDIR);
+}
+SYSCALL_DEFINE(__NR_rmdir, "rmdir", sys_rmdir);
+
+static int64_t sys_unlink(struct syscall_args *a)
+{
+	return one_path(AT_FDCWD, a->a[0], OP_FILE_UNLINK);
+}
+SYSCALL_DEFINE(__NR_unlink, "unlink", sys_unlink);
+
+static int64_t sys_unlinkat(struct syscall_args *a)
+{
+	if (a->a[2] & ~(uint64_t)AT_REMOVEDIR)
+		return -EINVAL;
+	return one_path((int)a->a[0], a->a[1],
+			a->a[2] & AT_REMOVEDIR ? OP_FILE_RMDIR : OP_FILE_UNLINK);
+}
+SYSCALL_DEFINE(__NR_unlinkat, "unlinkat", sys_unlinkat);
+
+/* ---- two paths ---- */
+
+static int64_t two_paths(int dirfd1, uint64_t path1, int dirfd2, uint64_t path2, uint16_t op)
+{
+	struct path_arg *p = kmalloc(2 * sizeof(*p));
+	int64_t ret;
+
+	if (!p)
+		return -ENOMEM;
+	ret = path_get(&p[0], dirfd1, path1, 0);
+	if (!ret) {
+		ret = path_get(&p[1], dirfd2, path2, 0);
+		if (!ret) {
+			ret = file_two(op, &p[0], p[1].base, p[1].path, p[1].len);
+			path_put(&p[1]);
+		}
+		path_put(&p[0]);
+	}
+	kfree(p);
+	return ret;
+}
+
+static int64_t sys_rename(struct syscall_args *a)
+{
+	return two_paths(AT_FDCWD, a->a[0], AT_FDCWD, a->a[1], OP_FILE_RENAME);
+}
+SYSCALL_DEFINE(__NR_rename, "rename", sys_rename);
+
+static int64_t sys_renameat(struct syscall_args *a)
+{
+	return two_paths((int)a->a[0], a->a[1], (int)a->a[2], a->a[3], OP_FILE_RENAME);
+}
+SYSCALL_DEFINE(__NR_renameat, "renameat", sys_renameat);
+
+static int64_t sys_renameat2(struct syscall_args *a)
+{
+	return a->a[4] ? -EINVAL : sys_renameat(a);
+}
+SYSCALL_DEFINE(__NR_renameat2, "renameat2", sys_renameat2);
+
+static int64_t sys_link(struct syscall_args *a)
+{
+	return two_paths(AT_FDCWD, a->a[1], AT_FDCWD, a->a[0], OP_FILE_LINK);
+}
+SYSCALL_DEFINE(__NR_link, "link", sys_link);
+
+static int64_t sys_linkat(struct syscall_args *a)
+{
+	return two_paths((int)a->a[2], a->a[3], (int)a->a[0], a->a[1], OP_FILE_LINK);
+}
+SYSCALL_DEFINE(__NR_linkat, "linkat", sys_linkat);
+
+static int64_t symlink_at(uint64_t target, int dirfd, uint64_t path)
+{
+	char text[FILE_PATH_MAX];
+	struct path_arg p;
+	ssize_t_k len = strncpy_from_user(text, target, sizeof(text));
+	int64_t ret;
+
+	if (len < 0)
+		return len;
+	ret = path_get(&p, dirfd, path, 0);
+	if (ret)
+		return ret;
+	ret = file_two(OP_FILE_SYMLINK, &p, 0, text, len);
+	path_put(&p);
+	return ret;
+}
+
+static int64_t sys_symlink(struct syscall_args *a)
+{
+	return symlink_at(a->a[0], AT_FDCWD, a->a[1]);
+}
+SYSCALL_DEFINE(__NR_symlink, "symlink", sys_symlink);
+
+static int64_t sys_symlinkat(struct syscall_args *a)
+{
+	return symlink_at(a->a[0], (int)a->a[1], a->a[2]);
+}
+SYSCALL_DEFINE(__NR_symlinkat, "symlinkat", sys_symlinkat);
+
+/* ---- attributes ---- */
+
+static int64_t set_at(int dirfd, uint64_t path, bool follow, const struct file_setattr *what)
+{
+	struct path_arg p;
+	int64_t ret = path_get(&p, dirfd, path, 0);
+
+	if (ret)
+		return ret;
+	ret = file_set(&p, follow, what);
+	path_put(&p);
+	return ret;
+}
+
+static int64_t set_fd(int fd, const struct file_setattr *what)
+{
+	struct path_arg p = { .dir = fd_get(fd) };
+	int64_t ret;
+
+	if (!p.dir)
+		return -EBADF;
+	p.base = p.dir->object;
+	ret = p.base ? file_set(&p, true, what) : -EINVAL;
+	path_put(&p);
+	return ret;
+}
+
+static struct file_setattr set_mode(uint64_t mode)
+{
+	return (struct file_setattr){ .valid = le32(FILE_SET_MODE), .mode = le32(mode & 07777) };
+}
+
+static struct file_setattr set_owner(uint64_t uid, uint64_t gid)
+{
+	uint32_t valid = ((uint32_t)uid != UINT32_MAX ? FILE_SET_UID : 0) |
+			 ((uint32_t)gid != UINT32_MAX ? FILE_SET_GID : 0);
+
+	return (struct file_setattr){ .valid = le32(valid), .uid = le32((uint32_t)uid),
+				      .gid = le32((uint32_t)gid) };
+}
+
+static int64_t sys_chmod(struct syscall_args *a)
+{
+	struct file_setattr s = set_mode(a->a[1]);
+
+	return set_at(AT_FDCWD, a->a[0], true, &s);
+}
+SYSCALL_DEFINE(__NR_chmod, "chmod", sys_chmod);
+
+static int64_t sys_fchmod(struct syscall_args *a)
+{
+	struct file_setattr s = set_mode(a->a[1]);
+
+	return set_fd((int)a->a[0], &s);
+}
+SYSCALL_DEFINE(__NR_fchmod, "fchmod", sys_fchmod);
+
+static int64_t sys_fchmodat(struct syscall_args *a)
+{
+	struct file_setattr s = set_mode(a->a[2]);
+
+	return set_at((int)a->a[0], a->a[1], true, &s);
+}
+SYSCALL_DEFINE(__NR_fchmodat, "fchmodat", sys_fchmodat);
+
+static int64_t sys_chown(struct syscall_args *a)
+{
+	struct file_setattr s = set_owner(a->a[1], a->a[2]);
+
+	return set_at(AT_FDCWD, a->a[0], true, &s);
+}
+SYSCALL_DEFINE(__NR_chown, "chown", sys_chown);
+
+static int64_t sys_lchown(struct syscall_args *a)
+{
+	struct file_setattr s = set_owner(a->a[1], a->a[2]);
+
+	return set_at(AT_FDCWD, a->a[0], false, &s);
+}
+SYSCALL_DEFINE(__NR_lchown, "lchown", sys_lchown);
+
+static int64_t sys_fchown(struct syscall_args *a)
+{
+	struct file_setattr s = set_owner(a->a[1], a->a[2]);
+
+	return set_fd((int)a->a[0], &s);
+}
+SYSCALL_DEFINE(__NR_fchown, "fchown", sys_fchown);
+
+static int64_t sys_fchownat(struct syscall_args *a)
+{
+	struct file_setattr s = set_owner(a->a[2], a->a[3]);
+
+	return set_at((int)a->a[0], a->a[1], !(a->a[4] & AT_SYMLINK_NOFOLLOW), &s);
+}
+SYSCALL_DEFINE(__NR_fchownat, "fchownat", sys_fchownat);
+
+#define UTIME_NOW_K ((1L << 30) - 1)
+#define UTIME_OMIT_K ((1L << 30) - 2)
+
+struct times { int64_t sec, nsec; };
+
+static int put_time(const struct times *t, le64_t *field, uint32_t bit, uint32_t *valid)
+{
+	if (t->nsec == UTIME_OMIT_K)
+		return 0;
+	*valid |= bit;
+	if (t->nsec == UTIME_NOW_K) {
+		*field = le64(UINT64_MAX);
+		return 0;
+	}
+	if (t->nsec < 0 || t->nsec >= (int64_t)NSEC_PER_SEC || t->sec < 0)
+		return -EINVAL;
+	*field = le64((uint64_t)t->sec * NSEC_PER_SEC + (uint64_t)t->nsec);
+	return 0;
+}
+
+static int64_t sys_utimensat(struct syscall_args *a)
+{
+	struct times t[2] = { { 0, UTIME_NOW_K }, { 0, UTIME_NOW_K } };
+	struct file_setattr s = { 0 };
+	uint32_t valid = 0;
+	int err;
+
+	if (a->a[2] && copy_from_user(t, a->a[2], sizeof(t)))
+		return -EFAULT;
+	err = put_time(&t[0], &s.atime_ns, FILE_SET_ATIME, &valid);
+	if (!err)
+		err = put_time(&t[1], &s.mtime_ns, FILE_SET_MTIME, &valid);
+	if (err)
+		return err;
+	s.valid = le32(valid);
+	return a->a[1] ? set_at((int)a->a[0], a->a[1], !(a->a[3] & AT_SYMLINK_NOFOLLOW), &s) :
+			 set_fd((int)a->a[0], &s);
+}
+SYSCALL_DEFINE(__NR_utimensat, "utimensat", sys_utimensat);
+
+/* ---- getdents64 ---- */
+
+struct user_dirent { /* struct linux_dirent64, getdents(2) */
+	uint64_t ino;
+	int64_t off;
+	uint16_t reclen;
+	uint8_t type;
+	char name[];
+} __packed;
+
+/* Puts one entry at user address `to`; its length, 0 when it does not fit, -EFAULT. */
+static int64_t put_dirent(uint64_t to, uint64_t room, const struct file_dirent *d)
+{
+	uint8_t buf[sizeof(struct user_dirent) + 256 + 8] = { 0 };
+	struct user_dirent *u = (struct user_dirent *)buf;
+	size_t name = KMIN((size_t)le16_get(d->len), (size_t)255);
+	size_t len = ROUND_UP(sizeof(*u) + name + 1, 8);
+
+	if (len > room)
+		return 0;
+	u->ino = le64_get(d->ino);
+	u->off = (int64_t)le64_get(d->cookie);
+	u->reclen = (uint16_t)len;
+	u->type = d->type;
+	memcpy(u->name, d->name, name);
+	return copy_to_user(to, buf, len) ? -EFAULT : (int64_t)len;
+}
+
+/* Entries of one reply; advances f->pos. Bytes put, or -errno. */
+static int64_t put_dirents(struct file *f, const uint8_t *rep, size_t len, uint64_t to, uint64_t room)
+{
+	const struct file_readdir_reply *h = (const void *)rep;
+	size_t at = sizeof(*h);
+	uint64_t done = 0;
+
+	for (uint32_t i = 0; i < le32_get(h->n); i++) {
+		const struct file_dirent *d = (const void *)(rep + at);
+		int64_t n;
+
+		if (len - at < sizeof(*d) || len - at - sizeof(*d) < le16_get(d->len))
+			return -EPROTO;
+		n = put_dirent(to + done, room - done, d);
+		if (n <= 0)
+			return done ? (int64_t)done : n ? n : -EINVAL;
+		done += n;
+		f->pos = le64_get(d->cookie);
+		at += sizeof(*d) + le16_get(d->len);
+	}
+	return (int64_t)done;
+}
+
+static int64_t sys_getdents64(struct syscall_args *a)
+{
+	struct file *f = fd_get((int)a->a[0]);
+	uint8_t *rep;
+	size_t len;
+	int64_t ret;
+
+	if (!f)
+		return -EBADF;
+	rep = f->object ? kmalloc(FIT_MSG_MAX) : NULL;
+	if (!rep) {
+		ret = f->object ? -ENOMEM : -ENOTDIR;
+		file_put(f);
+		return ret;
+	}
+	mutex_lock(&f->pos_lock);
+	ret = file_readdir(f->object, f->pos, rep, &len);
+	if (!ret)
+		ret = put_dirents(f, rep, len, a->a[1], a->a[2]);
+	mutex_unlock(&f->pos_lock);
+	kfree(rep);
+	file_put(f);
+	return ret;
+}
+SYSCALL_DEFINE(__NR_getdents64, "getdents64", sys_getdents64);

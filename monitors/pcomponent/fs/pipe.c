@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pipes (pipe(7)): 64 KiB, writes up to PIPE_BUF are atomic. User memory is never touched with the
+ * lock held: bytes go through a bounce buffer, because a fault may mean a round trip.
+ */
+#include <asm/ioctls.h>
+#include <asm/stat.h>
+#include <kern/mm.h>
+#include <kern/mode.h>
+#include <kern/string.h>
+#include <kern/uspace.h>
+#include <linux/eventpoll.h>
+#include <linux/fcntl.h>
+#include <linux/limits.h>
+#include "fs/fs.h"
+#include "proc/task.h"
+#include "syscall/table.h"
+
+#define PIPE_SIZE 65536u /* F_GETPIPE_SZ's default on Linux */
+
+struct pipe {
+	struct mutex lock;       /* guards the fields below */
+	uint8_t *buf;
+	uint32_t head, count;    /* oldest byte, bytes in it */
+	unsigned readers, writers;
+	uint64_t ino;
+	struct waitq rd_wq, wr_wq;
+	struct poll_head poll;
+};
+static _Atomic uint64_t next_ino = 1;
+
+static struct pipe *pipe_alloc(void)
+{
+	struct pipe *p = kzalloc(sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->buf = kmalloc(PIPE_SIZE);
+	if (!p->buf) {
+		kfree(p);
+		return NULL;
+	}
+	mutex_init(&p->lock, "pipe");
+	waitq_init(&p->rd_wq);
+	waitq_init(&p->wr_wq);
+	poll_head_init(&p->poll);
+	p->readers = p->writers = 1;
+	p->ino = atomic_fetch_add(&next_ino, 1);
+	return p;
+}
+
+static void ring_put(struct pipe *p, const uint8_t *src, uint32_t n)
+{
+	uint32_t at = (p->head + p->count) % PIPE_SIZE, first = KMIN(n, PIPE_SIZE - at);
+
+	memcpy(p->buf + at, src, first);
+	memcpy(p->buf, src + first, n - first);
+	p->count += n;
+}
+
+static void ring_take(struct pipe *p, uint8_t *dst, uint32_t n)
+{
+	uint32_t first = KMIN(n, PIPE_SIZE - p->head);
+
+	memcpy(dst, p->buf + p->head, first);
+	memcpy(dst + first, p->buf, n - first);
+	p->head = (p->head + n) % PIPE_SIZE;
+	p->count -= n;
+}
+
+/* ---- reading ---- */
+
+/* Takes up to n bytes; 0: end; -EAGAIN or a signal. */
+static ssize_t_k take_some(struct file *f, struct pipe *p, uint8_t *buf, uint32_t n)
+{
+	for (;;) {
+		uint32_t got;
+		bool end;
+		int err;
+
+		mutex_lock(&p->lock);
+		got = KMIN(n, p->count);
+		end = !p->writers;
+		if (got)
+			ring_take(p, buf, got);
+		mutex_unlock(&p->lock);
+		if (got) {
+			waitq_wake_all(&p->wr_wq);
+			poll_notify(&p->poll, EPOLLOUT | EPOLLWRNORM);
+		}
+		if (got || end)
+			return got;
+		if (file_nonblock(f))
+			return -EAGAIN;
+		err = wait_event_signal(&p->rd_wq, p->count || !p->writers, 0);
+		if (err)
+			return err;
+	}
+}
+
+static ssize_t_k pipe_read(struct file *f, struct uio *to, uint64_t *off)
+{
+	uint32_t size = (uint32_t)KMIN(to->left, (uint64_t)PIPE_SIZE);
+	uint8_t *buf;
+	ssize_t_k n;
+
+	if (!size)
+		return 0;
+	buf = kmalloc(size);
+	if (!buf)
+		return -ENOMEM;
+	n = take_some(f, f->priv, buf, size);
+	if (n > 0)
+		n = uio_copy_out(to, buf, n);
+	kfree(buf);
+	return n;
+}
+
+/* ---- writing ---- */
+
+/* Puts what fits of n bytes (all or nothing up to PIPE_BUF); -EPIPE, -EAGAIN or a signal. */
+static ssize_t_k put_some(struct file *f, struct pipe *p, const uint8_t *buf, uint32_t n)
+{
+	uint32_t need = n <= PIPE_BUF ? n : 1;
+
+	for (;;) {
+		uint32_t room = 0;
+		bool closed;
+		int err;
+
+		mutex_lock(&p->lock);
+		closed = !p->readers;
+		if (!closed && PIPE_SIZE - p->count >= need) {
+			room = KMIN(n, PIPE_SIZE - p->count);
+			ring_put(p, buf, room);
+		}
+		mutex_unlock(&p->lock);
+		if (closed)
+			return -EPIPE;
+		if (room) {
+			waitq_wake_all(&p->rd_wq);
+			poll_notify(&p->poll, EPOLLIN | EPOLLRDNORM);
+			return room;
+		}
+		if (file_nonblock(f))
+			return -EAGAIN;
+		err = wait_event_signal(&p->wr_wq, PIPE_SIZE - p->count >= need || !p->readers, 0);
+		if (err)
+			return err;
+	}
+}
+
+static ssize_t_k pipe_write(struct file *f, struct uio *from, uint64_t *off)
+{
+	uint8_t *buf = kmalloc(PIPE_SIZE);
+	ssize_t_k done = 0, n = 0;
+
+	if (!buf)
+		return -ENOMEM;
+	while (from->left && n >= 0) {
+		ssize_t_k len = uio_copy_in(buf, from, PIPE_SIZE), put = 0;
+
+		if (len <= 0) {
+			n = len;
+			break;
+		}
+		while (put < len) {
+			n = put_some(f, f->priv, buf + put, (uint32_t)(len - put));
+			if (n < 0)
+				break;
+			put += n;
+			done += n;
+		}
+	}
+	kfree(buf);
+	if (n == -EPIPE)
+		uthread_signal_self(SIGPIPE, NULL);
+	return done ? done : n;
+}
+
+/* ---- the rest ---- */
+
+static uint32_t pipe_poll(struct file *f)
+{
+	struct pipe *p = f->priv;
+	uint32_t events = 0;
+
+	if (file_readable(f)) {
+		events |= p->count ? EPOLLIN | EPOLLRDNORM : 0;
+		events |= p->writers ? 0 : EPOLLHUP;
+	}
+	if (file_writable(f)) {
+		events |= PIPE_SIZE - p->count >= PIPE_BUF ? EPOLLOUT | EPOLLWRNORM : 0;
+		events |= p->readers ? 0 : EPOLLERR;
+	}
+	return events;
+}
+
+static struct poll_head *pipe_poll_head(struct file *f)
+{
+	struct pipe *p = f->priv;
+
+	return &p->poll;
+}
+
+static int64_t pipe_ioctl(struct file *f, uint32_t cmd, uint64_t arg)
+{
+	struct pipe *p = f->priv;
+	int n = (int)p->count;
+
+	if (cmd != FIONREAD)
+		return -ENOTTY;
+	return copy_to_user(arg, &n, sizeof(n)) ? -EFAULT : 0;
+}
+
+static int pipe_getattr(struct file *f, struct stat *st)
+{
+	struct pipe *p = f->priv;
+
+	attr_to_stat(&(struct attr){ .ino = p->ino, .mode = S_IFIFO | 0600, .nlink = 1 }, st);
+	return 0;
+}
+
+static void pipe_release(struct file *f)
+{
+	struct pipe *p = f->priv;
+	bool last;
+
+	mutex_lock(&p->lock);
+	if (file_readable(f))
+		p->readers--;
+	else
+		p->writers--;
+	last = !p->readers && !p->writers;
+	mutex_unlock(&p->lock);
+	if (last) {
+		kfree(p->buf);
+		kfree(p);
+		return;
+	}
+	waitq_wake_all(&p->rd_wq);
+	waitq_wake_all(&p->wr_wq);
+	poll_notify(&p->poll, EPOLLHUP | EPOLLERR | EPOLLIN | EPOLLOUT);
+}
+
+static const struct file_ops pipe_ops = {
+	.name = "pipe",
+	.read = pipe_read,
+	.write = pipe_write,
+	.poll = pipe_poll,
+	.poll_head = pipe_poll_head,
+	.ioctl = pipe_ioctl,
+	.getattr = pipe_getattr,
+	.release = pipe_release,
+};
+
+static int64_t install_pair(struct file *rd, struct file *wr, uint64_t to, bool cloexec)
+{
+	int fd[2];
+
+	fd[0] = fd_install_or_put(rd, cloexec);
+	if (fd[0] < 0) {
+		file_put(wr);
+		return fd[0];
+	}
+	fd[1] = fd_install_or_put(wr, cloexec);
+	if (fd[1] < 0)
+		return fd[1];
+	return copy_to_user(to, fd, sizeof(fd)) ? -EFAULT : 0;
+}
+
+static int64_t make_pipe(uint64_t to, uint32_t flags)
+{
+	struct pipe *p;
+	struct file *rd, *wr;
+
+	if (flags & ~(uint32_t)(O_CLOEXEC | O_NONBLOCK | O_DIRECT))
+		return -EINVAL;
+	p = pipe_alloc();
+	if (!p)
+		return -ENFILE;
+	rd = file_alloc(&pipe_ops, O_RDONLY | (flags & O_NONBLOCK), p);
+	wr = file_alloc(&pipe_ops, O_WRONLY | (flags & O_NONBLOCK), p);
+	if (rd && wr)
+		return install_pair(rd, wr, to, flags & O_CLOEXEC);
+	if (!rd)
+		p->readers = 0;
+	if (!wr)
+		p->writers = 0;
+	if (rd)
+		file_put(rd);
+	else if (wr)
+		file_put(wr);
+	else {
+		kfree(p->buf);
+		kfree(p);
+	}
+	return -ENFILE;
+}
+
+static int64_t sys_pipe(struct syscall_args *a)
+{
+	return make_pipe(a->a[0], 0);
+}
+SYSCALL_DEFINE(__NR_pipe, "pipe", sys_pipe);
+
+static int64_t sys_pipe2(struct syscall_args *a)
+{
+	return make_pipe(a->a[0], (uint32_t)a->a[1]);
+}
+SYSCALL_DEFINE(__NR_pipe2, "pipe2", sys_pipe2);

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Regular files and directories on an mComponent. What this board knows of an inode (size, version) is shared by
+ * all its opens here, so that they agree at once; another board's changes are seen at the next
+ * open, stat, or read at the end (close-to-open). Contents are lines of exCache by (object, page);
+ * writes go through to the home and update the cached line.
+ */
+#include <asm/ioctls.h>
+#include <asm/stat.h>
+#include <kern/mm.h>
+#include <kern/mode.h>
+#include <kern/string.h>
+#include <linux/fcntl.h>
+#include <linux/fs.h>
+#include <linux/resource.h>
+#include <uthash.h>
+#include "excache/excache.h"
+#include "fs/fs.h"
+#include "proc/task.h"
+
+struct inode_info {
+	uint64_t object;
+	uint64_t size, version;
+	uint32_t opens;
+	UT_hash_handle hh;
+};
+static struct inode_info *infos;
+static struct spinlock infos_lock = SPINLOCK_INIT("inode infos"); /* guards all fields */
+
+struct open_file {
+	struct inode_info *info;
+	uint32_t mode;
+};
+
+static struct inode_info *info_find(uint64_t object)
+{
+	struct inode_info *i;
+
+	HASH_FIND(hh, infos, &object, sizeof(object), i);
+	return i;
+}
+
+/* Takes over newer facts; true when cached pages are out of date. */
+static bool info_update(struct inode_info *i, uint64_t size, uint64_t version)
+{
+	bool stale = version > i->version;
+
+	if (version >= i->version) {
+		i->version = version;
+		i->size = size;
+	}
+	return stale;
+}
+
+void inode_learn(const struct attr *a)
+{
+	struct inode_info *i;
+	bool stale = false;
+
+	spin_lock(&infos_lock);
+	i = info_find(a->object);
+	if (i)
+		stale = info_update(i, a->size, a->version);
+	spin_unlock(&infos_lock);
+	if (stale && S_ISREG(a->mode))
+		excache_drop_file(a->object, 0, false);
+}
+
+static struct inode_info *info_get(const struct attr *a)
+{
+	struct inode_info *fresh = kzalloc(sizeof(*fresh)), *i;
+	bool stale = false;
+
+	if (!fresh)
+		return NULL;
+	spin_lock(&infos_lock);
+	i = info_find(a->object);
+	if (i) {
+		stale = info_update(i, a->size, a->version);
+	} else {
+		i = fresh;
+		fresh = NULL;
+		i->object = a->object;
+		i->size = a->size;
+		i->version = a->version;
+		HASH_ADD(hh, infos, object, sizeof(i->object), i);
+	}
+	i->opens++;
+	spin_unlock(&infos_lock);
+	kfree(fresh);
+	if (stale && S_ISREG(a->mode))
+		excache_drop_file(a->object, 0, false);
+	return i;
+}
+
+/* Cached lines stay after the last close; the version is kept with them for the next open. */
+static void info_put(struct inode_info *i)
+{
+	spin_lock(&infos_lock);
+	i->opens--;
+	spin_unlock(&infos_lock);
+}
+
+uint64_t regular_size(struct file *f)
+{
+	struct open_file *o = f->priv;
+	uint64_t size;
+
+	spin_lock(&infos_lock);
+	size = o->info->size;
+	spin_unlock(&infos_lock);
+	return size;
+}
+
+/* ---- reading ---- */
+
+/* Size of the file for a read at off: asks the home before it says "end". */
+static uint64_t size_for_read(struct file *f, uint64_t off)
+{
+	uint64_t size = regular_size(f);
+	struct attr a;
+
+	if (off < size || file_getattr(f->object, &a))
+		return size;
+	inode_learn(&a);
+	return regular_size(f);
+}
+
+static ssize_t_k regular_read(struct file *f, struct uio *to, uint64_t *off)
+{
+	struct open_file *o = f->priv;
+	uint64_t size;
+	uint8_t *buf;
+	ssize_t_k done = 0, n = 0;
+
+	if (S_ISDIR(o->mode))
+		return -EISDIR;
+	size = size_for_read(f, *off);
+	if (*off >= size || !to->left)
+		return 0;
+	buf = kmalloc(PAGE_SIZE);
+	if (!buf)
+		return -ENOMEM;
+	while (to->left && *off < size) {
+		unsigned in_page = *off % PAGE_SIZE;
+		uint64_t len = KMIN(KMIN(PAGE_SIZE - in_page, size - *off), to->left);
+
+		n = excache_read_file(f->object, *off / PAGE_SIZE, in_page, buf, (unsigned)len);
+		if (!n)
+			n = uio_copy_out(to, buf, len);
+		if (n <= 0)
+			break;
+		*off += n;
+		done += n;
+		if (fatal_pending())
+			break;
+	}
+	kfree(buf);
+	return done ? done : n;
+}
+
+/* ---- writing ---- */
+
+static int write_chunk(struct file *f, uint64_t *off, const void *buf, uint32_t n)
+{
+	struct open_file *o = f->priv;
+	bool append = f->flags & O_APPEND;
+	struct file_write_reply r;
+	int err = file_write_through(f->object, append ? UINT64_MAX : *off, buf, n, &r);
+
+	if (err)
+		return err;
+	excache_update_file(f->object, le64_get(r.off), buf, n);
+	spin_lock(&infos_lock);
+	info_update(o->info, le64_get(r.size), le64_get(r.version));
+	spin_unlock(&infos_lock);
+	*off = le64_get(r.off) + n;
+	return 0;
+}
+
+static ssize_t_k regular_write(struct file *f, struct uio *from, uint64_t *off)
+{
+	uint64_t limit = task_rlimit(RLIMIT_FSIZE);
+	uint8_t *buf = kmalloc(PAGE_SIZE);
+	ssize_t_k done = 0, n = 0;
+
+	if (!buf)
+		return -ENOMEM;
+	while (from->left) {
+		uint64_t len = KMIN(PAGE_SIZE - *off % PAGE_SIZE, from->left);
+
+		if (*off >= limit) {
+			uthread_signal_self(SIGXFSZ, NULL);
+			n = -EFBIG;
+			break;
+		}
+		n = uio_copy_in(buf, from, KMIN(len, limit - *off));
+		if (n <= 0)
+			break;
+		int err = write_chunk(f, off, buf, (uint32_t)n);
+		if (err) {
+			n = err;
+			break;
+		}
+		done += n;
+		if (fatal_pending())
+			break;
+	}
+	kfree(buf);
+	return done ? done : n;
+}
+
+int regular_truncate(struct file *f, uint64_t size)
+{
+	struct attr a;
+	int err = file_truncate(f->object, size, &a);
+
+	if (err)
+		return err;
+	inode_learn(&a);
+	excache_drop_file(f->object, DIV_ROUND_UP(size, PAGE_SIZE), true);
+	return 0;
+}
+
+/* ---- the rest ---- */
+
+static int64_t regular_seek(struct file *f, int64_t off, int whence)
+{
+	int64_t base = 0, size;
+	struct attr a;
+
+	switch (whence) {
+	case SEEK_SET:
+		break;
+	case SEEK_CUR:
+		base = (int64_t)f->pos;
+		break;
+	case SEEK_END:
+	case SEEK_DATA:
+	case SEEK_HOLE:
+		if (file_getattr(f->object, &a))
+			return -EIO;
+		inode_learn(&a);
+		size = (int64_t)a.size;
+		if (whence == SEEK_END) {
+			base = size;
+			break;
+		}
+		if (off < 0 || off >= size)
+			return -ENXIO;
+		f->pos = whence == SEEK_DATA ? off : size; /* a file without holes */
+		return (int64_t)f->pos;
+	default:
+		return -EINVAL;
+	}
+	if (__builtin_add_overflow(base, off, &base) || base < 0)
+		return -EINVAL;
+	f->pos = base;
+	return base;
+}
+
+static uint32_t regular_poll(struct file *f)
+{
+	return 0x1 | 0x4 | 0x40 | 0x100; /* EPOLLIN, OUT, RDNORM, WRNORM */
+}
+
+static int regular_getattr(struct file *f, struct stat *st)
+{
+	struct attr a;
+	int err = file_getattr(f->object, &a);
+
+	if (err)
+		return err;
+	inode_learn(&a);
+	attr_to_stat(&a, st);
+	return 0;
+}
+
+static int64_t regular_ioctl(struct file *f, uint32_t cmd, uint64_t arg)
+{
+	int left;
+
+	if (cmd != FIONREAD)
+		return -ENOTTY;
+	left = (int)(regular_size(f) - f->pos);
+	return copy_to_user(arg, &left, sizeof(left)) ? -EFAULT : 0;
+}
+
+static void regular_release(struct file *f)
+{
+	struct open_file *o = f->priv;
+
+	info_put(o->info);
+	file_close(f->object);
+	kfree(o);
+}
+
+static const struct file_ops regular_ops = {
+	.name = "regular",
+	.read = regular_read,
+	.write = regular_write,
+	.poll = regular_poll,
+	.ioctl = regular_ioctl,
+	.seek = regular_seek,
+	.getattr = regular_getattr,
+	.release = regular_release,
+};
+
+struct file *regular_create(const struct attr *a, uint32_t oflags)
+{
+	struct open_file *o = kzalloc(sizeof(*o));
+	struct file *f = NULL;
+
+	if (o) {
+		o->mode = a->mode;
+		o->info = info_get(a);
+		if (o->info)
+			f = file_alloc(&regular_ops, oflags, o);
+		if (!f && o->info)
+			info_put(o->info);
+	}
+	if (!f) {
+		kfree(o);
+		file_close(a->object);
+		return NULL;
+	}
+	f->object = a->object;
+	f->home = fs_home_of(a->object);
+	return f;
+}

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* read, write and their vector and positioned forms, lseek, ioctl, sendfile, truncate, fsync. */
+#include <kern/mm.h>
+#include <kern/uspace.h>
+#include <linux/fcntl.h>
+#include <linux/fs.h>
+#include <linux/uio.h>
+#include "excache/excache.h"
+#include "fs/fs.h"
+#include "proc/task.h"
+#include "syscall/table.h"
+
+#define RW_MAX 0x7ffff000ULL /* MAX_RW_COUNT */
+
+/* Descriptor and buffers of one call; file is put by rw_end(). */
+struct rw {
+	struct file *file;
+	struct uio uio;
+	struct uio_seg one, *many;
+};
+
+static int rw_begin(struct rw *rw, uint64_t fd, uint64_t addr, uint64_t len)
+{
+	rw->many = NULL;
+	rw->file = fd_get((int)fd);
+	if (!rw->file)
+		return -EBADF;
+	uio_init_user(&rw->uio, &rw->one, addr, KMIN(len, RW_MAX));
+	return 0;
+}
+
+static int rw_load_vector(struct rw *rw, uint64_t addr, uint64_t n)
+{
+	uint64_t total = 0;
+
+	if (n > UIO_MAX_SEGS)
+		return -EINVAL;
+	rw->many = kmalloc((n ? n : 1) * sizeof(struct uio_seg));
+	if (!rw->many)
+		return -ENOMEM;
+	static_assert(sizeof(struct iovec) == sizeof(struct uio_seg), "same layout as struct iovec");
+	if (copy_from_user(rw->many, addr, n * sizeof(struct uio_seg)))
+		return -EFAULT;
+	for (uint64_t i = 0; i < n; i++) {
+		if ((int64_t)rw->many[i].len < 0)
+			return -EINVAL;
+		rw->many[i].len = KMIN(rw->many[i].len, RW_MAX - total);
+		total += rw->many[i].len;
+	}
+	rw->uio = (struct uio){ .seg = rw->many, .nsegs = (unsigned)n, .left = total };
+	return 0;
+}
+
+static void rw_end(struct rw *rw)
+{
+	kfree(rw->many);
+	file_put(rw->file);
+}
+
+static int rw_begin_vector(struct rw *rw, uint64_t fd, uint64_t addr, uint64_t n)
+{
+	int err = rw_begin(rw, fd, 0, 0);
+
+	if (err)
+		return err;
+	err = rw_load_vector(rw, addr, n);
+	if (err)
+		rw_end(rw);
+	return err;
+}
+
+static ssize_t_k positioned(struct rw *rw, int64_t off, bool write)
+{
+	struct file *f = rw->file;
+	uint64_t pos = (uint64_t)off;
+
+	if (off < 0)
+		return -EINVAL;
+	if (!f->ops->seek)
+		return -ESPIPE;
+	if (write)
+		return file_writable(f) && f->ops->write ? f->ops->write(f, &rw->uio, &pos) : -EBADF;
+	return file_readable(f) && f->ops->read ? f->ops->read(f, &rw->uio, &pos) : -EBADF;
+}
+
+static int64_t sys_read(struct syscall_args *a)
+{
+	struct rw rw;
+	int64_t n = rw_begin(&rw, a->a[0], a->a[1], a->a[2]);
+
+	if (n)
+		return n;
+	n = file_read(rw.file, &rw.uio);
+	rw_end(&rw);
+	return n;
+}
+SYSCALL_DEFINE(__NR_read, "read", sys_read);
+
+static int64_t sys_write(struct syscall_args *a)
+{
+	struct rw rw;
+	int64_t n = rw_begin(&rw, a->a[0], a->a[1], a->a[2]);
+
+	if (n)
+		return n;
+	n = file_write(rw.file, &rw.uio);
+	rw_end(&rw);
+	return n;
+}
+SYSCALL_DEFINE(__NR_write, "write", sys_write);
+
+static int64_t sys_readv(struct syscall_args *a)
+{
+	struct rw rw;
+	int64_t n = rw_begin_vector(&rw, a->a[0], a->a[1], a->a[2]);
+
+	if (n)
+		return n;
+	n = file_read(rw.file, &rw.uio);
+	rw_end(&rw);
+	return n;
+}
+SYSCALL_DEFINE(__NR_readv, "readv", sys_readv);
+
+static int64_t sys_writev(struct syscall_args *a)
+{
+	struct rw rw;
+	int64_t n = rw_begin_vector(&rw, a->a[0], a->a[1], a->a[2]);
+
+	if (n)
+		return n;
+	n = file_write(rw.file, &rw.uio);
+	rw_end(&rw);
+	return n;
+}
+SYSCALL_DEFINE(__NR_writev, "writev", sys_writev);
+
+static int64_t prw(struct syscall_args *a, bool vector, bool write)
+{
+	struct rw rw;
+	int64_t n = vector ? rw_begin_vector(&rw, a->a[0], a->a[1], a->a[2]) :
+			     rw_begin(&rw, a->a[0], a->a[1], a->a[2]);
+
+	if (n)
+		return n;
+	n = positioned(&rw, (int64_t)a->a[3], write);
+	rw_end(&rw);
+	return n;
+}
+
+static int64_t sys_pread64(struct syscall_args *a) { return prw(a, false, false); }
+SYSCALL_DEFINE(__NR_pread64, "pread64", sys_pread64);
+static int64_t sys_pwrite64(struct syscall_args *a) { return prw(a, false, true); }
+SYSCALL_DEFINE(__NR_pwrite64, "pwrite64", sys_pwrite64);
+static int64_t sys_preadv(struct syscall_args *a) { return prw(a, true, false); }
+SYSCALL_DEFINE(__NR_preadv, "preadv", sys_preadv);
+static int64_t sys_pwritev(struct syscall_args *a) { return prw(a, true, true); }
+SYSCALL_DEFINE(__NR_pwritev, "pwritev", sys_pwritev);
+
+static int64_t sys_lseek(struct syscall_args *a)
+{
+	struct file *f = fd_get((int)a->a[0]);
+	int64_t ret = -ESPIPE;
+
+	if (!f)
+		return -EBADF;
+	if (f->ops->seek) {
+		mutex_lock(&f->pos_lock);
+		ret = f->ops->seek(f, (int64_t)a->a[1], (int)a->a[2]);
+		mutex_unlock(&f->pos_lock);
+	}
+	file_put(f);
+	return ret;
+}
+SYSCALL_DEFINE(__NR_lseek, "lseek", sys_lseek);
+
+static int64_t sys_ioctl(struct syscall_args *a)
+{
+	struct file *f = fd_get((int)a->a[0]);
+	int64_t ret;
+
+	if (!f)
+		return -EBADF;
+	ret = f->ops->ioctl ? f->ops->ioctl(f, (uint32_t)a->a[1], a->a[2]) : -ENOTTY;
+	file_put(f);
+	return ret;
+}
+SYSCALL_DEFINE(__NR_ioctl, "ioctl", sys_ioctl);
+
+/* ---- sendfile ---- */
+
+#define SENDFILE_BUF (64 * 1024)
+
+/* Copies up to count bytes from in at *pos to out; what was read but not taken is read again later. */
+static ssize_t_k send_bytes(struct file *in, struct file *out, uint64_t *pos, uint64_t count, void *buf)
+{
+	ssize_t_k done = 0, n = 0;
+
+	while ((uint64_t)done < count) {
+		struct uio_seg seg;
+		struct uio u;
+		uint64_t from = *pos;
+
+		uio_init_kernel(&u, &seg, buf, KMIN(count - done, (uint64_t)SENDFILE_BUF));
+		n = in->ops->read(in, &u, &from);
+		if (n <= 0)
+			break;
+		uio_init_kernel(&u, &seg, buf, n);
+		n = file_write(out, &u);
+		if (n <= 0)
+			break;
+		*pos += n;
+		done += n;
+		if (signal_pending())
+			break;
+	}
+	return done ? done : n;
+}
+
+static int64_t sendfile_files(struct file *out, struct file *in, uint64_t user_off, uint64_t count)
+{
+	void *buf;
+	uint64_t pos;
+	int64_t ret;
+
+	if (!file_readable(in) || !file_writable(out))
+		return -EBADF;
+	if (!in->ops->seek || !in->ops->read || (out->flags & O_APPEND))
+		return -EINVAL;
+	if (user_off && copy_from_user(&pos, user_off, sizeof(pos)))
+		return -EFAULT;
+	buf = kmalloc(SENDFILE_BUF);
+	if (!buf)
+		return -ENOMEM;
+	if (user_off) {
+		ret = send_bytes(in, out, &pos, KMIN(count, RW_MAX), buf);
+		if (ret >= 0 && copy_to_user(user_off, &pos, sizeof(pos)))
+			ret = -EFAULT;
+	} else {
+		mutex_lock(&in->pos_lock);
+		ret = send_bytes(in, out, &in->pos, KMIN(count, RW_MAX), buf);
+		mutex_unlock(&in->pos_lock);
+	}
+	kfree(buf);
+	return ret;
+}
+
+static int64_t sys_sendfile(struct syscall_args *a)
+{
+	struct file *out = fd_get((int)a->a[0]), *in = fd_get((int)a->a[1]);
+	int64_t ret = out && in ? sendfile_files(out, in, a->a[2], a->a[3]) : -EBADF;
+
+	if (out)
+		file_put(out);
+	if (in)
+		file_put(in);
+	return ret;
+}
+SYSCALL_DEFINE(__NR_sendfile, "sendfile", sys_sendfile);
+
+/* ---- truncate, sync ---- */
+
+static int64_t sys_ftruncate(struct syscall_args *a)
+{
+	struct file *f = fd_get((int)a->a[0]);
+	int64_t ret;
+
+	if (!f)
+		return -EBADF;
+	if ((int64_t)a->a[1] < 0 || !f->object || !file_writable(f))
+		ret = -EINVAL;
+	else
+		ret = regular_truncate(f, a->a[1]);
+	file_put(f);
+	return ret;
+}
+SYSCALL_DEFINE(__NR_ftruncate, "ftruncate", sys_ftruncate);
+
+static int64_t sys_truncate(struct syscall_args *a)
+{
+	struct path_arg p;
+	struct attr at;
+	struct file *f;
+	int64_t ret = path_get(&p, AT_FDCWD, a->a[0], 0);
+
+	if (ret)
+		return ret;
+	ret = (int64_t)a->a[1] < 0 ? -EINVAL : file_open(&p, O_WRONLY, 0, &at);
+	path_put(&p);
+	if (ret)
+		return ret;
+	f = regular_create(&at, O_WRONLY);
+	if (!f)
+		return -ENOMEM;
+	ret = regular_truncate(f, a->a[1]);
+	file_put(f);
+	return ret;
+}
+SYSCALL_DEFINE(__NR_truncate, "truncate", sys_truncate);
+
+/* Writes went through; mapped pages are what is left to bring home. */
+static int64_t sync_fd(struct syscall_args *a)
+{
+	struct file *f = fd_get((int)a->a[0]);
+	int64_t ret;
+
+	if (!f)
+		return -EBADF;
+	ret = f->object ? excache_sync_file(f->object) : -EINVAL;
+	file_put(f);
+	return ret;
+}
+static int64_t sys_fsync(struct syscall_args *a) { return sync_fd(a); }
+SYSCALL_DEFINE(__NR_fsync, "fsync", sys_fsync);
+static int64_t sys_fdatasync(struct syscall_args *a) { return sync_fd(a); }
+SYSCALL_DEFINE(__NR_fdatasync, "fdatasync", sys_fdatasync);

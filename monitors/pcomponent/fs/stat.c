@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* stat and its relatives, statx, access, statfs, readlink. */
+#include <asm/stat.h>
+#include <asm/statfs.h>
+#include <kern/mode.h>
+#include <kern/string.h>
+#include <kern/uspace.h>
+#include <linux/fcntl.h>
+#include "fs/fs.h"
+#include "proc/task.h"
+#include "syscall/table.h"
+
+#define FS_DEV 0x10 /* st_dev of the rack's file system */
+
+void attr_to_stat(const struct attr *a, struct stat *st)
+{
+	memset(st, 0, sizeof(*st));
+	st->st_dev = FS_DEV;
+	st->st_ino = a->ino;
+	st->st_nlink = a->nlink;
+	st->st_mode = a->mode;
+	st->st_uid = a->uid;
+	st->st_gid = a->gid;
+	st->st_rdev = a->rdev;
+	st->st_size = (long)a->size;
+	st->st_blksize = PAGE_SIZE;
+	st->st_blocks = (long)a->blocks;
+	st->st_atime = a->atime_ns / NSEC_PER_SEC;
+	st->st_atime_nsec = a->atime_ns % NSEC_PER_SEC;
+	st->st_mtime = a->mtime_ns / NSEC_PER_SEC;
+	st->st_mtime_nsec = a->mtime_ns % NSEC_PER_SEC;
+	st->st_ctime = a->ctime_ns / NSEC_PER_SEC;
+	st->st_ctime_nsec = a->ctime_ns % NSEC_PER_SEC;
+}
+
+static int stat_fd(int fd, struct stat *st)
+{
+	struct file *f = fd_get(fd);
+	int err;
+
+	if (!f)
+		return -EBADF;
+	memset(st, 0, sizeof(*st));
+	err = f->ops->getattr ? f->ops->getattr(f, st) : 0;
+	file_put(f);
+	return err;
+}
+
+static int stat_at(int dirfd, uint64_t path, unsigned at_flags, struct stat *st)
+{
+	struct path_arg p;
+	struct attr a;
+	const struct special *s;
+	int err = path_get(&p, dirfd, path, at_flags & AT_EMPTY_PATH ? PATH_EMPTY_OK : 0);
+
+	if (err)
+		return err;
+	s = special_find(p.path);
+	if (!p.len && dirfd != AT_FDCWD) {
+		err = stat_fd(dirfd, st);
+		path_put(&p);
+		return err;
+	}
+	if (s)
+		special_attr(s, &a);
+	else
+		err = file_stat(&p, !(at_flags & AT_SYMLINK_NOFOLLOW), &a);
+	path_put(&p);
+	if (err)
+		return err;
+	if (!s)
+		inode_learn(&a);
+	attr_to_stat(&a, st);
+	return 0;
+}
+
+static int64_t give_stat(int err, const struct stat *st, uint64_t to)
+{
+	if (err)
+		return err;
+	return copy_to_user(to, st, sizeof(*st)) ? -EFAULT : 0;
+}
+
+static int64_t sys_stat(struct syscall_args *a)
+{
+	struct stat st;
+
+	return give_stat(stat_at(AT_FDCWD, a->a[0], 0, &st), &st, a->a[1]);
+}
+SYSCALL_DEFINE(__NR_stat, "stat", sys_stat);
+
+static int64_t sys_lstat(struct syscall_args *a)
+{
+	struct stat st;
+
+	return give_stat(stat_at(AT_FDCWD, a->a[0], AT_SYMLINK_NOFOLLOW, &st), &st, a->a[1]);
+}
+SYSCALL_DEFINE(__NR_lstat, "lstat", sys_lstat);
+
+static int64_t sys_fstat(struct syscall_args *a)
+{
+	struct stat st;
+
+	return give_stat(stat_fd((int)a->a[0], &st), &st, a->a[1]);
+}
+SYSCALL_DEFINE(__NR_fstat, "fstat", sys_fstat);
+
+static int64_t sys_newfstatat(struct syscall_args *a)
+{
+	struct stat st;
+
+	return give_stat(stat_at((int)a->a[0], a->a[1], (unsigned)a->a[3], &st), &st, a->a[2]);
+}
+SYSCALL_DEFINE(__NR_newfstatat, "newfstatat", sys_newfstatat);
+
+static struct statx_timestamp stx_time(unsigned long s, unsigned long ns)
+{
+	return (struct statx_timestamp){ .tv_sec = (long)s, .tv_nsec = (unsigned)ns };
+}
+
+static int64_t sys_statx(struct syscall_args *a)
+{
+	struct stat st;
+	struct statx x;
+	int err = stat_at((int)a->a[0], a->a[1], (unsigned)a->a[2], &st);
+
+	if (err)
+		return err;
+	memset(&x, 0, sizeof(x));
+	x.stx_mask = STATX_BASIC_STATS;
+	x.stx_blksize = (unsigned)st.st_blksize;
+	x.stx_nlink = (unsigned)st.st_nlink;
+	x.stx_uid = st.st_uid;
+	x.stx_gid = st.st_gid;
+	x.stx_mode = (unsigned short)st.st_mode;
+	x.stx_ino = st.st_ino;
+	x.stx_size = (unsigned long)st.st_size;
+	x.stx_blocks = (unsigned long)st.st_blocks;
+	x.stx_dev_minor = FS_DEV;
+	x.stx_rdev_major = (unsigned)(st.st_rdev >> 8);
+	x.stx_rdev_minor = st.st_rdev & 0xff;
+	x.stx_atime = stx_time(st.st_atime, st.st_atime_nsec);
+	x.stx_mtime = stx_time(st.st_mtime, st.st_mtime_nsec);
+	x.stx_ctime = stx_time(st.st_ctime, st.st_ctime_nsec);
+	return copy_to_user(a->a[4], &x, sizeof(x)) ? -EFAULT : 0;
+}
+SYSCALL_DEFINE(__NR_statx, "statx", sys_statx);
+
+/* ---- access ---- */
+
+static int64_t access_at(int dirfd, uint64_t path, unsigned mode)
+{
+	struct task *t = task_current();
+	struct stat st;
+	unsigned bits, want = mode & 7;
+	int err = stat_at(dirfd, path, 0, &st);
+
+	if (err || (mode & ~7u))
+		return err ? err : -EINVAL;
+	if (t->cred.uid == 0)
+		return (want & 1) && S_ISREG(st.st_mode) && !(st.st_mode & 0111) ? -EACCES : 0;
+	bits = st.st_mode >> (t->cred.uid == st.st_uid ? 6 : t->cred.gid == st.st_gid ? 3 : 0);
+	return (bits & want) == want ? 0 : -EACCES;
+}
+
+static int64_t sys_access(struct syscall_args *a)
+{
+	return access_at(AT_FDCWD, a->a[0], (unsigned)a->a[1]);
+}
+SYSCALL_DEFINE(__NR_access, "access", sys_access);
+
+static int64_t sys_faccessat(struct syscall_args *a)
+{
+	return access_at((int)a->a[0], a->a[1], (unsigned)a->a[2]);
+}
+SYSCALL_DEFINE(__NR_faccessat, "faccessat", sys_faccessat);
+
+static int64_t sys_faccessat2(struct syscall_args *a)
+{
+	return access_at((int)a->a[0], a->a[1], (unsigned)a->a[2]);
+}
+SYSCALL_DEFINE(__NR_faccessat2, "faccessat2", sys_faccessat2);
+
+/* ---- readlink, statfs ---- */
+
+static int64_t readlink_at(int dirfd, uint64_t path, uint64_t buf, uint64_t size)
+{
+	char text[FILE_PATH_MAX];
+	struct path_arg p;
+	const struct special *s;
+	int64_t n = path_get(&p, dirfd, path, 0);
+
+	if (n)
+		return n;
+	if ((int64_t)size <= 0) {
+		path_put(&p);
+		return -EINVAL;
+	}
+	s = special_find(p.path);
+	size = KMIN(size, (uint64_t)sizeof(text));
+	n = s ? special_readlink(s, text, size) : file_readlink(&p, text, size);
+	path_put(&p);
+	if (n < 0)
+		return n;
+	return copy_to_user(buf, text, n) ? -EFAULT : n;
+}
+
+static int64_t sys_readlink(struct syscall_args *a)
+{
+	return readlink_at(AT_FDCWD, a->a[0], a->a[1], a->a[2]);
+}
+SYSCALL_DEFINE(__NR_readlink, "readlink", sys_readlink);
+
+static int64_t sys_readlinkat(struct syscall_args *a)
+{
+	return readlink_at((int)a->a[0], a->a[1], a->a[2], a->a[3]);
+}
+SYSCALL_DEFINE(__NR_readlinkat, "readlinkat", sys_readlinkat);
+
+static int64_t statfs_path(struct path_arg *p, uint64_t to)
+{
+	struct file_statfs f;
+	struct statfs s;
+	int err = file_statfs(p, &f);
+
+	if (err)
+		return err;
+	memset(&s, 0, sizeof(s));
+	s.f_type = le32_get(f.type);
+	s.f_bsize = s.f_frsize = le32_get(f.bsize);
+	s.f_blocks = (long)le64_get(f.blocks);
+	s.f_bfree = s.f_bavail = (long)le64_get(f.bfree);
+	s.f_files = (long)le64_get(f.files);
+	s.f_ffree = (long)le64_get(f.ffree);
+	s.f_namelen = 255;
+	return copy_to_user(to, &s, sizeof(s)) ? -EFAULT : 0;
+}
+
+static int64_t sys_statfs(struct syscall_args *a)
+{
+	struct path_arg p;
+	int64_t ret = path_get(&p, AT_FDCWD, a->a[0], 0);
+
+	if (ret)
+		return ret;
+	ret = statfs_path(&p, a->a[1]);
+	path_put(&p);
+	return ret;
+}
+SYSCALL_DEFINE(__NR_statfs, "statfs", sys_statfs);
+
+static int64_t sys_fstatfs(struct syscall_args *a)
+{
+	struct path_arg p = { .dir = fd_get((int)a->a[0]) };
+	int64_t ret;
+
+	if (!p.dir)
+		return -EBADF;
+	p.base = p.dir->object;
+	ret = p.base ? statfs_path(&p, a->a[1]) : -ENOSYS;
+	path_put(&p);
+	return ret;
+}
+SYSCALL_DEFINE(__NR_fstatfs, "fstatfs", sys_fstatfs);
