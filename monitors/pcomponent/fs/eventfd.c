@@ -2,12 +2,16 @@
 /* eventfd(2): a 64-bit counter that reads take and writes add to. */
 #include <kern/mm.h>
 #include <kern/uspace.h>
-#include <linux/eventfd.h>
 #include <linux/eventpoll.h>
 #include <linux/fcntl.h>
 #include "fs/fs.h"
 #include "proc/task.h"
 #include "syscall/table.h"
+
+/* eventfd2(2); not in the UAPI headers of this release. */
+#define EFD_SEMAPHORE 1
+#define EFD_CLOEXEC O_CLOEXEC
+#define EFD_NONBLOCK O_NONBLOCK
 
 struct eventfd {
 	struct spinlock lock; /* guards count */

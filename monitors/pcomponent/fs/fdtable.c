@@ -8,7 +8,7 @@
 #include <linux/close_range.h>
 #include <linux/fcntl.h>
 #include <linux/resource.h>
-#include "fs/file.h"
+#include "fs/fs.h"
 #include "proc/task.h"
 #include "syscall/table.h"
 

@@ -2,6 +2,7 @@
 /* What the files of fs/ offer each other. */
 #pragma once
 
+#include <fit/fit.h>
 #include <kern/types.h>
 #include <proto/file.h>
 #include "fs/file.h"

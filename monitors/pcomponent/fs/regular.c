@@ -143,7 +143,8 @@ static ssize_t_k regular_read(struct file *f, struct uio *to, uint64_t *off)
 		return -ENOMEM;
 	while (to->left && *off < size) {
 		unsigned in_page = *off % PAGE_SIZE;
-		uint64_t len = KMIN(KMIN(PAGE_SIZE - in_page, size - *off), to->left);
+		uint64_t left = KMIN(size - *off, to->left);
+		uint64_t len = KMIN(PAGE_SIZE - in_page, left);
 
 		n = excache_read_file(f->object, *off / PAGE_SIZE, in_page, buf, (unsigned)len);
 		if (!n)
