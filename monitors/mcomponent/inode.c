@@ -39,18 +39,15 @@ struct inode *inode_root(void)
 	return root;
 }
 
-static uint64_t ino_of_object(uint64_t object)
+struct inode *inode_by_object(uint64_t wire)
 {
-	return page_kind(object) == OBJ_FILE ? object & ((1ULL << 40) - 1) : 0;
-}
-
-struct inode *inode_by_object(uint64_t object)
-{
-	uint64_t ino = ino_of_object(object);
+	uint64_t object = page_local(wire), ino = object & ((1ULL << 40) - 1);
 	struct inode *i;
 
-	if (object == FILE_ROOT_OBJECT)
+	if (wire == FILE_ROOT_OBJECT)
 		return root;
+	if (page_kind(object) != OBJ_FILE)
+		return NULL;
 	HASH_FIND(hh, inodes, &ino, sizeof(ino), i);
 	return i;
 }
@@ -93,7 +90,7 @@ void inode_put(struct inode *i)
 void inode_attr(const struct inode *i, struct file_attr *out)
 {
 	*out = (struct file_attr){
-		.object = le64(i->object), .size = le64(i->size), .version = le64(i->version),
+		.object = le64(page_wire(i->object)), .size = le64(i->size), .version = le64(i->version),
 		.mode = le32(i->mode), .nlink = le32(i->nlink), .uid = le32(i->uid),
 		.gid = le32(i->gid), .rdev = le64(i->rdev), .atime_ns = le64(i->atime_ns),
 		.mtime_ns = le64(i->mtime_ns), .ctime_ns = le64(i->ctime_ns),

@@ -37,7 +37,7 @@ struct inode {
 
 int inode_init(void);
 struct inode *inode_root(void);
-struct inode *inode_by_object(uint64_t object); /* no reference taken; NULL: unknown */
+struct inode *inode_by_object(uint64_t wire); /* no reference taken; NULL: unknown */
 struct inode *inode_create(uint32_t mode, uint32_t uid, uint32_t gid); /* one reference, nlink 0 */
 void inode_get(struct inode *i);
 void inode_put(struct inode *i);

@@ -29,7 +29,7 @@ static int op_hello(fit_node_t from, const void *msg, size_t len, struct reply *
 	if (from >= FIT_NODES_MAX)
 		return -EINVAL;
 	anon_object_of[from] = page_object(OBJ_ANON, next_anon++);
-	out.anon_object = le64(anon_object_of[from]);
+	out.anon_object = le64(page_wire(anon_object_of[from]));
 	REPLY(r, out);
 	return 0;
 }
@@ -107,7 +107,7 @@ static int op_fill(fit_node_t from, const void *msg, size_t len, struct reply *r
 	if (!p) {
 		counter_add(mline, fill_fresh, 1);
 	} else {
-		out.line = (struct proto_line){ le64(p->id.object), le64(p->id.index) };
+		out.line = (struct proto_line){ le64(page_wire(p->id.object)), le64(p->id.index) };
 		out.seq = le64(p->seq);
 		if (le32_get(m->flags) & MEM_FILL_RIGHTS) {
 			counter_add(mline, fill_rights, 1);
@@ -202,13 +202,13 @@ static int op_bind(fit_node_t from, const void *msg, size_t len, struct reply *r
 
 static bool may_write_back(fit_node_t from, uint64_t object)
 {
-	return page_kind(object) != OBJ_ANON || object == anon_object_of[from];
+	return object && (page_kind(object) != OBJ_ANON || object == anon_object_of[from]);
 }
 
 static int op_writeback(fit_node_t from, const void *msg, size_t len, struct reply *r)
 {
 	const struct mem_writeback *m = msg;
-	struct line_id id = { le64_get(m->line.object), le64_get(m->line.index) };
+	struct line_id id = { page_local(le64_get(m->line.object)), le64_get(m->line.index) };
 	uint64_t seq = le64_get(m->seq);
 	struct page *p;
 	void *bytes;
@@ -244,7 +244,7 @@ static int op_writeback(fit_node_t from, const void *msg, size_t len, struct rep
 	memcpy(bytes, m + 1, PAGE_SIZE);
 	p->seq = seq;
 	if (page_kind(id.object) == OBJ_FILE) {
-		struct inode *i = inode_by_object(id.object);
+		struct inode *i = inode_by_object(page_wire(id.object));
 		if (i)
 			inode_touch(i, true);
 	}

@@ -27,7 +27,17 @@ void page_set_home(uint16_t node)
 
 uint64_t page_object(enum object_kind kind, uint64_t number)
 {
-	return home_bits | (uint64_t)kind << 40 | number;
+	return (uint64_t)kind << 40 | number;
+}
+
+uint64_t page_wire(uint64_t object)
+{
+	return home_bits | object;
+}
+
+uint64_t page_local(uint64_t wire)
+{
+	return (wire & ~0ULL << 48) == home_bits ? wire & ((1ULL << 48) - 1) : 0;
 }
 
 enum object_kind page_kind(uint64_t object)

@@ -6,7 +6,7 @@
 #include <sys/queue.h>
 #include <uthash.h>
 
-/* What an object number names; bits 40..47. Bits 48..63 are the home node. */
+/* What an object number names; bits 40..47. On the wire bits 48..63 are the home node. */
 enum object_kind {
 	OBJ_ANON = 1,   /* numbers chosen by one pComponent */
 	OBJ_FILE = 2,   /* pages of a ramfs file: inode number below */
@@ -32,8 +32,10 @@ LIST_HEAD(page_list, page);
 int page_init(void);
 uint64_t page_object(enum object_kind kind, uint64_t number);
 enum object_kind page_kind(uint64_t object);
-/* Home node in new object numbers; set once after joining. */
+/* This board's number, known once it has joined. */
 void page_set_home(uint16_t node);
+uint64_t page_wire(uint64_t object);  /* as other boards name it */
+uint64_t page_local(uint64_t wire);   /* 0: not of this home */
 
 struct page *page_find(struct line_id id);
 /* A page with one reference and no bytes. NULL: no memory. The identity must be new. */

@@ -2,6 +2,7 @@
 /* Dispatch of MEM, FILE and SOCKMEM messages to the operation tables. */
 #define LOG_SUBSYS "mserver"
 #include "server.h"
+#include "page.h"
 
 #include <kern/counter.h>
 #include <kern/log.h>
@@ -34,6 +35,7 @@ static int run(struct fit_req *req, struct reply *r)
 	unsigned n = req->op & 0xff;
 	const struct op *o = n < OPS_PER_CLASS ? index_of[PROTO_OP_CLASS(req->op)][n] : NULL;
 
+	page_set_home(fit_self(req->fit)); /* whoever calls learnt it from the view */
 	counter_add(mserver, requests, 1);
 	if (!o) {
 		counter_add(mserver, bad_op, 1);

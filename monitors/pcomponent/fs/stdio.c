@@ -74,7 +74,7 @@ static void input_changed(struct stdio *s)
 	poll_notify(&s->poll, EPOLLIN | EPOLLRDNORM | EPOLLHUP);
 }
 
-static void on_stdin(uint64_t token, const uint8_t *data, size_t len)
+static void on_stdin(uint16_t type, uint64_t token, const uint8_t *data, size_t len, void *arg)
 {
 	struct stdio *s = stdio_find(token);
 
@@ -85,7 +85,8 @@ static void on_stdin(uint64_t token, const uint8_t *data, size_t len)
 	stdio_put(s);
 }
 
-static void on_stdin_eof(uint64_t token, const uint8_t *data, size_t len)
+static void on_stdin_eof(uint16_t type, uint64_t token, const uint8_t *data, size_t len,
+			 void *arg)
 {
 	struct stdio *s = stdio_find(token);
 
@@ -288,6 +289,6 @@ void stdio_end(uint64_t token)
 
 void stdio_init(void)
 {
-	ctl_handle(CTL_STDIN, on_stdin);
-	ctl_handle(CTL_STDIN_EOF, on_stdin_eof);
+	ctl_handle(CTL_STDIN, on_stdin, NULL);
+	ctl_handle(CTL_STDIN_EOF, on_stdin_eof, NULL);
 }
