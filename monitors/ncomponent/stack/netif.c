@@ -8,7 +8,8 @@
  * more pieces than a frame may have is copied together and counted. TCP's checksum is left to the device:
  * lwIP leaves the field zero and we store the pseudo-header's sum there (netdev.h).
  *
- * In: every piece is wrapped in a custom pbuf, freed to the driver by lwIP's last reference.
+ * In: every piece is wrapped in a custom pbuf, freed to the driver by lwIP's last reference. Only so
+ * many of the driver's buffers are kept; beyond that frames are copied.
  * Whether lwIP verifies checksums is decided for each frame by what the device says of it.
  *
  * Context: the stack's loop; the device reports from its poll and from our own xmit, both there.
@@ -197,6 +198,7 @@ static void rx_free(struct pbuf *p)
 	stack_assert_context();
 	r->nb->free(r->nb);
 	r->nb = NULL;
+	s->rx_held--;
 	r->next = s->rx_free;
 	s->rx_free = r;
 }
@@ -212,6 +214,7 @@ static struct pbuf *rx_wrap(struct stack *s, struct netbuf *nb)
 	if (!r)
 		return NULL;
 	r->nb = nb;
+	s->rx_held++;
 	r->pc.custom_free_function = rx_free;
 	return pbuf_alloced_custom(PBUF_RAW, (u16_t)nb->len, PBUF_REF, &r->pc, nb->data,
 				   (u16_t)nb->len);
@@ -240,6 +243,24 @@ static struct pbuf *rx_chain(struct stack *s, struct netbuf *nb)
 	return head;
 }
 
+/* The frame on the heap; takes nb over. */
+static struct pbuf *rx_copy(struct netbuf *nb)
+{
+	struct pbuf *p = pbuf_alloc(PBUF_RAW, (u16_t)nb->frame_len, PBUF_RAM);
+	u16_t at = 0;
+
+	for (struct netbuf *q = nb; p && q; q = q->next) {
+		if (pbuf_take_at(p, q->data, (u16_t)q->len, at) != ERR_OK) {
+			pbuf_free(p);
+			p = NULL;
+		}
+		at = (u16_t)(at + q->len);
+	}
+	netbuf_free_chain(nb);
+	counter_add(lwip, rx_copied, 1);
+	return p;
+}
+
 void stack_netif_checks(struct stack *s, u16_t checks)
 {
 	u16_t flags = (u16_t)((s->netif.chksum_flags & ~CSUM_CHECKS) | checks);
@@ -266,7 +287,7 @@ static void on_rx(struct netdev *dev, struct netbuf *nb, void *arg)
 		netbuf_free_chain(nb);
 		return;
 	}
-	struct pbuf *p = rx_chain(s, nb);
+	struct pbuf *p = s->rx_held < STACK_RX_HELD_MAX ? rx_chain(s, nb) : rx_copy(nb);
 	if (!p) {
 		counter_add(lwip, rx_nomem, 1);
 		return;

@@ -11,6 +11,12 @@
 
 #include "stack/stack.h"
 
+/*
+ * The NIC has few buffers, and sockets may keep them for as long as nobody reads: above this, frames are
+ * copied to the heap as they come, so that slow readers never stop the NIC for the others.
+ */
+#define STACK_RX_HELD_MAX 192
+
 /* A frame on its way out: the pbuf chain is referenced until the device is done with it. */
 struct stack_tx {
 	struct nettx tx;
@@ -33,6 +39,7 @@ struct stack {
 	struct stack_tx *held;     /* built, waits for a companion or for the end of the round */
 	struct stack_tx *tx_free;
 	struct stack_rx *rx_free;
+	unsigned rx_held;          /* buffers of the NIC that lwIP and the sockets keep */
 	bool tx_blocked;           /* the ring was full: tx_room() will come */
 	struct kmem_cache *tcp_cache;
 	bool running;              /* the loop has entered us: from now on only it may */
