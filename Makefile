@@ -46,8 +46,15 @@ PARTS_mcomponent := $(PARTS_common) monitors/mcomponent
 PARTS_ncomponent := $(PARTS_common) monitors/ncomponent
 ALL_PARTS        := $(PARTS_common) managers monitors/pcomponent monitors/mcomponent monitors/ncomponent
 
+# What of the common parts a board has no use for: user mode, socket memory.
+LEAVE_OUT_manager    := kernel/arch/x86_64/uspace/% monitors/common/sockpool.c
+LEAVE_OUT_mcomponent := kernel/arch/x86_64/uspace/% monitors/common/sockpool.c
+LEAVE_OUT_ncomponent := kernel/arch/x86_64/uspace/%
+
 sources = $(shell find $(1) -name '*.c' -o -name '*.S' 2>/dev/null | sort)
-objects = $(patsubst %,$(BUILD)/obj/%.o,$(call sources,$(1)))
+objects = $(patsubst %,$(BUILD)/obj/%.o,$(1))
+# the objects of an image
+image_objects = $(call objects,$(filter-out $(LEAVE_OUT_$(1)),$(call sources,$(PARTS_$(1)))))
 
 GCC_INC := $(shell $(CC) -print-file-name=include)
 WARN    := -Wall -Wextra -Werror -Wno-unused-parameter -Wmissing-prototypes -Wstrict-prototypes \
@@ -90,7 +97,7 @@ $(foreach p,$(sort $(ALL_PARTS)),$(eval $(call part_rules,$(p))))
 # Two links: the first gives the addresses for the symbol table that panics print names from.
 LDS := kernel/arch/x86_64/kernel.lds
 define image_rules
-$(BUILD)/obj/$(1).elf.1: $$(foreach p,$(PARTS_$(1)),$$(call objects,$$(p))) $$(EXTRA_$(1)) $(LDS)
+$(BUILD)/obj/$(1).elf.1: $$(call image_objects,$(1)) $$(EXTRA_$(1)) $(LDS)
 	@$(CC) -nostdlib -static -no-pie -Wl,-T,$(LDS) -Wl,--build-id=none -Wl,-z,noexecstack \
 	  -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -o $$@ $$(filter %.o %.a,$$^)
 $(BUILD)/obj/$(1).ksyms.S: $(BUILD)/obj/$(1).elf.1 scripts/ksyms.py
@@ -100,7 +107,7 @@ $(BUILD)/$(1).elf: $(BUILD)/obj/$(1).ksyms.S
 	@$(CC) -c $(BUILD)/obj/$(1).ksyms.S -o $(BUILD)/obj/$(1).ksyms.o
 	@$(CC) -nostdlib -static -no-pie -Wl,-T,$(LDS) -Wl,--build-id=none -Wl,-z,noexecstack \
 	  -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -o $$@ \
-	  $$(foreach p,$(PARTS_$(1)),$$(call objects,$$(p))) $$(EXTRA_$(1)) $(BUILD)/obj/$(1).ksyms.o
+	  $$(call image_objects,$(1)) $$(EXTRA_$(1)) $(BUILD)/obj/$(1).ksyms.o
 endef
 $(foreach b,$(BOARDS),$(eval $(call image_rules,$(b))))
 

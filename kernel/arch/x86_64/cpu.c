@@ -71,5 +71,6 @@ void cpu_init(void)
 	if (f->smap)
 		cr4 |= X86_CR4_SMAP;
 	write_cr4(cr4);
-	syscall_init();
+	if (syscall_init)
+		syscall_init();
 }

@@ -188,4 +188,8 @@ uspace_enter_top:
 	call	uspace_leave
 	addq	$8, %rsp
 	jmp	user_iret
+
+/* Never reached in an image without user mode (Makefile: LEAVE_OUT). */
+	.weak trap_user, uspace_leave, uspace_syscall
+
 	.section .note.GNU-stack, "", @progbits

@@ -56,7 +56,7 @@ void trap_fatal(struct uregs *r)
  */
 static bool user_access_fault(struct uregs *r, uint64_t addr)
 {
-	const struct uspace_ops *ops = uspace_ops;
+	const struct uspace_ops *ops = &uspace_ops ? uspace_ops : NULL;
 	uint64_t fixup = extable_find(r->rip);
 	bool meant = !cpu_features.smap || (r->rflags & X86_EFLAGS_AC);
 

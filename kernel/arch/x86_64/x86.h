@@ -142,7 +142,8 @@ void cpu_init(void);       /* control registers of this CPU, on the final page t
 void gdt_init(unsigned cpu); /* percpu, GDT, TSS, segment registers of this CPU */
 void idt_init(void);         /* fills the table, once */
 void idt_load(void);
-void syscall_init(void);     /* SYSCALL registers of this CPU */
+/* SYSCALL registers of this CPU; absent from an image without user mode */
+void syscall_init(void) __attribute__((weak));
 uint64_t extable_find(uint64_t rip); /* where to go on, or 0 */
 /* Asserted layout of the page tables: physical address of the PML4 all kernel threads use. */
 extern uint64_t kernel_cr3;

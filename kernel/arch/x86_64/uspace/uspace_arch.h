@@ -4,7 +4,8 @@
 
 #include <kern/uspace.h>
 
-extern const struct uspace_ops *uspace_ops; /* NULL on a board without user mode */
+/* NULL until there are some; the variable itself is absent from an image without user mode */
+extern const struct uspace_ops *uspace_ops __attribute__((weak));
 
 /*
  * Everything between the owner's work and the return to user mode. Entered with interrupts on or
