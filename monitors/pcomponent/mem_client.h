@@ -57,10 +57,15 @@ int mem_wb_init(unsigned slots);
 /* NULL when all are in flight. */
 struct mem_wb *mem_wb_try_get(void);
 struct mem_wb *mem_wb_get(void); /* sleeps until one is free */
-/*
- * data must stay until done. bind_as 0: no binding. done runs in the fabric's loop: no sleeping. The slot is free
- * again after it.
- */
-void mem_wb_start(struct mem_wb *w, uint64_t object, uint64_t index, uint64_t seq, uint64_t bind_as,
-		  uint64_t addr, const void *data, void (*done)(void *arg, int status), void *arg);
+struct mem_wb_args {
+	uint64_t object, index, seq;
+	bool bind;          /* bind the line at (as, addr) first */
+	uint64_t as, addr;
+	const void *data;   /* must stay until done */
+	/* Runs in the fabric's loop: no sleeping. The slot is free again after it. */
+	void (*done)(void *line, void *space, int status);
+	void *line, *space; /* the caller's */
+};
+void mem_wb_start(struct mem_wb *w, const struct mem_wb_args *a);
+/* Gives back a slot that was not used. */
 void mem_wb_cancel(struct mem_wb *w);

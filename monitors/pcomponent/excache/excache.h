@@ -3,14 +3,17 @@
  * exCache: the pComponent's only memory for applications. Lines of 4 KiB, set-associative, one line per
  * identity (object, index) however many address spaces show it.
  *
- *             alloc           filled, nobody wrote         dirty bit seen
- *   FREE ----------> FILLING ------------> CLEAN <----------------------> DIRTY
- *    ^                  | failed             |        written back           |
- *    |<-----------------+                    | victim: entries made HELD,    | victim
- *    |                                       v flushed on all CPUs           v
- *    +-- nobody took it back ------------ EVICTING ---- was written --> WRITEBACK
- *                                            |                               |
- *                                            +--> CLEAN/DIRTY <-- a miss took it back
+ *             alloc            filled               victim: entries made HELD,
+ *   FREE ----------> FILLING ---------> READY ------------------------------> EVICTING
+ *    ^                  | failed         ^  ^     a miss took it back             |  flushed on all CPUs
+ *    |<-----------------+                |  +-------------------------------------|
+ *    |                                   |                                        |
+ *    |                         taken back meanwhile                               | dirty
+ *    |                                   +-------------------- WRITEBACK <--------|
+ *    |<---- nobody took it back ------------------------------------+             |
+ *    +<---- clean ----------------------------------------------------------------+
+ *
+ * READY lines are clean or dirty (line.dirty, or the D bit of an entry that has not been read yet).
  *
  * A line's set lock guards its state, pins, identity and its list of mappings, and every change of a
  * page-table entry that holds the line. No lock is held across a round trip. A thread pins

@@ -5,9 +5,8 @@
  */
 #pragma once
 
-#include <asm/siginfo.h>
-#include <asm/signal.h>
 #include <kern/types.h>
+#include <linux/signal.h>
 #include <sys/queue.h>
 
 typedef uint64_t sigmask_t; /* bit n-1: signal n */

@@ -70,14 +70,15 @@ struct task {
 	LIST_ENTRY(task) sibling;
 	LIST_ENTRY(task) all;
 	int pgid, sid;
-	LIST_HEAD(, uthread) threads;
+	LIST_HEAD(, uthread) threads; /* changed with both locks held */
 	unsigned nthreads;
 	int wait_status;            /* of a zombie */
 	int stop_report;            /* signal that stopped it, not yet seen by wait(); 0: none */
 	bool cont_report;
 	int exit_signal;            /* to the parent at the end; 0: none */
-	uint64_t dead_utime, dead_stime;  /* of threads that have ended */
-	uint64_t children_utime, children_stime;
+	_Atomic bool vfork_busy;    /* the parent waits for exec or the end, on child_wq */
+	uint64_t dead_ns;           /* run time of threads that have ended */
+	uint64_t children_ns;       /* of children waited for */
 
 	/* guarded by lock */
 	struct spinlock lock;
@@ -86,6 +87,7 @@ struct task {
 	bool exiting;               /* every thread leaves */
 	int exit_code;              /* wait status when exiting */
 	bool stopped;
+	int stop_sig;
 	struct rlimit64 rlim[RLIM_NLIMITS];
 	char comm[TASK_COMM_LEN];
 	char exe[TASK_PATH_MAX];
@@ -126,7 +128,6 @@ struct uthread {
 	uint64_t robust_list;
 	struct restart restart;
 	void *page;                 /* 4 KiB + reply header: replies to misses land here */
-	struct completion *vfork_done; /* completed at exec or exit */
 	void (*first)(struct uthread *ut, void *arg); /* runs in the new thread before user mode */
 	void *first_arg;
 
@@ -140,8 +141,9 @@ struct uthread {
 	struct altstack { uint64_t sp, size; uint32_t flags; } alt;
 
 	/* set in switch_in and switch_out */
+	_Atomic int cpu;            /* it runs on, or -1 */
 	uint64_t run_since_ns;
-	_Atomic uint64_t utime_ns;
+	_Atomic uint64_t run_ns;
 	struct fpu_state fpu;
 };
 

@@ -38,7 +38,7 @@ struct syscall_def {
 		__attribute__((used, section("syscalls"))) = &syscall_def_##fn_
 
 /* Builds the table. Once, before the first program. */
-void syscall_init(void);
+void syscall_table_init(void);
 /* uspace_ops.syscall */
 void syscall_dispatch(struct uregs *r);
 /* "openat", or "?" for numbers without a handler. */

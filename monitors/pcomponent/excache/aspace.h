@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * An address space as a pComponent sees it: the handle at its home, a page table whose entries hold
+ * cached lines or say "ask", and the grants.
+ *
+ * The gate: faults are inside it (one per page at a time); a change of the mappings (mmap, munmap, fork, ...) closes it,
+ * waits until no fault is inside, works, and opens it. The gate is held across round trips of its holder's
+ * own; eviction and write-back never pass it, so nothing waits in a circle. Whoever has closed
+ * it must not touch user memory.
+ */
+#pragma once
+
+#include <kern/spinlock.h>
+#include <kern/types.h>
+#include <kern/uspace.h>
+#include <kern/wait.h>
+#include <proto/mem.h>
+#include <sys/queue.h>
+
+#include "excache/grants.h"
+
+struct fault_entry {
+	TAILQ_ENTRY(fault_entry) link;
+	uint64_t page;
+};
+
+struct aspace {
+	_Atomic uint32_t refs;
+	uint16_t home;
+	uint64_t as;              /* handle at the home */
+	struct upt *upt;
+	struct waitq wq;          /* gate, flushers, binds */
+
+	struct spinlock lock;     /* guards what follows */
+	unsigned flushers;        /* evictors that still use upt; waited for at the end */
+	unsigned binds;           /* write-backs in flight that bind an address of this space */
+	bool closed;              /* the gate */
+	TAILQ_HEAD(, fault_entry) faults;
+	struct grants grants;
+
+	/* guarded by the closed gate */
+	uint64_t brk_start, brk;
+	struct line **batch;      /* scratch of ASPACE_BATCH entries */
+};
+#define ASPACE_BATCH 512
+
+/* An empty space at this home. NULL and *err. Sleeps. */
+struct aspace *aspace_create(uint16_t home, int *err);
+struct aspace *aspace_get(struct aspace *as);
+/* Last one: drops every line, MEM_EXIT. Not active on the calling CPU. Sleeps. */
+void aspace_put(struct aspace *as);
+
+/*
+ * A fault at addr with access MEM_*. 0: try again. -EFAULT: SIGSEGV (*mapped tells the si_code), -ENXIO: SIGBUS,
+ * others: the home failed: SIGBUS. buf: MEM_REPLY_BUF bytes of the caller's. Sleeps.
+ */
+int aspace_fault(struct aspace *as, uint64_t addr, uint32_t access, void *buf, bool *mapped);
+
+/* A snapshot that shares lines; NULL and *err. */
+struct aspace *aspace_fork(struct aspace *parent, int *err);
+
+struct mem_exec_reply;
+/* Maps an ELF file (opened at the home) into the empty space. */
+int aspace_exec(struct aspace *as, uint64_t file, struct mem_exec_reply *r);
+struct mem_mmap_args;
+int64_t aspace_mmap(struct aspace *as, const struct mem_mmap_args *m);
+int aspace_munmap(struct aspace *as, uint64_t addr, uint64_t len);
+int aspace_mprotect(struct aspace *as, uint64_t addr, uint64_t len, uint32_t prot);
+int aspace_dontneed(struct aspace *as, uint64_t addr, uint64_t len);
+int64_t aspace_mremap(struct aspace *as, uint64_t old, uint64_t old_len, uint64_t new_len,
+		      uint64_t new_addr, uint32_t flags);
+int64_t aspace_brk(struct aspace *as, uint64_t addr);
+/* Writes dirty lines of shared mappings in the range home. */
+int aspace_msync(struct aspace *as, uint64_t addr, uint64_t len);
+
+/*
+ * What a futex at addr is named by: private anonymous memory: false; else true and the identity. The page has been touched
+ * by the caller; -EAGAIN when it has left the cache since.
+ */
+int aspace_identity(struct aspace *as, uint64_t addr, bool *shared, uint64_t *object, uint64_t *index);
+
+/* ---- inside excache/ ---- */
+void aspace_close_gate(struct aspace *as);
+void aspace_open_gate(struct aspace *as);
+/* Removes every entry in [start, end) and lets go of the lines. Gate closed (or the last reference gone). */
+void aspace_drop(struct aspace *as, uint64_t start, uint64_t end);
+/* Tells the home all fresh lines of [start, end). Gate closed. */
+int aspace_bind_fresh(struct aspace *as, uint64_t start, uint64_t end);
+/* Waits until no write-back of this space that binds is in flight. */
+void aspace_wait_binds(struct aspace *as);

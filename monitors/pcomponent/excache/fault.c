@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Faults: from an entry of the page table to a line with the right to use it.
+ *
+ *   entry    granted            not granted, or REMOTE
+ *   0        zero-filled here   asked at the home: a line, or "fresh": zero-filled here
+ *   line     rights of the grant, or asked at the home when the entry's own do not do; then
+ *            taken back from an eviction, or copied when a write needs a copy
+ *
+ * One thread at a time is inside for a page, so an entry that holds no line is changed by nobody else; an entry
+ * that holds one may lose it to an eviction at any moment and is looked at again under the set's lock.
+ */
+#include <kern/string.h>
+
+#define LOG_SUBSYS "excache"
+#include <kern/log.h>
+
+#include "excache/line.h"
+#include "mem_client.h"
+
+struct fault {
+	struct aspace *as;
+	uint64_t page;
+	uint32_t access;
+	upte_t *e;
+	void *buf;
+	bool mapped; /* there is a mapping, only without this right */
+};
+
+/* ---- the gate, from inside ---- */
+static bool page_busy_locked(struct aspace *as, uint64_t page)
+{
+	struct fault_entry *f;
+
+	TAILQ_FOREACH(f, &as->faults, link)
+		if (f->page == page)
+			return true;
+	return false;
+}
+
+static bool may_enter(struct aspace *as, uint64_t page)
+{
+	bool r;
+
+	spin_lock(&as->lock);
+	r = !as->closed && !page_busy_locked(as, page);
+	spin_unlock(&as->lock);
+	return r;
+}
+
+/* False: another thread was inside for this page and is done: look again. */
+static bool enter(struct aspace *as, struct fault_entry *f, uint64_t page)
+{
+	f->page = page;
+	for (;;) {
+		bool busy;
+
+		spin_lock(&as->lock);
+		busy = page_busy_locked(as, page);
+		if (!as->closed && !busy) {
+			TAILQ_INSERT_TAIL(&as->faults, f, link);
+			spin_unlock(&as->lock);
+			return true;
+		}
+		spin_unlock(&as->lock);
+		counter_add(excache, wait_pending, 1);
+		wait_event(&as->wq, may_enter(as, page));
+		if (busy)
+			return false;
+	}
+}
+
+static void leave(struct aspace *as, struct fault_entry *f)
+{
+	spin_lock(&as->lock);
+	TAILQ_REMOVE(&as->faults, f, link);
+	spin_unlock(&as->lock);
+	waitq_wake_all(&as->wq);
+}
+
+/* ---- pieces ---- */
+static bool permits(uint32_t rights, uint32_t access)
+{
+	if (access & (MEM_WRITE | MEM_EXEC))
+		return rights & access;
+	return rights;
+}
+
+static bool granted(struct aspace *as, uint64_t page, uint32_t *rights)
+{
+	const struct grant *g;
+
+	spin_lock(&as->lock);
+	g = grants_find(&as->grants, page);
+	*rights = g ? g->prot : 0;
+	spin_unlock(&as->lock);
+	return g;
+}
+
+/* Puts pinned line l behind the entry, which still says what it said; unpins. */
+static int install(struct fault *f, struct line *l, uint64_t expect, uint32_t rights, bool cow)
+{
+	struct set *s = line_set(l);
+	int err;
+
+	spin_lock(&s->lock);
+	err = atomic_load(f->e) == expect ? rmap_add(l, f->as, f->page, f->e) : -EAGAIN;
+	if (!err)
+		atomic_store(f->e, pte_make(l, rights, cow));
+	l->pins--;
+	if (err && !l->pins && (l->flags & LINE_FRESH))
+		line_release_locked(l);
+	spin_unlock(&s->lock);
+	waitq_wake_all(set_waitq(s));
+	return err;
+}
+
+static int new_fresh(struct fault *f, struct line **out)
+{
+	bool is_new;
+	int err = line_get(mem_anon_object(f->as->home), mem_next_index(f->as->home, 1), out,
+			   &is_new);
+
+	kassert(err || is_new);
+	return err;
+}
+
+static int zero_fill(struct fault *f, uint64_t expect, uint32_t rights)
+{
+	struct line *l;
+	int err = new_fresh(f, &l);
+
+	if (err)
+		return err;
+	memset(line_data(l), 0, PAGE_SIZE);
+	err = line_filled(l, LINE_ANON | LINE_FRESH, 0, false, UINT64_MAX);
+	if (!err)
+		err = install(f, l, expect, rights, false);
+	if (!err)
+		counter_add(excache, zero_fill, 1);
+	return err;
+}
+
+/* ---- an entry without a line ---- */
+static int line_from_reply(struct fault *f, const struct mem_fill_result *r, const void *data,
+			   uint64_t since, struct line **out)
+{
+	bool sole = (r->rights & MEM_WRITE) && !(r->flags & MEM_FILL_COW), is_new;
+	uint8_t flags = r->object != mem_anon_object(f->as->home) ? 0 :
+		sole ? LINE_ANON : LINE_ANON | LINE_SHARED;
+	int err = line_get(r->object, r->index, out, &is_new);
+
+	if (err)
+		return err;
+	if (!is_new) {
+		counter_add(excache, miss_hit, 1);
+		return 0;
+	}
+	if (!(r->flags & MEM_FILL_DATA)) {
+		line_abort(*out);
+		return -EAGAIN;
+	}
+	memcpy(line_data(*out), data, PAGE_SIZE);
+	counter_add(excache, fill_bytes, PAGE_SIZE);
+	return line_filled(*out, flags, r->seq, false, since);
+}
+
+static int fill(struct fault *f, uint64_t v)
+{
+	struct mem_fill_result r;
+	uint64_t since = fence_now();
+	struct line *l;
+	void *data;
+	int err;
+
+	counter_add(excache, miss, 1);
+	err = mem_fill(f->as->home, f->as->as, f->page, f->access, 0, f->buf, &r, &data);
+	if (err)
+		return err;
+	if (!permits(r.rights, f->access))
+		return -EFAULT;
+	if (r.flags & MEM_FILL_FRESH)
+		return zero_fill(f, v, r.rights);
+	if (r.object >> 48 != f->as->home)
+		return -EPROTO;
+	err = line_from_reply(f, &r, data, since, &l);
+	if (err)
+		return err;
+	return install(f, l, v, r.rights, r.flags & MEM_FILL_COW);
+}
+
+/* ---- an entry with a line ---- */
+/* Lock of l's set held when true: the entry still holds l. */
+static bool lock_held_line(struct fault *f, struct line *l, uint64_t *v)
+{
+	spin_lock(&line_set(l)->lock);
+	*v = atomic_load(f->e);
+	if (pte_has_line(*v) && line_of_pte(*v) == l)
+		return true;
+	spin_unlock(&line_set(l)->lock);
+	return false;
+}
+
+static int refresh_rights(struct fault *f, struct line *l, uint64_t v)
+{
+	struct mem_fill_result r;
+	bool cow = v & PTE_COW;
+	uint32_t rights;
+	void *data;
+	int err;
+
+	/* only of a fresh line is it certain that no other space shows it */
+	if (!granted(f->as, f->page, &rights) || !(l->flags & LINE_FRESH)) {
+		counter_add(excache, rights, 1);
+		err = mem_fill(f->as->home, f->as->as, f->page, f->access, MEM_FILL_RIGHTS, f->buf,
+			       &r, &data);
+		if (err)
+			return err;
+		rights = r.rights;
+		cow = cow || (r.flags & MEM_FILL_COW);
+	}
+	f->mapped = true;
+	if (!permits(rights, f->access))
+		return -EFAULT;
+	if (!lock_held_line(f, l, &v))
+		return -EAGAIN;
+	if (v & UPTE_D)
+		l->dirty = true;
+	line_take_locked(l);
+	atomic_store(f->e, pte_with_rights(v, rights, cow));
+	spin_unlock(&line_set(l)->lock);
+	return -EAGAIN; /* the next look finds the new rights */
+}
+
+/* A private copy of l takes its place. */
+static int copy_on_write(struct fault *f, struct line *l, uint32_t rights)
+{
+	struct line *c;
+	uint64_t v;
+	int err = new_fresh(f, &c);
+
+	if (err)
+		return err;
+	if (!lock_held_line(f, l, &v)) {
+		line_abort(c);
+		return -EAGAIN;
+	}
+	/* under the lock: the line can neither change hands nor be evicted meanwhile */
+	memcpy(line_data(c), line_data(l), PAGE_SIZE);
+	v = atomic_exchange(f->e, PTE_CLAIM);
+	rmap_remove(l, f->e);
+	spin_unlock(&line_set(l)->lock);
+	if (v & UPTE_P)
+		upt_flush(f->as->upt, f->page, 1);
+	counter_add(excache, cow_copy, 1);
+	(void)line_filled(c, LINE_ANON | LINE_FRESH, 0, true, UINT64_MAX);
+	err = install(f, c, PTE_CLAIM, rights, false);
+	if (err)
+		atomic_store(f->e, PTE_REMOTE);
+	return err;
+}
+
+static int use_line(struct fault *f, uint64_t v)
+{
+	struct line *l = line_of_pte(v);
+	uint32_t rights;
+
+	if (!lock_held_line(f, l, &v))
+		return -EAGAIN;
+	rights = pte_rights(v);
+	f->mapped = true;
+	if (!permits(rights, f->access)) {
+		spin_unlock(&line_set(l)->lock);
+		return refresh_rights(f, l, v);
+	}
+	if ((f->access & MEM_WRITE) && (v & PTE_COW)) {
+		spin_unlock(&line_set(l)->lock);
+		return copy_on_write(f, l, rights);
+	}
+	line_take_locked(l);
+	if (!(v & UPTE_P))
+		atomic_store(f->e, pte_unhold(v));
+	spin_unlock(&line_set(l)->lock);
+	return 0;
+}
+
+static int resolve(struct fault *f)
+{
+	uint64_t v = atomic_load(f->e);
+	uint32_t rights;
+
+	if (pte_has_line(v))
+		return use_line(f, v);
+	if (v || !granted(f->as, f->page, &rights))
+		return fill(f, v);
+	f->mapped = true;
+	return permits(rights, f->access) ? zero_fill(f, v, rights) : -EFAULT;
+}
+
+int aspace_fault(struct aspace *as, uint64_t addr, uint32_t access, void *buf, bool *mapped)
+{
+	struct fault f = { .as = as, .page = ROUND_DOWN(addr, PAGE_SIZE), .access = access,
+			   .buf = buf };
+	struct fault_entry inside;
+	int err = -EFAULT;
+
+	*mapped = false;
+	if (addr < USER_ADDR_MIN || addr >= USER_ADDR_MAX)
+		return err;
+	if (!enter(as, &inside, f.page))
+		return 0;
+	do {
+		f.e = upt_entry(as->upt, f.page, true);
+		err = f.e ? resolve(&f) : -ENOMEM;
+	} while (err == -EAGAIN);
+	leave(as, &inside);
+	*mapped = f.mapped;
+	return err;
+}
+
+int aspace_identity(struct aspace *as, uint64_t addr, bool *shared, uint64_t *object, uint64_t *index)
+{
+	struct fault f = { .as = as, .e = upt_entry(as->upt, addr, false) };
+	uint64_t v = f.e ? atomic_load(f.e) : 0;
+	struct line *l;
+
+	if (!pte_has_line(v))
+		return -EAGAIN;
+	l = line_of_pte(v);
+	if (!lock_held_line(&f, l, &v))
+		return -EAGAIN;
+	*shared = !(l->flags & LINE_ANON) && !(v & PTE_COW);
+	*object = l->object;
+	*index = l->index;
+	spin_unlock(&line_set(l)->lock);
+	return 0;
+}

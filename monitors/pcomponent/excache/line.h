@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Inside exCache: lines, sets, mappings of lines, page-table entries as exCache writes them. Only
+ * excache/ includes this (and proc/futex.c, which asks for the identity behind an address).
+ *
+ * Order of locks: a set's lock, then aspace.lock. Two sets' locks are never held together.
+ */
+#pragma once
+
+#include <kern/spinlock.h>
+#include <kern/uspace.h>
+#include <kern/wait.h>
+
+#include "excache/aspace.h"
+#include "excache/excache.h"
+
+enum line_state { LINE_FREE, LINE_FILLING, LINE_READY, LINE_EVICTING, LINE_WRITEBACK };
+
+#define LINE_ANON 1u   /* its number was chosen by this board: private anonymous memory */
+#define LINE_FRESH 2u  /* the home does not know the number yet; has exactly one mapping */
+#define LINE_SHARED 4u /* was in a fork: someone else may still know it at the home */
+#define LINE_TAKEN 8u  /* in WRITEBACK: a miss wants it to stay */
+#define LINE_BUSY 16u  /* an evictor is between two holds of the lock: not a victim */
+#define LINE_REF 32u   /* used by the kernel since the clock's last visit */
+
+/* One page-table entry that holds a line. The entry is not zero as long as this exists. */
+struct rmap {
+	struct aspace *as;
+	uint64_t addr;
+	upte_t *e;
+	struct rmap *next;
+};
+
+/* All guarded by the lock of its set; data may be read and written by whoever pinned it. */
+struct line {
+	uint64_t object, index;
+	uint64_t seq;    /* of the last write-back sent or the home's when filled */
+	uint32_t pins;
+	uint8_t state;   /* enum line_state */
+	uint8_t flags;
+	uint8_t grace;   /* the clock passes it so many times before its first access */
+	bool dirty;      /* newer than the home's, beyond what D bits say */
+	struct rmap map; /* first mapping; as NULL: none at all */
+};
+
+struct set {
+	struct spinlock lock;
+	unsigned hand;
+};
+
+struct excache {
+	struct line *lines;
+	struct set *sets;
+	unsigned nlines, nsets, ways;
+};
+extern struct excache excache;
+
+/* ---- entries that are not present: bit 0 clear, the rest is ours ---- */
+#define PTE_REMOTE (1ULL << 3) /* the home has it: ask */
+#define PTE_HELD (1ULL << 4)   /* holds a line (address and rights bits as if present) */
+#define PTE_CLAIM (1ULL << 5)  /* copy-on-write is changing it */
+/* software bits of entries that hold a line */
+#define PTE_WR UPTE_SW0        /* the mapping may be written */
+#define PTE_COW UPTE_SW1       /* but a write needs a fresh copy */
+#define PTE_NOACC UPTE_SW2     /* PROT_NONE; only in HELD entries */
+
+static inline bool pte_has_line(uint64_t v)
+{
+	return v & (UPTE_P | PTE_HELD);
+}
+/* The entry for line l with these MEM_* rights; HELD when there are none. */
+uint64_t pte_make(const struct line *l, uint32_t rights, bool cow);
+/* The same entry with other rights; the D bit is not carried over. */
+uint64_t pte_with_rights(uint64_t v, uint32_t rights, bool cow);
+uint32_t pte_rights(uint64_t v);
+/* Present -> HELD and back; A and D dropped. */
+uint64_t pte_hold(uint64_t v);
+uint64_t pte_unhold(uint64_t v);
+
+/* ---- lines (pool.c) ---- */
+struct line *line_of_pte(uint64_t v);
+void *line_data(const struct line *l);
+uint64_t line_phys(const struct line *l);
+struct set *line_set(const struct line *l);
+struct set *set_of(uint64_t object, uint64_t index);
+struct line *set_find_locked(struct set *s, uint64_t object, uint64_t index);
+struct waitq *set_waitq(struct set *s);
+/* A miss or a reader wants the line that is on its way out. */
+void line_take_locked(struct line *l);
+void line_unpin(struct line *l);
+/*
+ * The line of this identity, pinned. *is_new: it was not there and now is FILLING; the caller ends that with
+ * line_filled() or line_abort(). Waits while another thread fills it. 0 or -ENOMEM. Sleeps.
+ */
+int line_get(uint64_t object, uint64_t index, struct line **out, bool *is_new);
+/* FILLING -> READY; stays pinned. since: fence value when the data was asked for; -EAGAIN: the data may be stale, the
+ * line has been given up. UINT64_MAX: cannot be stale. */
+int line_filled(struct line *l, uint8_t flags, uint64_t seq, bool dirty, uint64_t since);
+/* FILLING and pinned -> FREE. */
+void line_abort(struct line *l);
+/* Set lock held, no pins, no mappings: to FREE. */
+void line_release_locked(struct line *l);
+/* Set lock held: nobody finds it by its identity any more; those who have it pinned keep it. */
+void line_forget_locked(struct line *l);
+/* May there be lines of this object? */
+bool object_cached(uint64_t object);
+
+/* Fence: did anything newer than a reply's data go home or arrive since the request was sent? */
+uint64_t fence_now(void);
+void fence_bump(uint64_t object, uint64_t index);
+bool fence_passed(uint64_t object, uint64_t index, uint64_t since);
+
+/* ---- mappings (rmap.c); set lock held ---- */
+int rmap_init(void);
+int rmap_add(struct line *l, struct aspace *as, uint64_t addr, upte_t *e); /* 0 or -ENOMEM */
+void rmap_remove(struct line *l, const upte_t *e);
+static inline bool rmap_empty(const struct line *l)
+{
+	return !l->map.as;
+}
+/* Sets every entry to v and forgets all mappings. */
+void rmap_clear(struct line *l, uint64_t v);
+/* Reads and clears A bits; true if any was set. Moves D bits to line.dirty. */
+bool rmap_test_accessed(struct line *l);
+
+/* ---- eviction (evict.c) ---- */
+/* Makes all entries of a pinned line HELD and flushes them. */
+void line_unmap(struct line *l);
+/* Makes room in the set: evicts one line, or waits for something to become free. 0 or -ENOMEM. Lock not held. */
+int set_make_room(struct set *s);
+/* Starts to make room when the set has no free line left; never waits for the home. */
+void set_evict_ahead(struct set *s);
+/* Writes a dirty line home without evicting it (msync). Line pinned by the caller. 0 or -errno. Sleeps. */
+int line_clean(struct line *l);

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which page-table entries hold a line, and what such entries look like. Most lines have one mapping, kept
+ * in the line itself; more hang on a list. All functions on a line: its set's lock is held.
+ */
+#include <kern/log.h>
+#include <kern/mm.h>
+
+#include "excache/line.h"
+
+static struct kmem_cache *rmap_cache;
+
+int rmap_init(void)
+{
+	rmap_cache = kmem_cache_create("rmap", sizeof(struct rmap), 8);
+	return rmap_cache ? 0 : -ENOMEM;
+}
+
+int rmap_add(struct line *l, struct aspace *as, uint64_t addr, upte_t *e)
+{
+	struct rmap *m = &l->map;
+
+	if (m->as) {
+		m = kmem_cache_alloc(rmap_cache);
+		if (!m)
+			return -ENOMEM;
+		m->next = l->map.next;
+		l->map.next = m;
+	}
+	m->as = as;
+	m->addr = addr;
+	m->e = e;
+	return 0;
+}
+
+void rmap_remove(struct line *l, const upte_t *e)
+{
+	struct rmap *first = &l->map, *m;
+
+	if (first->e == e && first->as) {
+		m = first->next;
+		if (!m) {
+			*first = (struct rmap){ 0 };
+			return;
+		}
+		*first = *m;
+		kmem_cache_free(rmap_cache, m);
+		return;
+	}
+	for (struct rmap **at = &first->next; (m = *at); at = &m->next) {
+		if (m->e == e) {
+			*at = m->next;
+			kmem_cache_free(rmap_cache, m);
+			return;
+		}
+	}
+	panic("excache: an entry was not among its line's mappings");
+}
+
+void rmap_clear(struct line *l, uint64_t v)
+{
+	struct rmap *m = &l->map, *next;
+
+	if (!m->as)
+		return;
+	atomic_store(m->e, v);
+	for (m = m->next; m; m = next) {
+		next = m->next;
+		atomic_store(m->e, v);
+		kmem_cache_free(rmap_cache, m);
+	}
+	l->map = (struct rmap){ 0 };
+}
+
+bool rmap_test_accessed(struct line *l)
+{
+	bool accessed = false;
+
+	for (struct rmap *m = &l->map; m && m->as; m = m->next) {
+		uint64_t v = atomic_load(m->e);
+
+		if (!(v & UPTE_P))
+			continue;
+		if (v & UPTE_D)
+			l->dirty = true;
+		if (v & UPTE_A) {
+			atomic_fetch_and(m->e, ~UPTE_A);
+			accessed = true;
+		}
+	}
+	return accessed;
+}
+
+/* ---- entries ---- */
+uint64_t pte_with_rights(uint64_t v, uint32_t rights, bool cow)
+{
+	uint64_t n = (v & UPTE_ADDR) | UPTE_U | UPTE_NX;
+
+	if (rights & MEM_WRITE)
+		n |= cow ? PTE_WR : PTE_WR | UPTE_W;
+	if (rights & MEM_EXEC)
+		n &= ~UPTE_NX;
+	if (cow)
+		n |= PTE_COW;
+	return rights ? n | UPTE_P : (n | PTE_HELD | PTE_NOACC) & ~UPTE_W;
+}
+
+uint64_t pte_make(const struct line *l, uint32_t rights, bool cow)
+{
+	return pte_with_rights(line_phys(l), rights, cow);
+}
+
+uint32_t pte_rights(uint64_t v)
+{
+	if (v & PTE_NOACC)
+		return 0;
+	return MEM_READ | (v & PTE_WR ? MEM_WRITE : 0) | (v & UPTE_NX ? 0 : MEM_EXEC);
+}
+
+uint64_t pte_hold(uint64_t v)
+{
+	return (v & ~(UPTE_P | UPTE_A | UPTE_D | UPTE_W)) | PTE_HELD;
+}
+
+uint64_t pte_unhold(uint64_t v)
+{
+	return pte_with_rights(v, pte_rights(v), v & PTE_COW);
+}

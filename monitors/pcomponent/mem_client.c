@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Calls to the mComponents; see mem_client.h. Numbers of anonymous lines are handed out here. */
+#include "mem_client.h"
+
+#include <kern/mm.h>
+#include <kern/spinlock.h>
+#include <kern/string.h>
+#include <kern/wait.h>
+
+#define LOG_SUBSYS "mem"
+#include <kern/log.h>
+
+static struct fit *fit;
+
+struct home {
+	struct mutex lock; /* one hello at a time */
+	_Atomic uint64_t anon_object;
+	_Atomic uint64_t next_index;
+};
+static struct home homes[FIT_NODES_MAX];
+
+struct mem_wb {
+	struct fit_call call;
+	struct mem_writeback req;
+	struct mem_wb_args args;
+	struct mem_wb *next;
+};
+static struct spinlock wb_lock = SPINLOCK_INIT("mem_wb");
+static struct mem_wb *wb_free;
+static struct waitq wb_wq;
+
+void mem_client_init(struct fit *f)
+{
+	fit = f;
+	for (unsigned i = 0; i < FIT_NODES_MAX; i++)
+		mutex_init(&homes[i].lock, "mem_hello");
+}
+
+struct fit *mem_client_fit(void)
+{
+	return fit;
+}
+
+/* A call whose reply has exactly rep_len bytes. */
+static int call(uint16_t node, uint16_t op, const void *req, size_t req_len, void *rep, size_t rep_len)
+{
+	size_t got = 0;
+	int err;
+
+	if (!fit)
+		return -EHOSTDOWN;
+	err = fit_call(fit, node, op, req, req_len, rep, rep_len, &got);
+	if (!err && got != rep_len)
+		err = -EPROTO;
+	return err;
+}
+
+int mem_hello(uint16_t node)
+{
+	struct mem_hello_reply r;
+	struct home *h;
+	int err = 0;
+
+	if (node >= FIT_NODES_MAX)
+		return -EHOSTUNREACH;
+	h = &homes[node];
+	if (atomic_load(&h->anon_object))
+		return 0;
+	mutex_lock(&h->lock);
+	if (!atomic_load(&h->anon_object)) {
+		err = call(node, OP_MEM_HELLO, NULL, 0, &r, sizeof(r));
+		if (!err && le64_get(r.anon_object) >> 48 != node)
+			err = -EPROTO;
+		if (!err) {
+			atomic_store(&h->next_index, 1);
+			atomic_store(&h->anon_object, le64_get(r.anon_object));
+		}
+	}
+	mutex_unlock(&h->lock);
+	return err;
+}
+
+uint64_t mem_anon_object(uint16_t node)
+{
+	return node < FIT_NODES_MAX ? atomic_load(&homes[node].anon_object) : 0;
+}
+
+uint64_t mem_next_index(uint16_t node, unsigned n)
+{
+	return atomic_fetch_add(&homes[node].next_index, n);
+}
+
+void mem_forget(uint16_t node)
+{
+	if (node < FIT_NODES_MAX)
+		atomic_store(&homes[node].anon_object, 0);
+}
+
+/* ---- address spaces ---- */
+int mem_create(uint16_t node, uint64_t *as)
+{
+	struct mem_as_reply r;
+	int err = mem_hello(node);
+
+	if (!err)
+		err = call(node, OP_MEM_CREATE, NULL, 0, &r, sizeof(r));
+	if (!err)
+		*as = le64_get(r.as);
+	return err;
+}
+
+int mem_fork(uint16_t node, uint64_t as, uint64_t *child)
+{
+	struct mem_as q = { le64(as) };
+	struct mem_as_reply r;
+	int err = call(node, OP_MEM_FORK, &q, sizeof(q), &r, sizeof(r));
+
+	if (!err)
+		*child = le64_get(r.as);
+	return err;
+}
+
+void mem_exit(uint16_t node, uint64_t as)
+{
+	struct mem_as q = { le64(as) };
+	int err = call(node, OP_MEM_EXIT, &q, sizeof(q), NULL, 0);
+
+	if (err)
+		log_warn("address space at node %u was not released: %d", node, err);
+}
+
+int mem_exec(uint16_t node, uint64_t as, uint64_t file, struct mem_exec_reply *r)
+{
+	struct mem_exec q = { le64(as), le64(file) };
+
+	return call(node, OP_MEM_EXEC, &q, sizeof(q), r, sizeof(*r));
+}
+
+int mem_mmap(uint16_t node, uint64_t as, const struct mem_mmap_args *m, uint64_t *addr)
+{
+	struct mem_mmap q = {
+		.as = le64(as), .addr = le64(m->addr), .len = le64(m->len),
+		.prot = le32(m->prot), .flags = le32(m->flags), .file = le64(m->file),
+		.off = le64(m->off), .file_writable = le32(m->file_writable),
+	};
+	struct mem_addr r;
+	int err = call(node, OP_MEM_MMAP, &q, sizeof(q), &r, sizeof(r));
+
+	if (!err)
+		*addr = le64_get(r.addr);
+	return err;
+}
+
+int mem_range_op(uint16_t node, uint16_t op, uint64_t as, uint64_t addr, uint64_t len, uint32_t prot)
+{
+	struct mem_range q = { .as = le64(as), .addr = le64(addr), .len = le64(len),
+			       .prot = le32(prot) };
+
+	return call(node, op, &q, sizeof(q), NULL, 0);
+}
+
+int mem_mremap(uint16_t node, uint64_t as, uint64_t old, uint64_t old_len, uint64_t new_len,
+	       uint64_t new_addr, uint32_t flags, uint64_t *addr)
+{
+	struct mem_mremap q = {
+		.as = le64(as), .old_addr = le64(old), .old_len = le64(old_len),
+		.new_len = le64(new_len), .new_addr = le64(new_addr), .flags = le32(flags),
+	};
+	struct mem_addr r;
+	int err = call(node, OP_MEM_MREMAP, &q, sizeof(q), &r, sizeof(r));
+
+	if (!err)
+		*addr = le64_get(r.addr);
+	return err;
+}
+
+int mem_brk(uint16_t node, uint64_t as, uint64_t want, uint64_t *now)
+{
+	struct mem_brk q = { le64(as), le64(want) };
+	struct mem_addr r;
+	int err = call(node, OP_MEM_BRK, &q, sizeof(q), &r, sizeof(r));
+
+	if (!err)
+		*now = le64_get(r.addr);
+	return err;
+}
+
+int mem_bind(uint16_t node, uint64_t as, const struct mem_bind_run *run, unsigned n)
+{
+	size_t len = sizeof(struct mem_bind) + n * sizeof(*run);
+	struct mem_bind *q = kzalloc(len);
+	int err;
+
+	if (!q)
+		return -ENOMEM;
+	q->as = le64(as);
+	q->n = le32(n);
+	memcpy(q->run, run, n * sizeof(*run));
+	err = call(node, OP_MEM_BIND, q, len, NULL, 0);
+	kfree(q);
+	return err;
+}
+
+/* ---- lines ---- */
+int mem_fill(uint16_t node, uint64_t as, uint64_t addr, uint32_t access, uint32_t flags, void *buf,
+	     struct mem_fill_result *r, void **data)
+{
+	struct mem_fill q = { le64(as), le64(addr), le32(access), le32(flags) };
+	struct mem_fill_reply *rep = buf;
+	size_t got = 0;
+	int err;
+
+	if (!fit)
+		return -EHOSTDOWN;
+	err = fit_call(fit, node, OP_MEM_FILL, &q, sizeof(q), buf, MEM_REPLY_BUF, &got);
+	if (err)
+		return err;
+	if (got < sizeof(*rep))
+		return -EPROTO;
+	*r = (struct mem_fill_result){
+		.object = le64_get(rep->line.object), .index = le64_get(rep->line.index),
+		.seq = le64_get(rep->seq), .rights = le32_get(rep->rights),
+		.flags = le32_get(rep->flags),
+	};
+	*data = rep + 1;
+	if ((r->flags & MEM_FILL_DATA) && got != sizeof(*rep) + PAGE_SIZE)
+		return -EPROTO;
+	return 0;
+}
+
+int mem_fill_file(uint64_t object, uint64_t index, void *buf, uint64_t *size, uint64_t *seq,
+		  void **data)
+{
+	struct file_fill q = { le64(object), le64(index) };
+	struct file_fill_reply *rep = buf;
+	size_t got = 0;
+	int err;
+
+	if (!fit)
+		return -EHOSTDOWN;
+	err = fit_call(fit, (uint16_t)(object >> 48), OP_FILE_FILL, &q, sizeof(q), buf,
+		       MEM_REPLY_BUF, &got);
+	if (err)
+		return err;
+	if (got != sizeof(*rep) + PAGE_SIZE)
+		return -EPROTO;
+	*size = le64_get(rep->size);
+	*seq = le64_get(rep->seq);
+	*data = rep + 1;
+	return 0;
+}
+
+/* ---- write-backs ---- */
+int mem_wb_init(unsigned slots)
+{
+	waitq_init(&wb_wq);
+	while (slots--) {
+		struct mem_wb *w = kzalloc(sizeof(*w));
+
+		if (!w)
+			return -ENOMEM;
+		mem_wb_cancel(w);
+	}
+	return 0;
+}
+
+struct mem_wb *mem_wb_try_get(void)
+{
+	struct mem_wb *w;
+
+	spin_lock(&wb_lock);
+	w = wb_free;
+	if (w)
+		wb_free = w->next;
+	spin_unlock(&wb_lock);
+	return w;
+}
+
+struct mem_wb *mem_wb_get(void)
+{
+	struct mem_wb *w = NULL;
+
+	wait_event(&wb_wq, w || (w = mem_wb_try_get()));
+	return w;
+}
+
+void mem_wb_cancel(struct mem_wb *w)
+{
+	spin_lock(&wb_lock);
+	w->next = wb_free;
+	wb_free = w;
+	spin_unlock(&wb_lock);
+	waitq_wake_one(&wb_wq);
+}
+
+static void wb_done(struct fit_call *c, const struct fit_reply *r)
+{
+	struct mem_wb *w = container_of(c, struct mem_wb, call);
+
+	w->args.done(w->args.line, w->args.space, r->status);
+	mem_wb_cancel(w);
+}
+
+void mem_wb_start(struct mem_wb *w, const struct mem_wb_args *a)
+{
+	w->args = *a;
+	w->req = (struct mem_writeback){
+		.line = { le64(a->object), le64(a->index) }, .seq = le64(a->seq),
+		.as = le64(a->as), .addr = le64(a->addr),
+		.flags = le32(a->bind ? MEM_WB_BIND : 0),
+	};
+	w->call = (struct fit_call){
+		.node = (uint16_t)(a->object >> 48), .op = OP_MEM_WRITEBACK,
+		.req = &w->req, .req_len = sizeof(w->req), .body = a->data,
+		.body_len = PAGE_SIZE, .done = wb_done,
+	};
+	fit_call_start(fit, &w->call);
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* fork, vfork, clone: new processes and threads. clone3 is not there: C libraries fall back to clone. */
+#include <kern/mm.h>
+#include <kern/string.h>
+#include <linux/sched.h>
+
+#include "excache/aspace.h"
+#include "fs/file.h"
+#include "proc/proc.h"
+#include "syscall/table.h"
+
+struct clone {
+	uint64_t flags, stack, parent_tid, child_tid, tls;
+	struct uregs *regs;
+};
+
+#define CLONE_THREAD_NEEDS (CLONE_VM | CLONE_SIGHAND)
+
+static int clone_check(const struct clone *c)
+{
+	if ((c->flags & CLONE_THREAD) && (c->flags & CLONE_THREAD_NEEDS) != CLONE_THREAD_NEEDS)
+		return -EINVAL;
+	if ((c->flags & CLONE_SIGHAND) && !(c->flags & CLONE_VM))
+		return -EINVAL;
+	if (c->flags & (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
+			CLONE_NEWNET))
+		return -EPERM;
+	return 0;
+}
+
+/* What a child inherits by copy. */
+static int copy_task(struct task *t, struct task *p, const struct clone *c)
+{
+	uint64_t flags;
+
+	t->home = p->home;
+	t->data_mode = p->data_mode;
+	t->token = p->token;
+	t->umask = p->umask;
+	flags = spin_lock_irqsave(&p->lock);
+	t->cred = p->cred;
+	memcpy(t->sig.action, p->sig.action, sizeof(t->sig.action));
+	memcpy(t->rlim, p->rlim, sizeof(t->rlim));
+	memcpy(t->comm, p->comm, sizeof(t->comm));
+	memcpy(t->exe, p->exe, sizeof(t->exe));
+	t->cwd = p->cwd ? file_get(p->cwd) : NULL;
+	if (p->cmdline && (t->cmdline = kmalloc(p->cmdline_len))) {
+		memcpy(t->cmdline, p->cmdline, p->cmdline_len);
+		t->cmdline_len = p->cmdline_len;
+	}
+	spin_unlock_irqrestore(&p->lock, flags);
+	spin_lock(&tasks_lock);
+	t->pgid = p->pgid;
+	t->sid = p->sid;
+	spin_unlock(&tasks_lock);
+	t->exit_signal = (int)(c->flags & CSIGNAL);
+	if (t->exit_signal > NSIG_K)
+		return -EINVAL;
+	t->files = c->flags & CLONE_FILES ? fdtable_get(p->files) : fdtable_fork(p->files);
+	return t->files ? 0 : -ENOMEM;
+}
+
+static void uncopy_task(struct task *t)
+{
+	if (t->files)
+		fdtable_put(t->files);
+	if (t->cwd)
+		file_put(t->cwd);
+	task_discard(t);
+}
+
+static struct uthread *new_thread(struct task *t, const struct clone *c, int tid, int *err)
+{
+	struct uthread *self = uthread_current(), *ut;
+	struct aspace *as = self->as;
+
+	*err = 0;
+	if (c->flags & CLONE_VM)
+		aspace_get(as);
+	else
+		as = aspace_fork(as, err);
+	if (!as)
+		return NULL;
+	ut = uthread_alloc(t, as, tid);
+	if (!ut) {
+		aspace_put(as);
+		*err = -ENOMEM;
+		return NULL;
+	}
+	ut->start = *c->regs;
+	ut->start.rax = 0;
+	ut->start.orig_rax = UINT64_MAX;
+	if (c->stack)
+		ut->start.rsp = c->stack;
+	ut->fsbase = c->flags & CLONE_SETTLS ? c->tls : self->fsbase;
+	ut->gsbase = self->gsbase;
+	fpu_save(&ut->fpu);
+	ut->blocked = self->restore_blocked ? self->saved_blocked : self->blocked;
+	if (!(c->flags & CLONE_VM) || (c->flags & CLONE_VFORK))
+		ut->alt = self->alt;
+	if (c->flags & CLONE_CHILD_CLEARTID)
+		ut->clear_child_tid = c->child_tid;
+	return ut;
+}
+
+/* CLONE_CHILD_SETTID: by the child, in its own memory. */
+static void set_child_tid(struct uthread *ut, void *arg)
+{
+	uint64_t addr = (uint64_t)(uintptr_t)arg;
+
+	if (copy_to_user(addr, &ut->tid, sizeof(ut->tid)))
+		uthread_signal_self(SIGSEGV, NULL);
+}
+
+static int start_thread(struct uthread *ut, const struct clone *c)
+{
+	if (c->flags & CLONE_CHILD_SETTID) {
+		ut->first = set_child_tid;
+		ut->first_arg = (void *)(uintptr_t)c->child_tid;
+	}
+	/* before it runs, so that it and its creator find the number there */
+	if ((c->flags & CLONE_PARENT_SETTID) &&
+	    copy_to_user(c->parent_tid, &ut->tid, sizeof(ut->tid)))
+		uthread_signal_self(SIGSEGV, NULL);
+	return uthread_start(ut);
+}
+
+static int64_t clone_thread(const struct clone *c)
+{
+	struct task *t = task_current();
+	int tid = tid_alloc(), err;
+	struct uthread *ut;
+
+	if (tid < 0)
+		return tid;
+	ut = new_thread(t, c, tid, &err);
+	if (!ut) {
+		tid_free(tid);
+		return err;
+	}
+	err = start_thread(ut, c);
+	if (err) {
+		tid_free(tid);
+		uthread_discard(ut);
+		return err;
+	}
+	return tid;
+}
+
+static int64_t clone_process(const struct clone *c)
+{
+	struct task *self = task_current(), *t = task_alloc();
+	struct uthread *ut;
+	int err, pid;
+
+	if (!t)
+		return -EAGAIN;
+	pid = t->pid;
+	err = copy_task(t, self, c);
+	if (err)
+		goto out_task;
+	ut = new_thread(t, c, pid, &err);
+	if (!ut)
+		goto out_task;
+	atomic_store(&t->vfork_busy, (c->flags & CLONE_VFORK) != 0);
+	task_get(t);
+	task_publish(t, c->flags & CLONE_PARENT ? self->parent : self);
+	err = start_thread(ut, c);
+	kassert(!err); /* nobody could end a process that has not begun, see uthread_start() */
+	while ((c->flags & CLONE_VFORK) && atomic_load(&t->vfork_busy) && !fatal_pending())
+		(void)wait_event_full(&t->child_wq,
+				      !atomic_load(&t->vfork_busy) || fatal_pending(), 0, true);
+	task_put(t);
+	return pid;
+out_task:
+	uncopy_task(t);
+	return err;
+}
+
+static int64_t do_clone(const struct clone *c)
+{
+	int err = clone_check(c);
+
+	if (err)
+		return err;
+	return c->flags & CLONE_THREAD ? clone_thread(c) : clone_process(c);
+}
+
+static int64_t sys_clone(struct syscall_args *a)
+{
+	struct clone c = { a->a[0] & 0xffffffff, a->a[1], a->a[2], a->a[3], a->a[4], a->regs };
+
+	return do_clone(&c);
+}
+SYSCALL_DEFINE(__NR_clone, "clone", sys_clone);
+
+static int64_t sys_fork(struct syscall_args *a)
+{
+	struct clone c = { .flags = SIGCHLD, .regs = a->regs };
+
+	return do_clone(&c);
+}
+SYSCALL_DEFINE(__NR_fork, "fork", sys_fork);
+
+static int64_t sys_vfork(struct syscall_args *a)
+{
+	struct clone c = { .flags = SIGCHLD | CLONE_VM | CLONE_VFORK, .regs = a->regs };
+
+	return do_clone(&c);
+}
+SYSCALL_DEFINE(__NR_vfork, "vfork", sys_vfork);

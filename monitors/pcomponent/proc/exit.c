@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The end of threads and processes, and waiting for them. The last thread gives back what the process
+ * has (files, memory on both boards) before the parent learns of the end, so that who has waited finds everything free.
+ * A child nobody waits for (no parent, SIGCHLD ignored) is reaped at once.
+ */
+#include <kern/mm.h>
+#include <kern/string.h>
+#include <linux/wait.h>
+
+#define LOG_SUBSYS "proc"
+#include <kern/log.h>
+
+#include "excache/aspace.h"
+#include "fs/file.h"
+#include "proc/proc.h"
+#include "syscall/table.h"
+
+/* struct rusage of <linux/resource.h> needs the C library's timeval. */
+struct krusage {
+	int64_t utime_sec, utime_usec, stime_sec, stime_usec;
+	int64_t rest[14];
+};
+static_assert(sizeof(struct krusage) == 144, "getrusage(2)");
+
+void vfork_release(struct task *t)
+{
+	if (atomic_exchange(&t->vfork_busy, false))
+		waitq_wake_all(&t->child_wq);
+}
+
+static void fill_chld(siginfo_t *info, const struct task *t, int code, int status)
+{
+	memset(info, 0, sizeof(*info));
+	info->si_signo = SIGCHLD;
+	info->si_code = code;
+	info->si_pid = t->pid;
+	info->si_uid = t->cred.uid;
+	info->si_status = status;
+}
+
+/* tasks_lock held. True: the parent has said that it will not wait. */
+static bool parent_ignores(struct task *parent)
+{
+	uint64_t flags = spin_lock_irqsave(&parent->lock);
+	const struct ksigaction *a = &parent->sig.action[SIGCHLD - 1];
+	bool r = a->handler == 1 || (a->flags & SA_NOCLDWAIT);
+
+	spin_unlock_irqrestore(&parent->lock, flags);
+	return r;
+}
+
+void task_notify_parent(struct task *t, int code, int status)
+{
+	siginfo_t info;
+	struct task *p;
+	bool quiet;
+
+	fill_chld(&info, t, code, status);
+	spin_lock(&tasks_lock);
+	p = t->parent;
+	if (p)
+		task_get(p);
+	t->stop_report = code == CLD_STOPPED ? status : 0;
+	t->cont_report = code == CLD_CONTINUED;
+	spin_unlock(&tasks_lock);
+	if (!p)
+		return;
+	quiet = p->sig.action[SIGCHLD - 1].flags & SA_NOCLDSTOP;
+	if (!quiet)
+		task_signal(p, SIGCHLD, &info);
+	waitq_wake_all(&p->child_wq);
+	task_put(p);
+}
+
+/* Children of one that ends have no parent any more; dead ones are reaped. tasks_lock held. */
+static void orphan_children_locked(struct task *t)
+{
+	struct task *c, *next;
+
+	for (c = LIST_FIRST(&t->children); c; c = next) {
+		next = LIST_NEXT(c, sibling);
+		if (c->state == TASK_ZOMBIE) {
+			task_unlink_locked(c);
+			task_put(c);
+		} else {
+			LIST_REMOVE(c, sibling);
+			c->parent = NULL;
+		}
+	}
+}
+
+static void become_zombie(struct task *t)
+{
+	siginfo_t info;
+	struct task *p;
+	int status = t->exit_code, sig;
+	bool reap;
+
+	spin_lock(&tasks_lock);
+	orphan_children_locked(t);
+	t->wait_status = status;
+	t->stop_report = 0;
+	t->cont_report = false;
+	p = t->parent;
+	reap = !p || p->exiting || parent_ignores(p);
+	if (reap)
+		task_unlink_locked(t);
+	else
+		t->state = TASK_ZOMBIE;
+	if (p)
+		task_get(p);
+	sig = t->exit_signal;
+	fill_chld(&info, t, (status & 0x7f) ? CLD_KILLED : CLD_EXITED,
+		  (status & 0x7f) ? status & 0x7f : (status >> 8) & 0xff);
+	spin_unlock(&tasks_lock);
+	if (p) {
+		if (sig)
+			task_signal(p, sig, sig == SIGCHLD ? &info : NULL);
+		waitq_wake_all(&p->child_wq);
+		task_put(p);
+	}
+	if (reap)
+		task_put(t);
+}
+
+/* By the last thread, which has no memory any more. */
+static void task_finish(struct task *t)
+{
+	itimer_exit(t);
+	if (t->files)
+		fdtable_put(t->files);
+	t->files = NULL;
+	if (t->cwd)
+		file_put(t->cwd);
+	t->cwd = NULL;
+	if (t->spawned)
+		spawn_ended(t, t->exit_code);
+	become_zombie(t);
+}
+
+void uthread_exit(void)
+{
+	struct uthread *ut = uthread_current();
+	struct task *t = ut->task;
+
+	futex_exit(ut);
+	if (t->nthreads == 1)
+		vfork_release(t);
+	aspace_put(uthread_set_aspace(ut, NULL));
+	if (!uthread_unlink(ut))
+		task_finish(t);
+	else
+		waitq_wake_all(&t->stop_wq);
+	preempt_disable();
+	thread_set_ops(ut->thread, NULL);
+	thread_set_private(ut->thread, NULL);
+	preempt_enable();
+	uthread_put(ut);
+	thread_exit();
+}
+
+static int64_t sys_exit(struct syscall_args *a)
+{
+	struct uthread *ut = uthread_current();
+	uint64_t flags = spin_lock_irqsave(&ut->task->lock);
+
+	ut->dying = true;
+	if (!ut->task->exiting)
+		ut->task->exit_code = W_EXITED((int)a->a[0]);
+	spin_unlock_irqrestore(&ut->task->lock, flags);
+	uthread_exit();
+}
+SYSCALL_DEFINE(__NR_exit, "exit", sys_exit);
+
+static int64_t sys_exit_group(struct syscall_args *a)
+{
+	task_begin_exit(task_current(), W_EXITED((int)a->a[0]));
+	uthread_exit();
+}
+SYSCALL_DEFINE(__NR_exit_group, "exit_group", sys_exit_group);
+
+/* ---- wait ---- */
+struct wait {
+	int pid;             /* > 0 one, -1 any, 0 own group, < -1 a group */
+	unsigned options;
+	int found, status;   /* result: pid and wait status */
+	int code;            /* CLD_* */
+	uint32_t uid;
+	uint64_t run_ns;
+	bool any;            /* there are children to wait for */
+	struct task *dead;   /* reaped: reference to put */
+};
+
+static bool wait_matches(const struct wait *w, const struct task *c)
+{
+	if (w->pid > 0)
+		return c->pid == w->pid;
+	if (w->pid == 0)
+		return c->pgid == task_current()->pgid;
+	return w->pid == -1 || c->pgid == -w->pid;
+}
+
+static void wait_result(struct wait *w, const struct task *c, int code, int status)
+{
+	w->found = c->pid;
+	w->status = status;
+	w->code = code;
+	w->uid = c->cred.uid;
+}
+
+/* tasks_lock held. True: c has something to report. */
+static bool wait_child_locked(struct wait *w, struct task *c, struct task *self)
+{
+	if (c->state == TASK_ZOMBIE && (w->options & WEXITED)) {
+		wait_result(w, c, c->wait_status & 0x7f ? CLD_KILLED : CLD_EXITED, c->wait_status);
+		w->run_ns = c->dead_ns + c->children_ns;
+		if (!(w->options & WNOWAIT)) {
+			self->children_ns += w->run_ns;
+			task_unlink_locked(c);
+			w->dead = c;
+		}
+		return true;
+	}
+	if (c->stop_report && (w->options & WUNTRACED)) {
+		wait_result(w, c, CLD_STOPPED, (c->stop_report << 8) | 0x7f);
+		if (!(w->options & WNOWAIT))
+			c->stop_report = 0;
+		return true;
+	}
+	if (c->cont_report && (w->options & WCONTINUED)) {
+		wait_result(w, c, CLD_CONTINUED, 0xffff);
+		if (!(w->options & WNOWAIT))
+			c->cont_report = false;
+		return true;
+	}
+	return false;
+}
+
+static bool wait_try(struct wait *w)
+{
+	struct task *self = task_current(), *c;
+	bool found = false;
+
+	if (w->found)
+		return true;
+	spin_lock(&tasks_lock);
+	w->any = false;
+	LIST_FOREACH(c, &self->children, sibling) {
+		if (!wait_matches(w, c))
+			continue;
+		w->any = true;
+		found = wait_child_locked(w, c, self);
+		if (found)
+			break;
+	}
+	spin_unlock(&tasks_lock);
+	return found || !w->any;
+}
+
+/* pid, 0 (WNOHANG) or -errno. */
+static int64_t do_wait(struct wait *w)
+{
+	int err = 0;
+
+	if (!wait_try(w)) {
+		if (w->options & WNOHANG)
+			return 0;
+		err = wait_event_signal(&task_current()->child_wq, wait_try(w), 0);
+	}
+	if (w->dead)
+		task_put(w->dead);
+	if (err)
+		return err;
+	return w->found ? w->found : -ECHILD;
+}
+
+static int put_rusage(uint64_t addr, uint64_t ns)
+{
+	struct krusage ru = { .utime_sec = (int64_t)(ns / NSEC_PER_SEC),
+			      .utime_usec = (int64_t)(ns % NSEC_PER_SEC / NSEC_PER_USEC) };
+
+	return addr ? copy_to_user(addr, &ru, sizeof(ru)) : 0;
+}
+
+static int64_t sys_wait4(struct syscall_args *a)
+{
+	struct wait w = { .pid = (int)a->a[0], .options = (unsigned)a->a[2] | WEXITED };
+	int64_t r;
+
+	if (a->a[2] & ~(uint64_t)(WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL))
+		return -EINVAL;
+	r = do_wait(&w);
+	if (r > 0 && a->a[1] && copy_to_user(a->a[1], &w.status, sizeof(w.status)))
+		return -EFAULT;
+	if (r > 0 && put_rusage(a->a[3], w.run_ns))
+		return -EFAULT;
+	return r;
+}
+SYSCALL_DEFINE(__NR_wait4, "wait4", sys_wait4);
+
+static int64_t sys_waitid(struct syscall_args *a)
+{
+	struct wait w = { .pid = (int)a->a[1], .options = (unsigned)a->a[3] };
+	siginfo_t info;
+	int64_t r;
+
+	if (!(w.options & (WEXITED | WSTOPPED | WCONTINUED)) || a->a[0] > P_PGID)
+		return -EINVAL;
+	if (a->a[0] == P_ALL)
+		w.pid = -1;
+	else if (a->a[0] == P_PGID)
+		w.pid = w.pid ? -w.pid : 0;
+	r = do_wait(&w);
+	if (r < 0)
+		return r;
+	memset(&info, 0, sizeof(info));
+	if (r > 0) {
+		info.si_signo = SIGCHLD;
+		info.si_code = w.code;
+		info.si_pid = w.found;
+		info.si_uid = w.uid;
+		info.si_status = w.code == CLD_EXITED || w.code == CLD_STOPPED ?
+			(w.status >> 8) & 0xff : w.code == CLD_CONTINUED ? SIGCONT : w.status & 0x7f;
+	}
+	if (a->a[2] && copy_to_user(a->a[2], &info, sizeof(info)))
+		return -EFAULT;
+	return put_rusage(a->a[4], w.run_ns);
+}
+SYSCALL_DEFINE(__NR_waitid, "waitid", sys_waitid);
+
+static int64_t sys_getrusage(struct syscall_args *a)
+{
+	struct task *t = task_current();
+	uint64_t ns;
+
+	spin_lock(&tasks_lock);
+	switch ((int)a->a[0]) {
+	case RUSAGE_SELF:
+		ns = task_run_ns_locked(t);
+		break;
+	case RUSAGE_CHILDREN:
+		ns = t->children_ns;
+		break;
+	case 1: /* RUSAGE_THREAD */
+		ns = uthread_run_ns(uthread_current());
+		break;
+	default:
+		spin_unlock(&tasks_lock);
+		return -EINVAL;
+	}
+	spin_unlock(&tasks_lock);
+	return put_rusage(a->a[1], ns) || !a->a[1] ? -EFAULT : 0;
+}
+SYSCALL_DEFINE(__NR_getrusage, "getrusage", sys_getrusage);

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Inside proc/: what its files offer each other. The rest of the monitor uses task.h. */
+#pragma once
+
+#include "proc/task.h"
+
+/* ---- task.c ---- */
+void task_init(void);
+/* A process without threads, with pid; not yet in the table. NULL: no memory or no number. */
+struct task *task_alloc(void);
+/* Gives up one that was never published. */
+void task_discard(struct task *t);
+/* Puts it into the tables, under parent (NULL: none). */
+void task_publish(struct task *t, struct task *parent);
+/* Out of the tables; tasks_lock held. The table's reference goes to the caller. */
+void task_unlink_locked(struct task *t);
+struct task *task_find_locked(int pid);
+/* Reference to a thread by its number, or NULL. */
+struct uthread *uthread_find(int tid);
+struct uthread *uthread_get(struct uthread *ut);
+void uthread_put(struct uthread *ut);
+int tid_alloc(void); /* -EAGAIN: none left */
+void tid_free(int tid);
+/* A thread of t, not started; start registers zero. NULL: no memory. as: reference taken over. */
+struct uthread *uthread_alloc(struct task *t, struct aspace *as, int tid);
+/* Into t's list and the table, then running. -EAGAIN: the process is ending. 0. */
+int uthread_start(struct uthread *ut);
+/* Out of the list; the number of threads left. */
+unsigned uthread_unlink(struct uthread *ut);
+/* One that was never started. */
+void uthread_discard(struct uthread *ut);
+/* exec by a thread that is not the first: it becomes the first. */
+void uthread_become_leader(struct uthread *ut);
+uint64_t uthread_run_ns(struct uthread *ut);
+uint64_t task_run_ns_locked(struct task *t); /* tasks_lock */
+
+/* ---- entry.c: uspace_ops ---- */
+void entry_init(void);
+/* The calling thread now lives in as (reference taken over); returns the old one. */
+struct aspace *uthread_set_aspace(struct uthread *ut, struct aspace *as);
+
+/* ---- signal.c ---- */
+void sigpending_init(struct sigpending *p);
+void sigpending_flush(struct sigpending *p, sigmask_t which);
+/* task->lock held. Recomputes sig_wake of ut. */
+void signal_recalc_locked(struct uthread *ut);
+void signal_recalc_all_locked(struct task *t);
+/* The same, and every thread looks. */
+void signal_wake_all_locked(struct task *t);
+/* One thread only (tgkill). 0, -EAGAIN. */
+int uthread_signal(struct uthread *ut, int sig, const siginfo_t *info);
+int task_signal_try(struct task *t, int sig, const siginfo_t *info);
+/* The next signal to handle, removed; 0: none. */
+int signal_dequeue(struct uthread *ut, sigmask_t from, siginfo_t *info);
+/* Forgets a pending signal, of the process and of every thread. */
+void signal_discard_locked(struct task *t, int sig);
+bool signal_default_ignored(int sig);
+bool signal_default_stops(int sig);
+/* Every thread of t is to end; the first caller's status counts. Any context. */
+void task_begin_exit(struct task *t, int wait_status);
+void task_begin_exit_locked(struct task *t, int wait_status);
+void signal_exec_reset(struct task *t);
+/* sigframe.c */
+int sigframe_push(struct uthread *ut, struct uregs *r, int sig, const siginfo_t *info,
+		  const struct ksigaction *act, sigmask_t old);
+/* deliver.c: on the way to user mode */
+void signal_leave(struct uregs *r);
+
+/* ---- exit.c ---- */
+__noreturn void uthread_exit(void);
+void task_notify_parent(struct task *t, int code, int status);
+/* vfork: the child has stopped using its parent's memory. */
+void vfork_release(struct task *t);
+#define W_EXITED(code) (((code) & 0xff) << 8)
+
+/* ---- exec.c ---- */
+struct exec_args {
+	char *strings;      /* argv then envp, each with its NUL */
+	size_t len;
+	unsigned argc, envc;
+	char path[TASK_PATH_MAX];
+};
+/* Replaces the calling thread's program; regs are set. Before the point of no return -errno and nothing changed. */
+int exec_load(struct exec_args *x, struct uregs *r);
+void exec_args_free(struct exec_args *x);
+
+/* ---- futex.c ---- */
+void futex_init(void);
+int64_t futex_wake_addr(uint64_t addr, int n, bool private);
+void futex_exit(struct uthread *ut); /* robust list and clear_child_tid */
+
+/* ---- spawn.c ---- */
+void spawn_init(void);
+void spawn_ended(struct task *t, int wait_status);
+void itimer_exit(struct task *t);
