@@ -3,9 +3,9 @@
  * The sender's books of a pool of socket memory that lies on another board (<proto/sock.h>).
  *
  * The pool's memory belongs to the receiver; the sender hands it out. A block is a run of 1 to 16
- * chunks (a power of two) that belongs to one socket. Records are appended to the socket's last block until it is full;
- * blocks are given back in order, when the receiver has reported the last byte in them (a cumulative
- * count). A socket with nothing in flight holds no block.
+ * chunks (a power of two) that belongs to one socket. Records are appended to the socket's last
+ * block until it is full; blocks are given back in order, when the receiver has reported the last
+ * byte in them (a cumulative count). A socket with nothing in flight holds no block.
  *
  *       take: room in the open block? append : a new block (buddy), as large as the record wants,
  *             smaller when there is none; then what is left in the open block; then 0
@@ -58,8 +58,9 @@ void sockpool_fini(struct sockpool *p);
 void sockpool_sock_init(struct sockpool_sock *s);
 
 /*
- * Room for one record of at most want payload bytes (want > 0). Returns the bytes granted, which may be fewer; 0: the
- * pool is empty, see sockpool_wait(). *off: where the header goes, a multiple of SOCKPOOL_UNIT.
+ * Room for one record of at most want payload bytes (want > 0). Returns the bytes granted, which
+ * may be fewer; 0: the pool is empty, see sockpool_wait(). *off: where the header goes, a multiple
+ * of SOCKPOOL_UNIT.
  */
 uint32_t sockpool_take(struct sockpool *p, struct sockpool_sock *s, uint32_t want, uint32_t *off);
 /*
@@ -68,13 +69,19 @@ uint32_t sockpool_take(struct sockpool *p, struct sockpool_sock *s, uint32_t wan
  */
 bool sockpool_take_exact(struct sockpool *p, struct sockpool_sock *s, uint32_t body,
 			 uint64_t count, uint32_t *off);
-/* The receiver is done with the first bytes bytes. False: nonsense (more than taken, or going back). */
+/*
+ * The receiver is done with the first bytes bytes. False: nonsense (more than taken, or going
+ * back).
+ */
 bool __must_check sockpool_done(struct sockpool *p, struct sockpool_sock *s, uint64_t bytes);
 /* Gives everything back: the receiver said that it is gone. Also leaves the waiting list. */
 void sockpool_drop(struct sockpool *p, struct sockpool_sock *s);
 /* True when the pool is more than three quarters handed out. */
 bool sockpool_tight(const struct sockpool *p);
 
-/* First come, first served: who got 0 waits here; after done or drop the caller takes them out and lets them try again. */
+/*
+ * First come, first served: who got 0 waits here; after done or drop the caller takes them out and
+ * lets them try again.
+ */
 void sockpool_wait(struct sockpool *p, struct sockpool_sock *s);
 struct sockpool_sock *sockpool_next_waiter(struct sockpool *p); /* NULL: none, or no room */

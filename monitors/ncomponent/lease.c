@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * GNM's entry of our NIC is soft: it is told again every half lease, after a failure every second, and at once when the
- * link changes. One call at a time. Context: the fabric loop.
+ * GNM's entry of our NIC is soft: it is told again every half lease, after a failure every second,
+ * and at once when the link changes. One call at a time. Context: the fabric loop.
  */
 #define LOG_SUBSYS "setup"
 #include "lease.h"

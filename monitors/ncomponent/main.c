@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * nComponent: NIC, TCP/IP stack, Proxy and skeletons, all run to completion in the board's fabric loop.
+ * nComponent: NIC, TCP/IP stack, Proxy and skeletons, all run to completion in the board's fabric
+ * loop.
  *
- *   board_start -> stack on the Ethernet NIC -> sockets served over FIT -> join -> registration at GNM
+ *   board_start -> stack on the NIC -> sockets served over FIT -> join -> registration at GNM
  */
 #define LOG_SUBSYS "ncomponent"
 #include <kern/board.h>

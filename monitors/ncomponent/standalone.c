@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * NIC, driver and stack alone, for tests and for measuring what they cost: TCP echo (RFC 862), discard (RFC 863)
- * and a stream of bytes (RFC 864's port, zeroes). No fabric, no sockets of pComponents.
+ * NIC, driver and stack alone, for tests and for measuring what they cost: TCP echo (RFC 862),
+ * discard (RFC 863) and a stream of bytes (RFC 864's port, zeroes). No fabric, no sockets of
+ * pComponents.
  *
- * Echo sends from the buffers in which the bytes came, and opens the window when they are acknowledged.
+ * Echo sends from the buffers in which the bytes came, and opens the window when they are
+ * acknowledged.
  */
 #define LOG_SUBSYS "standalone"
 #include "standalone.h"

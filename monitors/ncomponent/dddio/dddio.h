@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * dDDIO, the paper's default data path. Out: the stub wrote a record into our chunks; it goes to
- * lwIP by reference, the NIC reads the chunk. In: bytes go from the NIC's buffers into the stub's chunks by one
- * RDMA write with immediate, before anyone calls recv(). No processor here touches payload.
+ * lwIP by reference, the NIC reads the chunk. In: bytes go from the NIC's buffers into the stub's
+ * chunks by one RDMA write with immediate, before anyone calls recv(). No processor here touches
+ * payload.
  */
 #pragma once
 
@@ -32,7 +33,10 @@ struct rx_xfer {
 };
 
 int dddio_init(struct nsock *ns);
-/* Pushes up to n received bytes (n > 0, that many are queued). False: no room now, somebody will kick. */
+/*
+ * Pushes up to n received bytes (n > 0, that many are queued). False: no room now, somebody will
+ * kick.
+ */
 bool dddio_push(struct skel *s, uint32_t n);
 
 /* For ddma too: an empty xfer; NULL: no memory (the skeleton is kicked later). */

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Received bytes into the stub's pool: straight from the NIC's buffers, many segments in one write. */
+/*
+ * Received bytes into the stub's pool: straight from the NIC's buffers, many segments in one write.
+ */
 #define LOG_SUBSYS "dddio"
 #include <kern/log.h>
 #include <kern/mm.h>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Records that stubs write into our pool: checked, then queued to their skeleton by reference. The header is read
- * once, into a copy: the writer may change it at any time. Payload may change too; then
- * the peer gets what the NIC read, with a right checksum, and only the liar's own connection suffers.
+ * Records that stubs write into our pool: checked, then queued to their skeleton by reference. The
+ * header is read once, into a copy: the writer may change it at any time. Payload may change too;
+ * then the peer gets what the NIC read, with a right checksum, and only the liar's own connection
+ * suffers.
  */
 #define LOG_SUBSYS "dddio"
 #include <kern/log.h>

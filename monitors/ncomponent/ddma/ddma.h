@@ -2,11 +2,11 @@
 /*
  * dDMA: payload between lwIP and socket memory on an mComponent, without a pComponent's processor.
  *
- * Out: descriptors name bytes in the pair's pool there. They are read ahead of the stack's need into
- * local memory, several reads in flight, neighbours packed into one read; order per socket is that of the
- * descriptors. In: bytes are written to the pool there, and the descriptor goes to the stub from the
- * completion of that write, in order.
- * Keys come from the mComponent by SOCKMEM_ATTACH, once per pair and incarnation.
+ * Out: descriptors name bytes in the pair's pool there. They are read ahead of the stack's need
+ * into local memory, several reads in flight, neighbours packed into one read; order per socket is
+ * that of the descriptors. In: bytes are written to the pool there, and the descriptor goes to the
+ * stub from the completion of that write, in order. Keys come from the mComponent by
+ * SOCKMEM_ATTACH, once per pair and incarnation.
  */
 #pragma once
 

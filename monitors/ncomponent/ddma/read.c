@@ -2,10 +2,11 @@
 /*
  * Transmit: bytes of descriptors are read into local memory ahead of the stack's need.
  *
- * One read serves the longest run of queued descriptors that lie next to each other in the pool, up to
- * DDMA_READ_MAX; padding of up to DDMA_PACK_GAP bytes between them is read over. A read's items are marked by
- * their buf; they get their data when it completes, and a read whose items were dropped ends unnoticed. Reads of a socket may complete in any order:
- * lwIP is fed from the head of the queue only.
+ * One read serves the longest run of queued descriptors that lie next to each other in the pool, up
+ * to DDMA_READ_MAX; padding of up to DDMA_PACK_GAP bytes between them is read over. A read's items
+ * are marked by their buf; they get their data when it completes, and a read whose items were
+ * dropped ends unnoticed. Reads of a socket may complete in any order: lwIP is fed from the head of
+ * the queue only.
  */
 #define LOG_SUBSYS "ddma"
 #include <kern/log.h>

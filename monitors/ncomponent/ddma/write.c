@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Receive: bytes to the mComponent's pool first; the descriptor goes to the stub from the completion of that
- * write, in the order of the stream. Room for descriptors comes from the stub's pool, where they take
- * little; when it is full they wait, written.
+ * Receive: bytes to the mComponent's pool first; the descriptor goes to the stub from the
+ * completion of that write, in the order of the stream. Room for descriptors comes from the stub's
+ * pool, where they take little; when it is full they wait, written.
  */
 #define LOG_SUBSYS "ddma"
 #include <kern/log.h>

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The authority on the ports of this board's addresses: who may bind what, by Linux's rules
- * (inet_csk_bind_conflict's behaviour), and which ephemeral port comes next. lwIP itself never refuses.
+ * (inet_csk_bind_conflict's behaviour), and which ephemeral port comes next. lwIP itself never
+ * refuses.
  *
- * Two claims on one port meet when their addresses are equal or one is the wildcard. They conflict, unless
+ * Two claims on one port meet when their addresses are equal or one is the wildcard. They conflict,
+ * unless
  *   both have REUSEADDR and neither listens, or
  *   both have REUSEPORT and the same user.
- * A port that only connections without an owner hold (TIME_WAIT) is refused to who has no REUSEADDR.
- * Context: the board's fabric loop.
+ * A port that only connections without an owner hold (TIME_WAIT) is refused to who has no
+ * REUSEADDR. Context: the board's fabric loop.
  */
 #pragma once
 

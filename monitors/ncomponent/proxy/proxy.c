@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Messages from stubs. One table says for each operation how long it is at least, whether it is a call,
- * and who carries it out; a handler checks every field before anything changes and returns 0 or -errno.
- * A call is answered with that status and the reply; -EINPROGRESS means that the answer comes later.
+ * Messages from stubs. One table says for each operation how long it is at least, whether it is a
+ * call, and who carries it out; a handler checks every field before anything changes and returns 0
+ * or -errno. A call is answered with that status and the reply; -EINPROGRESS means that the answer
+ * comes later.
  *
  * Context: the board's fabric loop.
  */

@@ -2,14 +2,15 @@
 /*
  * The two directions of a connection, as counts and queues.
  *
- * Transmit: pieces arrive in order (dddio, ddma), are queued to lwIP by reference as it has room, and are
- * done when the peer acknowledged them (ddio: the stub's chunk is read by the NIC until then) or when lwIP
- * has them (dma: the bytes were copied out of socket memory by the read). Reports to the stub are
- * cumulative and batched: at a quarter of the window, at once when the stub is nearly blocked, else after
- * the connection was idle for a while.
+ * Transmit: pieces arrive in order (dddio, ddma), are queued to lwIP by reference as it has room,
+ * and are done when the peer acknowledged them (ddio: the stub's chunk is read by the NIC until
+ * then) or when lwIP has them (dma: the bytes were copied out of socket memory by the read).
+ * Reports to the stub are cumulative and batched: at a quarter of the window, at once when the stub
+ * is nearly blocked, else after the connection was idle for a while.
  *
- * Receive: buffers wait in rxq until dddio or ddma takes bytes from it within the stub's window. TCP's
- * window opens when the stub's reader has consumed them, so a slow reader stops the peer, not this board.
+ * Receive: buffers wait in rxq until dddio or ddma takes bytes from it within the stub's window.
+ * TCP's window opens when the stub's reader has consumed them, so a slow reader stops the peer, not
+ * this board.
  */
 #define LOG_SUBSYS "sock"
 #include <kern/log.h>

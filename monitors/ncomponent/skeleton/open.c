@@ -252,7 +252,9 @@ static int on_accept(struct stack_tcp *t, void *arg, struct stack_tcp *conn)
 	return 0;
 }
 
-/* Credits count what the stub holds; the list, which may be shorter, is lwIP's idea of the backlog. */
+/*
+ * Credits count what the stub holds; the list, which may be shorter, is lwIP's idea of the backlog.
+ */
 void skel_accepted(struct skel *l, uint32_t n)
 {
 	n = KMIN(n, l->npending);

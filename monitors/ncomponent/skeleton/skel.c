@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Skeletons: the table of handles, the state machine, and the loop's source that runs every skeleton to
- * which something has happened in this round. See skel.h for states and invariants.
+ * Skeletons: the table of handles, the state machine, and the loop's source that runs every
+ * skeleton to which something has happened in this round. See skel.h for states and invariants.
  */
 #define LOG_SUBSYS "sock"
 #include <kern/log.h>
@@ -46,7 +46,8 @@ void skel_set_state(struct skel *s, enum skel_state to)
 {
 	kassert(steps[s->state] & 1 << to);
 	TRACE(TRACE_SKEL_STATE, s->index, s->state << 8 | to);
-	log_debug("skeleton %u: %s -> %s", s->index, skel_state_name(s->state), skel_state_name(to));
+	log_debug("skeleton %u: %s -> %s", s->index, skel_state_name(s->state),
+		  skel_state_name(to));
 	s->state = to;
 }
 

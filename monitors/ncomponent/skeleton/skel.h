@@ -11,7 +11,7 @@
  *                 | established                    | attach
  *                 +------------> UP <--------------+
  *                                 | | reset, timeout
- *                           close | +-----------------> BROKEN (stub told, unread bytes still go out)
+ *                           close | +-----------------> BROKEN (stub told; unread bytes go out)
  *                                 v                        | close
  *                              CLOSING                     |
  *              bytes delivered, FIN, acknowledged -------> GONE (stub told: CLOSED)
@@ -21,8 +21,9 @@
  *   rx_done <= rx_taken <= rx_arrived,  rx_taken <= rx_done + rx_window
  * A skeleton in GONE is freed when nothing of its is in flight.
  *
- * Everything runs in the board's fabric loop. Events only change fields and call skel_kick(); the work
- * (segments, pushes, reports) is done by skel_run() at the end of the loop's round, once per skeleton.
+ * Everything runs in the board's fabric loop. Events only change fields and call skel_kick(); the
+ * work (segments, pushes, reports) is done by skel_run() at the end of the loop's round, once per
+ * skeleton.
  */
 #pragma once
 

@@ -69,7 +69,7 @@
 #define TCP_LISTEN_BACKLOG 1
 #define TCP_DEFAULT_LISTEN_BACKLOG 0xff
 #define LWIP_TCP_KEEPALIVE 1
-#define SO_REUSE 1                  /* conflicts are the Proxy's business; every PCB has REUSEADDR */
+#define SO_REUSE 1                  /* conflicts are the Proxy's; every PCB has REUSEADDR */
 #define LWIP_TCP_PCB_NUM_EXT_ARGS 1 /* tells stack/tcp.c when lwIP frees a PCB */
 #define LWIP_TCP_CALC_INITIAL_CWND(mss) ((tcpwnd_size_t)(10U * (mss))) /* RFC 6928 */
 /*
@@ -79,7 +79,7 @@
 #define TCP_TMR_INTERVAL 40
 #define LWIP_TCP_RTO_TIME 1000      /* RFC 6298 */
 #define TCP_MSL stack_tcp_msl_ms    /* half of TIME_WAIT: "tcp.time_wait_ms" */
-#define TCP_LAST_ACK_TIMEOUT 120000 /* ms without a word from the peer; retransmissions end it before */
+#define TCP_LAST_ACK_TIMEOUT 120000 /* ms without a word from the peer */
 
 #define LWIP_STATS 1
 #define LWIP_STATS_LARGE 1

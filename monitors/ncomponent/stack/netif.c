@@ -4,13 +4,14 @@
  *
  * Out: a pbuf chain becomes the fragments of one nettx; a reference to the chain is kept until the
  * device is done, so that data pbufs can lie in socket memory and NIC reads them there. One frame
- * is held back until the next one or the end of the loop's round, so that a burst costs one doorbell. A chain with
- * more pieces than a frame may have is copied together and counted. TCP's checksum is left to the device:
- * lwIP leaves the field zero and we store the pseudo-header's sum there (netdev.h).
+ * is held back until the next one or the end of the loop's round, so that a burst costs one
+ * doorbell. A chain with more pieces than a frame may have is copied together and counted. TCP's
+ * checksum is left to the device: lwIP leaves the field zero and we store the pseudo-header's sum
+ * there (netdev.h).
  *
- * In: every piece is wrapped in a custom pbuf, freed to the driver by lwIP's last reference. Only so
- * many of the driver's buffers are kept; beyond that frames are copied.
- * Whether lwIP verifies checksums is decided for each frame by what the device says of it.
+ * In: every piece is wrapped in a custom pbuf, freed to the driver by lwIP's last reference. Only
+ * so many of the driver's buffers are kept; beyond that frames are copied. Whether lwIP verifies
+ * checksums is decided for each frame by what the device says of it.
  *
  * Context: the stack's loop; the device reports from its poll and from our own xmit, both there.
  */

@@ -12,8 +12,9 @@
 #include "stack/stack.h"
 
 /*
- * The NIC has few buffers, and sockets may keep them for as long as nobody reads: above this, frames are
- * copied to the heap as they come, so that slow readers never stop the NIC for the others.
+ * The NIC has few buffers, and sockets may keep them for as long as nobody reads: above this,
+ * frames are copied to the heap as they come, so that slow readers never stop the NIC for the
+ * others.
  */
 #define STACK_RX_HELD_MAX 192
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The stack's instance and its place in the loop. The NIC's own source delivers frames (and so runs
- * lwIP's input); this source runs after it: packets that turned round inside, timers that are due, and at
- * last the doorbell for everything built in this round.
+ * lwIP's input); this source runs after it: packets that turned round inside, timers that are due,
+ * and at last the doorbell for everything built in this round.
  */
 #define LOG_SUBSYS "stack"
 #include <kern/log.h>
@@ -84,7 +84,7 @@ static unsigned source_poll(struct loop_source *src, unsigned budget)
 
 	s->running = true;
 	if (turned_round(s)) {
-		stack_netif_checks(s, 0); /* never on a wire: the device has filled in no checksum */
+		stack_netif_checks(s, 0); /* never on a wire: nobody filled in checksums */
 		netif_poll_all();
 		work = 1;
 	}

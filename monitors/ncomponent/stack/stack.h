@@ -19,8 +19,8 @@ struct stack_buf; /* received bytes, still where the NIC put them */
 
 #define LWIP_COUNTERS(X)                                                                          \
 	X(rx_frames) X(rx_bytes) X(tx_frames) X(tx_bytes) X(tx_linearized) X(tx_full)             \
-	X(tx_dropped) X(rx_copied) X(rx_nomem) X(rx_malformed) X(rx_unverified) X(tcp_tx_bytes) X(tcp_rx_bytes) \
-	X(accepts) X(connects) X(aborts) X(tcp_retransmits) X(tcp_drops) X(tcp_csum_errors)       \
+	X(tx_dropped) X(rx_copied) X(rx_nomem) X(rx_malformed) X(rx_unverified)                   \
+	X(tcp_tx_bytes) X(tcp_rx_bytes) X(accepts) X(connects) X(aborts) X(tcp_retransmits) X(tcp_drops) X(tcp_csum_errors)       \
 	X(tcp_memerr) X(ip_drops)
 COUNTERS_DECLARE(lwip, LWIP_COUNTERS);
 
@@ -61,7 +61,9 @@ struct stack_tcp_ops {
 struct stack_tcp *stack_tcp_open(struct stack *s, const struct stack_tcp_ops *ops, void *arg);
 void stack_tcp_set_owner(struct stack_tcp *t, const struct stack_tcp_ops *ops, void *arg);
 int __must_check stack_tcp_bind(struct stack_tcp *t, uint32_t ip, uint16_t port);
-/* backlog: connections not yet accepted, half-open ones included, at most 255. Again: changes it. */
+/*
+ * backlog: connections not yet accepted, half-open ones included, at most 255. Again: changes it.
+ */
 int __must_check stack_tcp_listen(struct stack_tcp *t, unsigned backlog);
 /* An accepted connection no longer counts against the backlog. */
 void stack_tcp_backlog_done(struct stack_tcp *t);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * TCP connections on lwIP's raw API, without its traps: a struct stack_tcp outlives its PCB (lwIP frees
- * PCBs in TIME_WAIT and LAST_ACK on its own; the ext-arg's destroy callback tells us), and an abort or
- * release asked for inside a callback is done when the callback returns, as lwIP demands ERR_ABRT there.
+ * TCP connections on lwIP's raw API, without its traps: a struct stack_tcp outlives its PCB (lwIP
+ * frees PCBs in TIME_WAIT and LAST_ACK on its own; the ext-arg's destroy callback tells us), and an
+ * abort or release asked for inside a callback is done when the callback returns, as lwIP demands
+ * ERR_ABRT there.
  *
- * Invariant: t->pcb is NULL or a PCB that lwIP has, whose ext-arg points back to t. A PCB without an
- * ext-arg has no owner: it ends by itself.
+ * Invariant: t->pcb is NULL or a PCB that lwIP has, whose ext-arg points back to t. A PCB without
+ * an ext-arg has no owner: it ends by itself.
  */
 #define LOG_SUBSYS "stack"
 #include <asm-generic/socket.h>

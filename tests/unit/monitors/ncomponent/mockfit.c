@@ -45,7 +45,8 @@ struct proto_mr mockfit_remote(void *addr, size_t len)
 {
 	remote[nremote].addr = addr;
 	remote[nremote].len = len;
-	return (struct proto_mr){ le64((uintptr_t)addr), le32((uint32_t)len), le32(100 + nremote++) };
+	return (struct proto_mr){ le64((uintptr_t)addr), le32((uint32_t)len),
+		le32(100 + nremote++) };
 }
 
 static uint8_t *reach(struct proto_mr mr, uint64_t off, uint64_t len)

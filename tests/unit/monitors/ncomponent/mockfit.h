@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * FIT for tests of one board: the other nodes are in the same process. Messages and transfers are queued and
- * carried out by a loop source, a few a round, so that nothing completes inside the call.
+ * FIT for tests of one board: the other nodes are in the same process. Messages and transfers are
+ * queued and carried out by a loop source, a few a round, so that nothing completes inside the
+ * call.
  */
 #pragma once
 
@@ -12,7 +13,8 @@ struct fit *mockfit_create(struct loop *loop);
 /* What the board under test sends to other nodes ends here, in the loop. */
 extern void (*mockfit_on_send)(fit_node_t to, uint16_t op, const void *msg, size_t len);
 extern void (*mockfit_on_imm)(fit_node_t to, uint32_t imm, uint32_t len);
-extern int (*mockfit_on_call)(fit_node_t to, uint16_t op, const void *msg, void *rep, size_t *rep_len);
+extern int (*mockfit_on_call)(fit_node_t to, uint16_t op, const void *msg, void *rep,
+			      size_t *rep_len);
 /* Another node's doing, in the loop. */
 void mockfit_request(fit_node_t from, uint16_t op, const void *msg, size_t len, bool oneway,
 		     void (*reply)(int status, const void *data, size_t len));

@@ -99,8 +99,10 @@ struct stub *stub_take(struct stub *l, struct sock_handle skel)
 	c->dma = l->dma;
 	c->rx_window = l->rx_window;
 	c->shut_after = l->child_echo_close;
-	struct sock_attach m = { .skel = skel, .stub = handle(c), .rx_window = le32((uint32_t)c->rx_window),
-		.data_mode = c->dma ? DATA_DMA : DATA_DDIO, .sockmem = le16(c->dma ? STUB_MNODE : 0) };
+	struct sock_attach m = { .skel = skel, .stub = handle(c),
+		.rx_window = le32((uint32_t)c->rx_window),
+		.data_mode = c->dma ? DATA_DMA : DATA_DDIO,
+		.sockmem = le16(c->dma ? STUB_MNODE : 0) };
 	send_msg(OP_SOCK_ATTACH, &m, sizeof(m));
 	struct sock_accepted a = { .skel = l->skel, .n = le32(1) };
 	send_msg(OP_SOCK_ACCEPTED, &a, sizeof(a));
@@ -225,8 +227,8 @@ static void open_replied(int status, const void *data, size_t len)
 struct stub *stub_open(bool bind, uint32_t ip, uint16_t port, uint32_t reuse, bool dma)
 {
 	struct stub *s = stub_new();
-	struct sock_open m = { .stub = handle(s), .type = le32(1), .ip = be32(ip), .port = be16(port),
-		.flags = le16(bind ? SOCK_OPEN_BIND : 0), .data_mode = dma ? DATA_DMA : DATA_DDIO,
+	struct sock_open m = { .stub = handle(s), .type = le32(1), .ip = be32(ip),
+		.port = be16(port), .flags = le16(bind ? SOCK_OPEN_BIND : 0), .data_mode = dma ? DATA_DMA : DATA_DDIO,
 		.sockmem = le16(dma ? STUB_MNODE : 0), .opt_reuse = le32(reuse),
 		.rx_window = le32((uint32_t)s->rx_window) };
 
@@ -300,7 +302,7 @@ void stub_pump(struct stub *s)
 {
 	while (s->open && s->tx < s->tx_goal) {
 		uint64_t room = s->tx_window - (s->tx - s->tx_done);
-		uint32_t want = (uint32_t)rand() % 3 ? 1 + (uint32_t)rand() % 3000 : 1 + (uint32_t)rand() % 60000;
+		uint32_t want = 1 + (uint32_t)rand() % (rand() % 3 ? 3000 : 60000);
 		room = KMIN(room, s->tx_goal - s->tx);
 		want = (uint32_t)KMIN((uint64_t)want, room);
 		uint32_t n = want ? post_some(s, want) : 0;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A scripted pComponent (and its mComponent): just enough of a stub to drive Proxy and skeletons. */
+/*
+ * A scripted pComponent (and its mComponent): just enough of a stub to drive Proxy and skeletons.
+ */
 #pragma once
 
 #include <mon/sockpool.h>

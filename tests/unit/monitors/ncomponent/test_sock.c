@@ -626,7 +626,8 @@ static void nonsense(void)
 		}
 		uint16_t op = all_ops[(unsigned)rand() % ARRAY_SIZE(all_ops)];
 		fit_node_t from = rand() % 3 ? 6 : 9;
-		mockfit_request(from, op, m, (size_t)rand() % sizeof(m), op >= OP_SOCK_ACCEPTED, NULL);
+		mockfit_request(from, op, m, (size_t)rand() % sizeof(m), op >= OP_SOCK_ACCEPTED,
+				NULL);
 	}
 }
 static void nonsense_records(void)
@@ -636,7 +637,8 @@ static void nonsense_records(void)
 
 	for (unsigned i = 0; i < 20000; i++) {
 		uint32_t len = (uint32_t)rand() % sizeof(m);
-		struct sock_record r = { .to = { le32((uint32_t)rand() % 4), le32((uint32_t)rand() % 9) },
+		uint32_t index = (uint32_t)rand() % 4, gen = (uint32_t)rand() % 9;
+		struct sock_record r = { .to = { le32(index), le32(gen) },
 			.len = le32((uint32_t)rand() % 300), .flags = le16((uint16_t)(rand() % 8)),
 			.magic = le16(rand() % 8 ? SOCK_REC_MAGIC : 1) };
 		for (unsigned k = 0; k < sizeof(m); k++)
@@ -644,7 +646,8 @@ static void nonsense_records(void)
 		if (len >= sizeof(r))
 			memcpy(m, &r, sizeof(r));
 		uint32_t imm = (uint32_t)rand() % (le32_get(mr.len) / 16 - 16);
-		mockfit_write_imm(STUB_NODE, mr, (uint64_t)imm * 16, m, len, rand() % 50 ? imm : imm << 9);
+		mockfit_write_imm(STUB_NODE, mr, (uint64_t)imm * 16, m, len,
+				  rand() % 50 ? imm : imm << 9);
 	}
 }
 static void test_nonsense(void **state)

@@ -192,7 +192,8 @@ int netdev_attach(struct netdev *dev, struct loop *loop,
 	dev->tx_room = tx_room;
 	dev->arg = arg;
 	dev->loop = loop;
-	dev->source = (struct loop_source){ .name = "wire", .poll = source_poll, .arm = source_arm };
+	dev->source = (struct loop_source){ .name = "wire", .poll = source_poll,
+		.arm = source_arm };
 	loop_add(loop, &dev->source);
 	return 0;
 }
