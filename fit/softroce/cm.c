@@ -399,6 +399,7 @@ static void cm_expired(struct rdma_cm *cm)
 	case CMS_REP_SENT:
 	case CMS_DREQ_SENT:
 		if (again) {
+			neigh_resolve(cm->dev, cm->peer_ip, true);
 			cm_send_last(cm);
 			return;
 		}

@@ -22,6 +22,7 @@
 #define SR_ACK_EVERY 16u        /* packets per acknowledgement inside a long message */
 #define SR_READ_PACKETS 16u     /* response packets asked for by one READ request: bounds the burst */
 #define SR_RD_ATOMIC 16u        /* READs and atomics outstanding, each direction (max_rd_atomic) */
+#define SR_RES_MAX (2 * SR_RD_ATOMIC) /* answers owed: duplicates may take half and never crowd out new */
 #define SR_TX_BURST 16u         /* packets per turn with the lock held: 16 * 5 us of ICRC */
 #define SR_ACK_TIMEOUT_MAX_NS (2 * NSEC_PER_SEC) /* where doubling the timeout ends */
 #define SR_RNR_TIMER 12u        /* IBTA table 45: 0.64 ms */
@@ -29,7 +30,8 @@
 
 #define SR_NEIGH_MAX 256u       /* ARP cache; a power of two */
 #define SR_NEIGH_REFRESH_NS (30 * NSEC_PER_SEC) /* a used entry older than this is asked for again */
-#define SR_ARP_RETRY_NS (200 * NSEC_PER_MSEC)
+#define SR_ARP_ASK_NS (10 * NSEC_PER_MSEC) /* least time between two requests for one address */
+#define SR_ARP_RETRY_NS (200 * NSEC_PER_MSEC) /* while a connection waits for the answer */
 #define SR_ARP_RETRIES 5u
 
 #define SR_CM_MAX 1024u         /* connections and listeners, those in timewait included */

@@ -236,6 +236,7 @@ int pkt_send(struct pkt *p, struct path *path, bool more)
 	struct bth *bth = (struct bth *)(p->buf + PATH_HDR_LEN);
 	uint32_t pad = -p->payload_len & 3, payload = p->payload_len;
 	uint8_t opcode = bth->opcode;
+	bool retx = p->retx;
 	int err;
 
 	bth->flags |= (uint8_t)(pad << 4);
@@ -257,6 +258,8 @@ int pkt_send(struct pkt *p, struct path *path, bool more)
 	if (!err) {
 		sr_count(tx_packets);
 		sr_count_n(tx_payload_bytes, payload);
+		if (retx)
+			sr_count(retransmits);
 		return 0;
 	}
 	if (qp) {

@@ -52,7 +52,8 @@ static bool can_send(struct rdma_qp *qp)
 	struct send_wqe *w;
 	uint32_t in_flight = (uint32_t)psn_diff(q->psn, q->una);
 
-	if (qp->state != QPS_RTS || q->rnr_until_ns || q->cur == q->head)
+	if (qp->state != QPS_RTS || q->rnr_until_ns || q->cur == q->head ||
+	    atomic_load_explicit(&qp->waiting, memory_order_relaxed))
 		return false;
 	w = RING(q, q->cur);
 	if (w->status != RDMA_WC_SUCCESS)
@@ -170,7 +171,6 @@ static void advance(struct rdma_qp *qp, struct send_wqe *w, uint32_t n)
 		q->max_psn = q->psn;
 	} else {
 		w->retx = true;
-		sr_count(retransmits);
 	}
 	if ((uint32_t)psn_diff(q->psn, w->first_psn) >= w->npsn)
 		q->cur++;

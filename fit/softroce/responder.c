@@ -107,7 +107,7 @@ static void run_responses(struct rdma_qp *qp)
 	struct responder *r = &qp->resp;
 
 	for (uint32_t n = 0; res_pending(r); n++) {
-		struct resp_res *res = &r->res[r->res_tail % SR_RD_ATOMIC];
+		struct resp_res *res = &r->res[r->res_tail % SR_RES_MAX];
 		int err;
 
 		if (n == SR_TX_BURST) {
@@ -133,6 +133,8 @@ void responder_run_locked(struct rdma_qp *qp)
 {
 	struct responder *r = &qp->resp;
 
+	if (atomic_load_explicit(&qp->waiting, memory_order_relaxed))
+		return;
 	run_responses(qp);
 	if (res_pending(r))
 		return;
@@ -274,13 +276,14 @@ static uint8_t do_write(struct rdma_qp *qp, const struct rx_pkt *rx)
 	return 0;
 }
 
-static struct resp_res *res_new(struct responder *r)
+/* A place for an answer owed. NULL: the requester asks for more than it may, or again too often. */
+static struct resp_res *res_new(struct responder *r, bool duplicate)
 {
 	struct resp_res *res;
 
-	if (r->res_head - r->res_tail >= SR_RD_ATOMIC)
+	if (r->res_head - r->res_tail >= (duplicate ? SR_RD_ATOMIC : SR_RES_MAX))
 		return NULL;
-	res = &r->res[r->res_head % SR_RD_ATOMIC];
+	res = &r->res[r->res_head % SR_RES_MAX];
 	*res = (struct resp_res){ .npsn = 1 };
 	return res;
 }
@@ -307,7 +310,7 @@ static uint8_t do_read(struct rdma_qp *qp, const struct rx_pkt *rx, bool duplica
 			return AETH_NAK_ACCESS;
 		mr_put(qp->dev, mr);
 	}
-	res = res_new(r);
+	res = res_new(r, duplicate);
 	if (!res)
 		return AETH_NAK_INVALID;
 	res->psn = rx->psn;
@@ -315,7 +318,6 @@ static uint8_t do_read(struct rdma_qp *qp, const struct rx_pkt *rx, bool duplica
 	res->va = be64_get(reth->va);
 	res->rkey = be32_get(reth->rkey);
 	res->len = len;
-	res->duplicate = duplicate;
 	res->msn = (r->msn + (duplicate ? 0 : 1)) & BTH_MASK24;
 	r->res_head++;
 	return 0;
@@ -337,7 +339,7 @@ static uint8_t do_atomic(struct rdma_qp *qp, const struct rx_pkt *rx)
 {
 	const struct atomic_eth *a = (const struct atomic_eth *)(rx->bth + rx->op->atomic_eth);
 	struct responder *r = &qp->resp;
-	struct resp_res *res = res_new(r);
+	struct resp_res *res = res_new(r, false);
 	struct mr *mr;
 
 	if ((be64_get(a->va) & 7) || !res)
@@ -368,10 +370,10 @@ static void duplicate_atomic(struct responder *r, const struct rx_pkt *rx)
 
 		if (!r->done_atomic[i].valid || r->done_atomic[i].psn != rx->psn)
 			continue;
-		res = res_new(r);
+		res = res_new(r, true);
 		if (!res)
 			break;
-		res->atomic = res->duplicate = true;
+		res->atomic = true;
 		res->psn = rx->psn;
 		res->msn = r->done_atomic[i].msn;
 		res->original = r->done_atomic[i].original;

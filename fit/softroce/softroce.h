@@ -173,7 +173,6 @@ struct recv_wqe {
 /* A READ or atomic whose responses are still to be sent. */
 struct resp_res {
 	bool atomic;
-	bool duplicate;
 	uint32_t psn;           /* next response's */
 	uint32_t npsn, sent;
 	uint64_t va;
@@ -191,7 +190,7 @@ struct responder {
 	struct sge_cursor place;
 	uint64_t va;            /* WRITE: next byte, and what is left */
 	uint32_t rkey, left, written;
-	struct resp_res res[SR_RD_ATOMIC];
+	struct resp_res res[SR_RES_MAX];
 	uint32_t res_head, res_tail;
 	struct {                /* results of atomics, for duplicates */
 		bool valid;
@@ -216,8 +215,8 @@ struct rdma_qp {
 	_Atomic uint32_t tx_inflight;   /* packets of ours that the NIC has */
 	_Atomic uint32_t retx_inflight; /* those of them that are retransmissions */
 	_Atomic bool in_error;  /* state == QPS_ERR, for readers without the lock */
-	/* dev->pkt_lock */
-	bool waiting;
+	/* dev->pkt_lock; waiting is also read without it: a qp_kick() follows when it is cleared */
+	_Atomic bool waiting;
 	TAILQ_ENTRY(rdma_qp) wait_link;
 	/* lock */
 	struct spinlock lock;

@@ -212,7 +212,7 @@ static bool neigh_lookup(struct rdma_dev *dev, uint32_t ip, uint8_t *mac, bool a
 	if (known && mac)
 		memcpy(mac, n->mac, ETH_ADDR_LEN);
 	ask = (!known || ask_again || now - n->confirmed_ns > SR_NEIGH_REFRESH_NS) &&
-	      (!n->asked_ns || now - n->asked_ns >= SR_ARP_RETRY_NS);
+	      (!n->asked_ns || now - n->asked_ns >= SR_ARP_ASK_NS);
 	if (ask)
 		n->asked_ns = now;
 	spin_unlock(&dev->neigh_lock);

@@ -150,6 +150,14 @@ static void dma(void *arg)
 		sim_at(clock_mono_ns() + 300 + sim_random(2000), dma, n);
 }
 
+static void doorbell(struct sim_nic *n)
+{
+	if (n->dma_scheduled)
+		return;
+	n->dma_scheduled = true;
+	sim_at(clock_mono_ns() + 200 + sim_random(2000), dma, n);
+}
+
 static int sim_xmit(struct netdev *nd, struct nettx *tx, bool more)
 {
 	struct sim_nic *n = nd->priv;
@@ -157,13 +165,12 @@ static int sim_xmit(struct netdev *nd, struct nettx *tx, bool more)
 	kassert(tx->nfrags && tx->nfrags <= NETDEV_TX_FRAGS);
 	if (n->tx_head - n->tx_tail >= ring_size(n->wire->f.tx_ring)) {
 		n->blocked = true;
+		doorbell(n);
 		return -ENOSPC;
 	}
 	n->tx[n->tx_head++ % RING_MAX] = tx;
-	if (!more && !n->dma_scheduled) {
-		n->dma_scheduled = true;
-		sim_at(clock_mono_ns() + 200 + sim_random(2000), dma, n);
-	}
+	if (!more)
+		doorbell(n);
 	return 0;
 }
 

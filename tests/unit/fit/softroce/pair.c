@@ -2,9 +2,10 @@
 /* Two boards on a simulated wire: set-up, waiting, taking apart. */
 #include "pair.h"
 
+#include <stdio.h>
 #include <string.h>
 
-const struct sim_faults no_faults = { .delay_min_ns = 5000, .delay_max_ns = 6000,
+const struct sim_faults no_faults = { .delay_min_ns = 5000, .delay_max_ns = 5000,
 	.split = 20000 };
 
 static void on_cq(struct rdma_cq *cq, void *arg)
@@ -23,7 +24,7 @@ static void on_cq(struct rdma_cq *cq, void *arg)
 		}
 }
 
-static void on_event(struct rdma_cm *cm, const struct rdma_cm_info *info, void *arg)
+void pair_on_event(struct rdma_cm *cm, const struct rdma_cm_info *info, void *arg)
 {
 	struct end *e = arg;
 
@@ -39,7 +40,7 @@ static void on_request(struct rdma_cm *cm, const struct rdma_cm_info *info, void
 {
 	struct end *e = arg;
 
-	on_event(cm, info, arg);
+	pair_on_event(cm, info, arg);
 	assert_int_equal(info->event, RDMA_CM_CONNECT_REQUEST);
 	assert_int_equal(info->peer_ip, IP_A);
 	e->cm = cm;
@@ -48,7 +49,7 @@ static void on_request(struct rdma_cm *cm, const struct rdma_cm_info *info, void
 	if (e->refuse)
 		assert_int_equal(rdma_reject(cm, "go away", 8), 0);
 	else
-		assert_int_equal(rdma_accept(cm, e->qp, "welcome", 8, on_event, e), 0);
+		assert_int_equal(rdma_accept(cm, e->qp, "welcome", 8, pair_on_event, e), 0);
 }
 
 static void end_make(struct pair *p, struct end *e, uint32_t ip, uint8_t mac_last, uint32_t mtu)
@@ -95,14 +96,26 @@ static bool connected(void *arg)
 	       p->b.events[RDMA_CM_UNREACHABLE];
 }
 
-bool pair_connect(struct pair *p)
+void pair_listen(struct pair *p)
 {
 	int err;
 
 	p->b.listener = rdma_listen(p->b.dev, PAIR_PORT, on_request, &p->b, &err);
 	assert_non_null(p->b.listener);
-	p->a.cm = rdma_connect(p->a.dev, IP_B, PAIR_PORT, p->a.qp, "hello", 6, on_event, &p->a, &err);
+}
+
+void pair_start_connect(struct pair *p, uint32_t ip, uint16_t port)
+{
+	int err;
+
+	p->a.cm = rdma_connect(p->a.dev, ip, port, p->a.qp, "hello", 6, pair_on_event, &p->a, &err);
 	assert_non_null(p->a.cm);
+}
+
+bool pair_connect(struct pair *p)
+{
+	pair_listen(p);
+	pair_start_connect(p, IP_B, PAIR_PORT);
 	pair_wait(p, connected, p);
 	return p->a.events[RDMA_CM_ESTABLISHED] && p->b.events[RDMA_CM_ESTABLISHED];
 }
@@ -184,4 +197,15 @@ void fill(uint8_t *p, size_t n, uint64_t seed)
 		seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
 		p[i] = (uint8_t)(seed >> 56);
 	}
+}
+
+static void print_counter(const char *set, const char *name, uint64_t value, void *arg)
+{
+	if (value)
+		fprintf(stderr, "%s.%s %llu\n", set, name, (unsigned long long)value);
+}
+
+void print_counters(void)
+{
+	counter_each(print_counter, NULL);
 }

@@ -46,6 +46,10 @@ extern const struct sim_faults no_faults;
 void pair_make(struct pair *p, uint64_t seed, const struct sim_faults *f, uint32_t mtu);
 /* Listens at b, connects from a; true when both are established. */
 bool pair_connect(struct pair *p);
+/* The two halves of it. */
+void pair_listen(struct pair *p);
+void pair_start_connect(struct pair *p, uint32_t ip, uint16_t port);
+void pair_on_event(struct rdma_cm *cm, const struct rdma_cm_info *info, void *arg);
 /* Everything is taken apart; nothing may be left allocated. */
 void pair_free(struct pair *p);
 bool pair_wait(struct pair *p, bool (*cond)(void *arg), void *arg);
@@ -57,3 +61,4 @@ void post_recvs(struct end *e, unsigned n, uint8_t *buf, uint32_t size);
 int post(struct end *e, enum rdma_opcode op, uint64_t id, void *addr, uint32_t len, uint64_t remote,
 	 uint32_t rkey);
 void fill(uint8_t *p, size_t n, uint64_t seed);
+void print_counters(void);

@@ -337,7 +337,7 @@ static void test_destroy_busy(void **state)
 /* Deregistering while a READ is being answered. */
 static void test_dereg_busy(void **state)
 {
-	enum { LEN = 300000 };
+	enum { LEN = 3000000 };
 	uint8_t *in = malloc(LEN), *mem = malloc(LEN);
 	struct rdma_mr *mr = rdma_mr_reg(b->pd, mem, LEN, RDMA_REMOTE_READ);
 
