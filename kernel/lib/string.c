@@ -8,6 +8,12 @@
 
 #include "lib/copy.h"
 
+#undef memcpy
+#undef memmove
+#undef memset
+#undef memcmp
+#undef strlen
+
 /* A loop that is memcpy must not be turned into a call of memcpy. */
 #pragma GCC optimize("no-tree-loop-distribute-patterns")
 
