@@ -20,7 +20,7 @@ $(LWIP_OBJS): $(BUILD)/obj/lwip/%.o: $(LWIP_STAMP) $(NSTACK)/lwipopts.h $(NSTACK
 EXTRA_ncomponent := $(LWIP_OBJS)
 
 # ---- host programs ----
-HOST_SRCS_monitors/ncomponent := $(filter-out monitors/ncomponent/main.c,$(filter %.c,$(call \
+HOST_SRCS_monitors/ncomponent := $(filter-out monitors/ncomponent/main.c monitors/ncomponent/test.c,$(filter %.c,$(call \
 	sources,monitors/ncomponent))) $(LWIP_FILES:%=lwip/%)
 HOST_FLAGS_lwip_plain := -O2
 HOST_FLAGS_lwip_san   := -fsanitize=address -O1
