@@ -26,6 +26,8 @@
 void pci_init(void) __attribute__((weak));
 /* Measures the wire instead of being a board (dev/echo.h). */
 int echo_main(void) __attribute__((weak));
+/* Likewise, one layer up: RDMA with another board or a Linux rping (fit/softroce/rping.c). */
+int rping_main(void) __attribute__((weak));
 
 /* An image without a board's code: mechanism and self-tests only. */
 __attribute__((weak)) void board_main(void)
@@ -43,6 +45,8 @@ static void main_thread(void *arg)
 		board_exit(ktest_run(suites) ? 1 : 0);
 	if (echo_main && cmdline_get("echo"))
 		board_exit(echo_main() ? 1 : 0);
+	if (rping_main && cmdline_get("roce"))
+		board_exit(rping_main() ? 1 : 0);
 	board_main();
 }
 
