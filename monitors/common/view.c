@@ -92,13 +92,21 @@ static void sort(struct proto_member *m, unsigned n)
 	}
 }
 
+/* The manager is a peer before there is a view, and stays one whoever it is by now (member.c). */
+static bool is_manager(const struct proto_member *m)
+{
+	return le16_get(m->node) == FIT_NODE_MANAGER;
+}
+
 static void come(struct board *b, const struct proto_member *m)
 {
-	int err;
+	int err = 0;
 
 	if (le16_get(m->node) == fit_self(b->fit))
 		return;
-	err = fit_peer_set(b->fit, le16_get(m->node), le32_get(m->ip), le64_get(m->incarnation));
+	if (!is_manager(m))
+		err = fit_peer_set(b->fit, le16_get(m->node), le32_get(m->ip),
+				   le64_get(m->incarnation));
 	if (err)
 		log_err("%s: cannot be a peer: error %d", m->name, err);
 	else
@@ -109,7 +117,8 @@ static void leave(struct board *b, const struct proto_member *m)
 {
 	if (le16_get(m->node) == fit_self(b->fit))
 		return;
-	fit_peer_remove(b->fit, le16_get(m->node));
+	if (!is_manager(m))
+		fit_peer_remove(b->fit, le16_get(m->node));
 	tell(b, m, false);
 }
 
