@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * connect(): a call whose reply is deferred until the connection is established or has failed. It goes on when its
+ * caller is interrupted or does not wait, as on Linux; close() cancels it.
+ */
+#include <kern/log.h>
+#include <kern/mm.h>
+#include <kern/string.h>
+#include <linux/eventpoll.h>
+
+#include "net/stub.h"
+#include "proc/task.h"
+
+struct connect_op {
+	struct fit_call call;
+	struct sock_connect m;
+	struct leg *leg; /* reference */
+};
+
+struct fit_call *connect_call(struct connect_op *op)
+{
+	return &op->call;
+}
+
+/* What a failed call means to the program. */
+static int connect_errno(int status)
+{
+	switch (status) {
+	case -EHOSTDOWN:
+		return ENETUNREACH;
+	case -ECANCELED:
+		return ECONNABORTED;
+	default:
+		return -status;
+	}
+}
+
+/* s->lock held. The leg that connect() made by itself goes with the failure: true. */
+static bool failed_locked(struct stub *s, int status)
+{
+	bool drop = !s->user_bound;
+
+	counter_add(stub, connect_failed, 1);
+	s->state = STUB_CLOSED;
+	s->error = connect_errno(status);
+	s->late_error = 0;
+	s->connect_failed = true;
+	s->leg = NULL;
+	if (drop) {
+		s->bound = false;
+		s->local = (struct sock_name){ 0, 0 };
+	}
+	return drop;
+}
+
+static void established_locked(struct stub *s, const struct sock_connect_reply *r)
+{
+	s->state = STUB_UP;
+	s->local = (struct sock_name){ be32_get(r->local_ip), be16_get(r->local_port) };
+	s->mss = le16_get(r->mss);
+	counter_add(stub, connects, 1);
+	stub_publish_late_locked(s);
+}
+
+static void connected(struct stub *s, struct leg *l, int status, const struct fit_reply *r)
+{
+	bool drop = false;
+
+	spin_lock(&s->lock);
+	l->connect = NULL;
+	if (s->leg != l || s->state != STUB_CONNECTING) {
+		spin_unlock(&s->lock);
+		return;
+	}
+	if (status)
+		drop = failed_locked(s, status);
+	else
+		established_locked(s, r->data);
+	spin_unlock(&s->lock);
+	if (drop)
+		leg_close(s, l, true);
+	stub_wake_all(s, status ? EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLIN : EPOLLOUT);
+}
+
+static void connect_done(struct fit_call *c, const struct fit_reply *r)
+{
+	struct connect_op *op = container_of(c, struct connect_op, call);
+	struct stub *s = leg_stub(op->leg);
+	int status = r->status;
+
+	if (!status && r->len < sizeof(struct sock_connect_reply))
+		status = -EPROTO;
+	if (s) {
+		connected(s, op->leg, status, r);
+		stub_put(s);
+	}
+	leg_put(op->leg);
+	kfree(op);
+}
+
+/* ---- beginning ---- */
+
+/* Bound where the route begins, so that getsockname() knows both at once. */
+static struct leg *open_from(struct stub *s, const struct gnm_place *at, int *err)
+{
+	struct sock_name got;
+	struct leg *l = stub_open(s, le16_get(at->at[0].node), le32_get(at->at[0].ip), 0,
+				  SOCK_OPEN_BIND, &got, err);
+
+	if (!l)
+		return NULL;
+	spin_lock(&s->lock);
+	s->local = got;
+	spin_unlock(&s->lock);
+	return l;
+}
+
+/* The skeleton to connect: made now, or of those that bind() made the one where the route begins. */
+static struct leg *choose_leg(struct stub *s, uint32_t ip, int *err)
+{
+	struct leg *l[NET_BINDS_MAX], *chosen = NULL;
+	struct gnm_place at;
+	unsigned n = leg_list(s, l);
+
+	*err = n == 1 ? 0 : gnm_route(ip, &at);
+	if (!*err && !n)
+		chosen = open_from(s, &at, err);
+	for (unsigned i = 0; i < n; i++) {
+		if (!*err && !chosen && (n == 1 || l[i]->peer->node == le16_get(at.at[0].node)))
+			chosen = l[i];
+		else if (!*err)
+			leg_close(s, l[i], true);
+		leg_put(l[i]);
+	}
+	if (!*err && !chosen)
+		*err = -ENETUNREACH;
+	return chosen;
+}
+
+static int begin_busy(struct stub *s, uint32_t ip, uint16_t port)
+{
+	struct connect_op *op = kzalloc(sizeof(*op));
+	struct leg *l;
+	int err = -ENOBUFS;
+
+	if (!op)
+		return -ENOBUFS;
+	l = choose_leg(s, ip, &err);
+	if (!l) {
+		kfree(op);
+		return err;
+	}
+	op->leg = leg_get(l);
+	op->m = (struct sock_connect){ .skel = l->skel, .ip = be32(ip), .port = be16(port) };
+	op->call = (struct fit_call){ .node = l->peer->node, .op = OP_SOCK_CONNECT, .req = &op->m,
+		.req_len = sizeof(op->m), .timeout_ns = FIT_TIMEOUT_NONE, .done = connect_done };
+	spin_lock(&s->lock);
+	s->state = STUB_CONNECTING;
+	s->bound = true;
+	s->leg = l;
+	s->remote = (struct sock_name){ ip, port };
+	s->connect_told = s->connect_failed = false;
+	s->error = 0;
+	l->connect = op;
+	spin_unlock(&s->lock);
+	fit_call_start(net.fit, &op->call);
+	return 0;
+}
+
+/* ---- the call ---- */
+
+/* The result of an attempt that has ended. */
+static int result(struct stub *s)
+{
+	int err;
+
+	spin_lock(&s->lock);
+	if (s->state == STUB_UP) {
+		err = s->connect_told ? -EISCONN : 0;
+		s->connect_told = true;
+		spin_unlock(&s->lock);
+		return err;
+	}
+	s->connect_failed = false;
+	spin_unlock(&s->lock);
+	err = stub_take_error(s);
+	return err ? -err : -ECONNABORTED;
+}
+
+static int wait_connected(struct stub *s)
+{
+	uint64_t timeo = s->opts.sndtimeo_ns;
+	int err = wait_event_signal(&s->wr_wq, s->state != STUB_CONNECTING,
+				    timeo ? clock_mono_ns() + timeo : 0);
+
+	if (err == -ETIMEDOUT)
+		return -EINPROGRESS;
+	if (err == -ERESTARTSYS)
+		return timeo ? -EINTR : err;
+	return result(s);
+}
+
+int stub_connect(struct stub *s, uint32_t ip, uint16_t port, bool nonblock)
+{
+	int err = stub_ctl_begin(s);
+
+	if (err)
+		return err;
+	if (s->state == STUB_CONNECTING)
+		err = nonblock ? -EALREADY : 0;
+	else if (s->state == STUB_LISTEN)
+		err = -EISCONN;
+	else if (s->state == STUB_UP || s->connect_failed)
+		err = result(s);
+	else {
+		err = begin_busy(s, ip, port);
+		if (!err && nonblock)
+			err = -EINPROGRESS;
+	}
+	stub_ctl_end(s);
+	if (err || (s->state == STUB_UP && s->connect_told))
+		return err;
+	return wait_connected(s);
+}
+
+int stub_disconnect(struct stub *s)
+{
+	struct leg *l[NET_BINDS_MAX];
+	unsigned n;
+	int err = stub_ctl_begin(s);
+
+	if (err)
+		return err;
+	mutex_lock(&s->rx_mutex);
+	rx_forget_owed(s);
+	n = leg_list(s, l);
+	for (unsigned i = 0; i < n; i++) {
+		leg_close(s, l[i], true);
+		leg_put(l[i]);
+	}
+	rx_clear(s);
+	spin_lock(&s->lock);
+	s->state = STUB_CLOSED;
+	s->bound = s->user_bound = s->ended = s->connect_failed = s->tx_shut = false;
+	s->rx_fin = s->rx_shut = false;
+	s->late_error = s->error = 0;
+	s->local = s->remote = (struct sock_name){ 0, 0 };
+	spin_unlock(&s->lock);
+	mutex_unlock(&s->rx_mutex);
+	stub_drop_queue(s);
+	stub_ctl_end(s);
+	stub_wake_all(s, EPOLLHUP | EPOLLIN | EPOLLOUT);
+	return 0;
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* One-way events from skeletons: lengths and handles are checked here, for every one before it changes anything. */
+#include "net/event.h"
+
+#include <kern/log.h>
+#include <kern/string.h>
+#include <linux/eventpoll.h>
+
+#define ERRNO_MAX 133 /* EHWPOISON, the highest of Linux */
+
+typedef void (*event_fn)(struct leg *l, const void *msg);
+
+static void on_accept(struct leg *l, const void *msg)
+{
+	accept_event(l, msg);
+}
+
+static void on_tx_done(struct leg *l, const void *msg)
+{
+	const struct sockevt_tx_done *m = msg;
+
+	tx_done_event(l, le64_get(m->bytes), le32_get(m->tx_window));
+}
+
+static void fin(struct stub *s, uint64_t at)
+{
+	bool bad;
+
+	spin_lock(&s->lock);
+	bad = at < s->rx_arrived || at - s->rx_reported > NET_TX_WINDOW_MAX;
+	if (!bad && !s->rx_fin) {
+		s->rx_fin = true;
+		s->rx_fin_at = at;
+	}
+	spin_unlock(&s->lock);
+	if (bad)
+		counter_add(stub, bad_event, 1);
+}
+
+static void on_state(struct leg *l, const void *msg)
+{
+	const struct sockevt_state *m = msg;
+	uint32_t error = le32_get(m->error), flags = le32_get(m->flags);
+	struct stub *s = leg_stub(l);
+
+	if (!s)
+		return;
+	if (error > ERRNO_MAX) {
+		counter_add(stub, bad_event, 1);
+	} else {
+		if (error)
+			stub_fail(s, (int)error, le64_get(m->rx_bytes));
+		if (flags & SOCKEVT_FIN)
+			fin(s, le64_get(m->rx_bytes));
+		if (flags & SOCKEVT_WR_CLOSED) {
+			spin_lock(&s->lock);
+			s->tx_shut = true;
+			spin_unlock(&s->lock);
+		}
+		stub_wake_all(s, EPOLLIN | EPOLLRDNORM | EPOLLRDHUP);
+	}
+	stub_put(s);
+}
+
+static void on_closed(struct leg *l, const void *msg)
+{
+	struct stub *s = leg_stub(l);
+
+	counter_add(stub, closed, 1);
+	(void)leg_gone(l);
+	if (!s)
+		return;
+	stub_fail(s, ECONNRESET, 0); /* unless it was reported before */
+	stub_put(s);
+}
+
+static const struct {
+	uint16_t op, len;
+	event_fn fn;
+} events[] = {
+	{ OP_SOCKEVT_ACCEPT, sizeof(struct sockevt_accept), on_accept },
+	{ OP_SOCKEVT_TX_DONE, sizeof(struct sockevt_tx_done), on_tx_done },
+	{ OP_SOCKEVT_STATE, sizeof(struct sockevt_state), on_state },
+	{ OP_SOCKEVT_CLOSED, sizeof(struct sockevt_closed), on_closed },
+};
+
+/* Every event begins with the handle of the leg. */
+static void run(struct fit_req *req)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(events); i++) {
+		struct sock_handle h;
+		struct leg *l;
+
+		if (events[i].op != req->op || req->len < events[i].len)
+			continue;
+		memcpy(&h, req->data, sizeof(h));
+		l = leg_lookup(req->from, h);
+		if (!l)
+			return;
+		events[i].fn(l, req->data);
+		leg_put(l);
+		return;
+	}
+	counter_add(stub, bad_event, 1);
+}
+
+void event_serve(struct fit_req *req, void *arg)
+{
+	run(req);
+	if (req->oneway)
+		fit_req_put(req);
+	else
+		fit_reply(req, -EOPNOTSUPP, NULL, 0);
+}

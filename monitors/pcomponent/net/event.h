@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Events from skeletons: checked in event.c, carried out beside what they change. Loop context. */
+#pragma once
+
+#include "net/stub.h"
+
+void accept_event(struct leg *l, const struct sockevt_accept *m);
+/* A socket that nobody has seen yet, or whose queue is dropped: RST; consumes the reference. */
+void stub_abort(struct stub *s);

@@ -1,0 +1,523 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Received data. The nComponent writes records into our pool; the immediate that announces one is handled in the fabric
+ * loop: checked, queued at its stub as (address, length), reader woken. recv() copies from the pool to the
+ * program and reports consumed bytes when a quarter of the window has come together.
+ *
+ * An idle socket would keep chunks of the pool with what it consumed and did not report. Such stubs are on their
+ * peer's owing list; when they hold a quarter of the pool together, all report.
+ *
+ * One reader at a time has rx_mutex; it takes records from the head, the loop appends, both under stub.lock.
+ * User memory is touched with no spinlock held.
+ */
+#include <kern/log.h>
+#include <kern/mm.h>
+#include <kern/string.h>
+#include <linux/eventpoll.h>
+
+#include "net/stub.h"
+#include "proc/task.h"
+
+/* ---- the queue ---- */
+
+void rx_queue_init(struct rx_queue *q)
+{
+	*q = (struct rx_queue){ .cap = NET_RX_INLINE };
+	q->rec = q->inl;
+}
+
+static struct rx_rec *rec_at(struct rx_queue *q, uint32_t i)
+{
+	return &q->rec[(q->head + i) & (q->cap - 1)];
+}
+
+static bool grow(struct rx_queue *q)
+{
+	struct rx_rec *bigger = kmalloc(q->cap * 2 * sizeof(*bigger));
+
+	if (!bigger)
+		return false;
+	for (uint32_t i = 0; i < q->n; i++)
+		bigger[i] = *rec_at(q, i);
+	if (q->rec != q->inl)
+		kfree(q->rec);
+	q->rec = bigger;
+	q->cap *= 2;
+	q->head = 0;
+	return true;
+}
+
+static bool push(struct rx_queue *q, struct rx_rec rec)
+{
+	if (q->n == q->cap && !grow(q))
+		return false;
+	*rec_at(q, q->n++) = rec;
+	return true;
+}
+
+static void pop(struct rx_queue *q)
+{
+	struct rx_rec *r = rec_at(q, 0);
+
+	if (r->dma)
+		dma_rx_put(r->dma);
+	q->head = (q->head + 1) & (q->cap - 1);
+	q->n--;
+	q->nready--;
+	q->used = 0;
+}
+
+/* Everything is forgotten. Nobody reads, nothing arrives any more (the legs are detached). */
+void rx_clear(struct stub *s)
+{
+	struct rx_queue *q = &s->rxq;
+
+	rx_forget_owed(s);
+	spin_lock(&s->lock);
+	q->nready = q->n;
+	while (q->n)
+		pop(q);
+	if (q->rec != q->inl)
+		kfree(q->rec);
+	rx_queue_init(q);
+	s->rx_arrived = s->rx_ready = s->rx_consumed = s->rx_reported = 0;
+	spin_unlock(&s->lock);
+}
+
+static void advance_locked(struct stub *s)
+{
+	struct rx_queue *q = &s->rxq;
+
+	while (q->nready < q->n) {
+		struct rx_rec *r = rec_at(q, q->nready);
+
+		if (r->dma && !dma_rx_ready(r->dma))
+			break;
+		q->nready++;
+		s->rx_ready += r->len;
+	}
+	if (unlikely(s->late_error))
+		stub_publish_late_locked(s);
+}
+
+static void wake_readers(struct stub *s, bool all)
+{
+	if (all)
+		waitq_wake_all(&s->rd_wq);
+	else
+		waitq_wake_one(&s->rd_wq);
+	poll_notify(&s->poll, EPOLLIN | EPOLLRDNORM);
+}
+
+void rx_advance(struct stub *s)
+{
+	bool readable, end;
+
+	spin_lock(&s->lock);
+	advance_locked(s);
+	readable = stub_readable_locked(s);
+	end = stub_eof_locked(s);
+	spin_unlock(&s->lock);
+	if (readable)
+		wake_readers(s, end);
+}
+
+/* ---- records from the fabric: loop ---- */
+
+/* A checked record. */
+struct record {
+	struct sock_record head;
+	uint32_t len;
+	const uint8_t *data;
+	bool desc;
+	uint64_t dma_off;
+	fit_node_t dma_node;
+};
+
+static bool decode_desc(struct record *r, const uint8_t *body, uint32_t n)
+{
+	struct sock_desc d;
+
+	if (n != sizeof(d))
+		return false;
+	memcpy(&d, body, sizeof(d));
+	r->desc = true;
+	r->dma_off = le64_get(d.off);
+	r->dma_node = le16_get(d.node);
+	return r->len && le64_get(d.len) == r->len;
+}
+
+/* The header is read once: the nComponent can write to the pool at any time. */
+static bool decode(const struct net_peer *p, uint32_t imm, uint32_t written, struct record *r)
+{
+	uint64_t off = (uint64_t)imm * SOCK_UNIT;
+	const uint8_t *at = (const uint8_t *)p->rx_mem + off;
+	uint32_t body = written - (uint32_t)sizeof(r->head);
+
+	if (written < sizeof(r->head) || off + written > p->rx_len)
+		return false;
+	memcpy(&r->head, at, sizeof(r->head));
+	r->len = le32_get(r->head.len);
+	r->data = at + sizeof(r->head);
+	if (le16_get(r->head.magic) != SOCK_REC_MAGIC || r->len > SOCK_RECORD_MAX)
+		return false;
+	if (le16_get(r->head.flags) & SOCK_REC_DESC)
+		return decode_desc(r, r->data, body);
+	r->desc = false;
+	return r->len == body && (r->len || le16_get(r->head.flags) & SOCK_REC_FIN);
+}
+
+/* The socket memory that the descriptor names must be this leg's. */
+static bool make_rec(struct leg *l, const struct record *r, struct rx_rec *out)
+{
+	*out = (struct rx_rec){ .data = r->data, .len = r->len };
+	if (!r->desc)
+		return true;
+	if (!l->sm || r->dma_node != l->sm->node || r->dma_off > le32_get(l->sm->rx.len) ||
+	    r->len > le32_get(l->sm->rx.len) - r->dma_off) {
+		counter_add(stub, bad_record, 1);
+		return false;
+	}
+	out->data = NULL;
+	out->dma = dma_rx_create(l, r->dma_off, r->len);
+	return out->dma;
+}
+
+/* 0, or what is wrong with the stream now. */
+static int append_locked(struct stub *s, struct leg *l, const struct record *r, struct rx_rec rec)
+{
+	if (s->leg != l)
+		return -ESTALE;
+	if (s->rx_arrived + r->len - s->rx_reported > s->rx_window ||
+	    (s->rx_fin && s->rx_arrived + r->len > s->rx_fin_at)) {
+		counter_add(stub, window_violation, 1);
+		return -EPROTO;
+	}
+	if (r->len && !push(&s->rxq, rec)) {
+		counter_add(stub, no_memory, 1);
+		return -ENOMEM;
+	}
+	s->rx_arrived += r->len;
+	if (le16_get(r->head.flags) & SOCK_REC_FIN && !s->rx_fin) {
+		s->rx_fin = true;
+		s->rx_fin_at = s->rx_arrived;
+	}
+	return 0;
+}
+
+static void deliver(struct stub *s, struct leg *l, const struct record *r)
+{
+	struct rx_rec rec;
+	bool ok = make_rec(l, r, &rec), readable = false, end = false;
+	int err = ok ? 0 : -ENOMEM;
+
+	if (ok && rec.dma && net.dma_prefetch)
+		dma_rx_start(rec.dma);
+	spin_lock(&s->lock);
+	if (!err)
+		err = append_locked(s, l, r, rec);
+	if (!err) {
+		advance_locked(s);
+		readable = stub_readable_locked(s);
+		end = s->rx_fin;
+	}
+	spin_unlock(&s->lock);
+	if (err) {
+		if (ok && rec.dma)
+			dma_rx_put(rec.dma);
+		if (err != -ESTALE)
+			stub_fail(s, ECONNRESET, 0); /* bytes of the stream are missing */
+		return;
+	}
+	counter_add(stub, records_rx, 1);
+	counter_add(stub, rx_bytes, r->len);
+	if (readable)
+		wake_readers(s, end);
+}
+
+void rx_imm(fit_node_t from, uint32_t imm, uint32_t len, void *arg)
+{
+	struct net_peer *p = peer_in_loop(from);
+	struct record r;
+	struct leg *l;
+	struct stub *s;
+
+	if (!p || !decode(p, imm, len, &r)) {
+		counter_add(stub, bad_record, 1);
+		return;
+	}
+	l = leg_lookup(from, r.head.to);
+	if (!l)
+		return;
+	s = l->peer == p ? leg_stub(l) : NULL;
+	if (s) {
+		deliver(s, l, &r);
+		stub_put(s);
+	} else {
+		counter_add(stub, late_records, 1);
+	}
+	leg_put(l);
+}
+
+/* ---- reports ---- */
+
+static void owe_locked(struct stub *s, struct net_peer *p, uint32_t n)
+{
+	s->owed += n;
+	atomic_fetch_add(&p->owed, n);
+	if (s->owing)
+		return;
+	spin_lock(&p->owe_lock);
+	s->owing = true;
+	TAILQ_INSERT_TAIL(&p->owing, s, owe_link);
+	p->nowing++;
+	spin_unlock(&p->owe_lock);
+}
+
+static void owe_nothing_locked(struct stub *s, struct net_peer *p)
+{
+	if (s->owed)
+		atomic_fetch_sub(&p->owed, s->owed);
+	s->owed = 0;
+	if (!s->owing)
+		return;
+	spin_lock(&p->owe_lock);
+	if (s->owing) {
+		s->owing = false;
+		TAILQ_REMOVE(&p->owing, s, owe_link);
+		p->nowing--;
+	}
+	spin_unlock(&p->owe_lock);
+}
+
+void rx_forget_owed(struct stub *s)
+{
+	spin_lock(&s->lock);
+	if (s->owe_peer)
+		owe_nothing_locked(s, s->owe_peer);
+	s->owe_peer = NULL;
+	spin_unlock(&s->lock);
+}
+
+static void report_locked(struct stub *s)
+{
+	struct leg *l = s->leg;
+	struct sock_rx_done m = { .skel = l->skel, .bytes = le64(s->rx_consumed),
+		.rx_window = le32(s->rx_window) };
+
+	if (l->gone || s->rx_consumed == s->rx_reported)
+		return;
+	if (fit_send(net.fit, l->peer->node, OP_SOCK_RX_DONE, &m, sizeof(m)))
+		return; /* out of memory: with the next bytes */
+	s->rx_reported = s->rx_consumed;
+	owe_nothing_locked(s, l->peer);
+	counter_add(stub, rx_done, 1);
+}
+
+static void flush_owing(struct net_peer *p)
+{
+	for (;;) {
+		struct stub *s;
+
+		spin_lock(&p->owe_lock);
+		s = TAILQ_FIRST(&p->owing);
+		if (s) {
+			stub_get(s);
+			s->owing = false;
+			TAILQ_REMOVE(&p->owing, s, owe_link);
+			p->nowing--;
+		}
+		spin_unlock(&p->owe_lock);
+		if (!s)
+			return;
+		spin_lock(&s->lock);
+		if (s->leg)
+			report_locked(s);
+		spin_unlock(&s->lock);
+		stub_put(s);
+	}
+}
+
+/* n more bytes were read. The peer whose list should be flushed (reference), or NULL. */
+static struct net_peer *consumed_locked(struct stub *s, uint32_t n)
+{
+	struct leg *l = s->leg;
+	struct net_peer *p;
+
+	s->rx_consumed += n;
+	if (!l || l->gone)
+		return NULL;
+	p = l->peer;
+	if (s->rx_consumed - s->rx_reported >= KMIN(s->rx_window / 4, p->rx_len / 64)) {
+		report_locked(s);
+		return NULL;
+	}
+	s->owe_peer = p;
+	owe_locked(s, p, n);
+	if (p->owed + (uint64_t)p->nowing * SOCK_CHUNK_SIZE <= p->rx_len / 4)
+		return NULL;
+	atomic_fetch_add(&p->refs, 1);
+	return p;
+}
+
+static void consume(struct stub *s, uint32_t n)
+{
+	struct net_peer *flush;
+
+	spin_lock(&s->lock);
+	s->rxq.used += n;
+	if (s->rxq.used == rec_at(&s->rxq, 0)->len)
+		pop(&s->rxq);
+	flush = consumed_locked(s, n);
+	spin_unlock(&s->lock);
+	if (!flush)
+		return;
+	flush_owing(flush);
+	peer_put(flush);
+}
+
+/* ---- the call ---- */
+
+/* Where a reader is: the head, unless it only peeks. */
+struct cursor {
+	uint32_t i, used;
+};
+
+static bool fetch(struct stub *s, const struct cursor *c, struct rx_rec *out, uint32_t *used)
+{
+	bool got;
+
+	spin_lock(&s->lock);
+	got = c->i < s->rxq.nready;
+	if (got) {
+		*out = *rec_at(&s->rxq, c->i);
+		*used = c->i ? c->used : s->rxq.used + c->used;
+	}
+	spin_unlock(&s->lock);
+	return got;
+}
+
+/* Copies of one record; bytes, 0: nothing there, -EFAULT, -EIO. */
+static ssize_t_k copy_record(struct stub *s, struct uio *to, unsigned flags, struct cursor *c)
+{
+	struct rx_rec r;
+	uint32_t used, n;
+	ssize_t_k got;
+
+	if (!fetch(s, c, &r, &used))
+		return 0;
+	if (r.dma)
+		r.data = dma_rx_wait(r.dma);
+	if (!r.data)
+		return -ECONNRESET;
+	n = (uint32_t)KMIN((uint64_t)(r.len - used), to->left);
+	if (flags & STUB_TRUNC) {
+		to->left -= n;
+		got = n;
+	} else {
+		got = uio_copy_out(to, r.data + used, n);
+	}
+	if (got <= 0)
+		return got;
+	if (!(flags & STUB_PEEK)) {
+		consume(s, (uint32_t)got);
+	} else if (used + (uint32_t)got == r.len) {
+		*c = (struct cursor){ .i = c->i + 1 };
+	} else {
+		c->used += (uint32_t)got;
+	}
+	return got;
+}
+
+/* Nothing more to copy and got bytes so far: go on waiting (-EAGAIN), or how the call ends. */
+static ssize_t_k why_end(struct stub *s, bool some)
+{
+	ssize_t_k err = -EAGAIN;
+
+	spin_lock(&s->lock);
+	if (s->state == STUB_LISTEN || s->state == STUB_CLOSED)
+		err = s->error ? 0 : -ENOTCONN;
+	else if (s->error || stub_eof_locked(s))
+		err = 0;
+	spin_unlock(&s->lock);
+	if (err || some)
+		return err;
+	return -stub_take_error(s);
+}
+
+static bool read_over(struct stub *s, uint64_t have)
+{
+	bool over;
+
+	spin_lock(&s->lock);
+	over = s->rx_ready - s->rx_consumed > have || s->error || stub_eof_locked(s) ||
+	       s->state == STUB_CLOSED || s->state == STUB_LISTEN;
+	spin_unlock(&s->lock);
+	return over;
+}
+
+/* rx_mutex is given up meanwhile. have: bytes that are there and do not help (MSG_PEEK). */
+static int wait_data(struct stub *s, uint64_t have, uint64_t *deadline)
+{
+	uint64_t timeo = s->opts.rcvtimeo_ns;
+	int err;
+
+	if (timeo && !*deadline)
+		*deadline = clock_mono_ns() + timeo;
+	mutex_unlock(&s->rx_mutex);
+	err = wait_event_signal(&s->rd_wq, read_over(s, have), *deadline);
+	mutex_lock(&s->rx_mutex);
+	if (err == -ETIMEDOUT)
+		return -EAGAIN;
+	return err == -ERESTARTSYS && timeo ? -EINTR : err;
+}
+
+static ssize_t_k recv_locked(struct stub *s, struct uio *to, unsigned flags)
+{
+	uint64_t want = to->left, deadline = 0;
+	uint64_t target = flags & STUB_WAITALL ? want : KMIN(want, (uint64_t)s->opts.rcvlowat);
+	struct cursor c = { 0 };
+	ssize_t_k done = 0, n = 0;
+
+	for (;;) {
+		while (to->left && (n = copy_record(s, to, flags, &c)) > 0)
+			done += n;
+		if (n < 0)
+			return done ? done : n;
+		if (!to->left || ((uint64_t)done >= target && done))
+			return done;
+		n = why_end(s, done > 0);
+		if (n != -EAGAIN)
+			return done ? done : n;
+		if (flags & STUB_DONTWAIT)
+			return done ? done : -EAGAIN;
+		n = wait_data(s, flags & STUB_PEEK ? (uint64_t)done : 0, &deadline);
+		if (n)
+			return done ? done : n;
+	}
+}
+
+ssize_t_k stub_recv(struct stub *s, struct uio *to, unsigned flags)
+{
+	ssize_t_k n;
+
+	if (s->state == STUB_LISTEN || (s->state == STUB_CLOSED && !s->error))
+		return -ENOTCONN;
+	mutex_lock(&s->rx_mutex);
+	n = recv_locked(s, to, flags);
+	mutex_unlock(&s->rx_mutex);
+	counter_add(stub, recvs, 1);
+	if (n > 0)
+		counter_add(stub, recv_bytes, (uint64_t)n);
+	return n;
+}
+
+uint32_t stub_inq(struct stub *s)
+{
+	uint32_t n;
+
+	spin_lock(&s->lock);
+	n = (uint32_t)(s->rx_ready - s->rx_consumed);
+	spin_unlock(&s->lock);
+	return n;
+}

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * bsdSocketStub: the core. No system calls and no user memory here (bytes move by fs/uio.h), so that it
+ * also runs on a Linux process against a scripted skeleton.
+ *
+ *   struct stub   the socket: name, options, queues; lives as long as its file or its place in an
+ *                 accept queue
+ *   struct leg    the stub's side of one skeleton; owns the handle and the share of the transmit pools. A
+ *                 connection has one, a wildcard listener one per nComponent. It outlives the stub:
+ *                 its chunks and its handle are free when the skeleton said CLOSED or its board died
+ *   struct net_peer  an nComponent with the two pools of the pair
+ *
+ *              listen()
+ *   CLOSED -------------> LISTEN        reset, timeout, board gone: the state stays, with .ended, both
+ *    |  ^  connect()                    directions shut and an error that is reported once
+ *    |  +<----------+ failed
+ *    |              |       established
+ *    +---------> CONNECTING ------------> UP <---- accepted (the stub is born here)
+ *
+ * Contexts: system calls run in threads; events, records and completions in the fabric loop, which never
+ * waits for anything but the spinlocks.
+ * Locks, outermost first: stub.rx_mutex (one reader at a time; never taken by the loop), leg.tx_lock (order of
+ * a socket's records), stub.lock, peer.pool_lock, sockmem.lock, peer.owe_lock, table lock. FIT may be
+ * called under any of them. No lock is held across a round trip: calls that need one mark the
+ * stub busy (ctl_busy), which only other calls of that kind wait for.
+ */
+#pragma once
+
+#include <fit/fit.h>
+#include <kern/counter.h>
+#include <kern/wait.h>
+#include <mon/sockpool.h>
+#include <proto/gnm.h>
+#include <proto/sock.h>
+#include <sys/queue.h>
+
+#include "fs/file.h"
+#include "net/limits.h"
+
+#define STUB_COUNTERS(X)                                                                          \
+	X(sockets) X(binds) X(connects) X(connect_failed) X(accepts) X(accept_refused) X(sends)    \
+	X(send_bytes) X(recvs) X(recv_bytes) X(records_tx) X(records_rx) X(rx_bytes) X(tx_done)     \
+	X(rx_done) X(closes) X(closed) X(reset) X(hellos) X(peers_lost) X(gnm_calls) X(gnm_hits)  \
+	X(bad_event) X(bad_record) X(stale) X(late_records) X(window_violation)                  \
+	X(tx_blocked_window) X(tx_blocked_pool) X(tx_failed) X(no_memory) X(no_handle)
+COUNTERS_DECLARE(stub, STUB_COUNTERS);
+#define STUB_DMA_COUNTERS(X)                                                                      \
+	X(pools) X(fallback) X(writes) X(write_bytes) X(descriptors) X(reads) X(read_bytes)        \
+	X(read_waits) X(failed)
+COUNTERS_DECLARE(stub_dma, STUB_DMA_COUNTERS);
+
+/* Socket memory on an mComponent for one nComponent (dma). */
+struct sockmem {
+	fit_node_t node;
+	struct proto_mr tx, rx;
+	struct spinlock lock;
+	struct sockpool tx_pool;    /* lock; we hand it out */
+	LIST_ENTRY(sockmem) link;
+};
+
+enum peer_state { PEER_ASKING, PEER_UP, PEER_DEAD };
+struct net_peer {
+	_Atomic uint32_t refs;
+	fit_node_t node;
+	_Atomic int state;          /* enum peer_state */
+	int error;                  /* why it is DEAD before it was UP */
+	void *rx_mem;               /* the nComponent writes here */
+	unsigned rx_order;
+	uint32_t rx_len;
+	struct fit_mr *rx_mr;
+	struct proto_mr tx_mr;      /* we write there */
+	struct spinlock pool_lock;
+	struct sockpool tx_pool;    /* pool_lock */
+	struct spinlock owe_lock;
+	TAILQ_HEAD(, stub) owing;   /* owe_lock: stubs that consumed bytes and have not reported them */
+	uint32_t nowing;
+	_Atomic uint64_t owed;      /* those bytes */
+	LIST_HEAD(, sockmem) sockmem; /* guarded by the list of peers' lock; freed with the peer */
+	LIST_HEAD(, sockmem) old_sockmem; /* of mComponents that died; legs may still point there */
+};
+
+struct leg {
+	_Atomic uint32_t refs;      /* table, stub, transfers in flight */
+	uint32_t index, gen;        /* handle the skeleton knows */
+	struct net_peer *peer;      /* reference */
+	struct sockmem *sm;         /* NULL: ddio */
+	struct sock_handle skel;
+	struct stub *stub;          /* table lock; NULL: the stub is gone */
+	_Atomic bool gone;          /* the skeleton is no more */
+	uint32_t accept_owed;       /* listener, stub.lock: credits not yet returned */
+	LIST_ENTRY(leg) link;       /* stub.lock: stub.legs */
+
+	struct spinlock tx_lock;
+	bool tx_shut;               /* tx_lock: no more records */
+	uint64_t tx_sent;           /* tx_lock: payload bytes accepted */
+	_Atomic uint64_t tx_posted; /* of them the skeleton may know */
+	_Atomic uint64_t tx_done;   /* of them the skeleton is done with */
+	_Atomic uint32_t tx_window;
+	struct sockpool_sock share;     /* peer.pool_lock */
+	struct sockpool_sock dma_share; /* sm.lock */
+	struct connect_op *connect; /* stub.lock: the call under way */
+};
+
+/* Received and not yet read: bytes in the peer's pool, or in a buffer that dma fills. */
+struct dma_rx;
+struct rx_rec {
+	const uint8_t *data;        /* NULL: dma */
+	struct dma_rx *dma;
+	uint32_t len;
+};
+struct rx_queue {
+	struct rx_rec *rec;         /* ring of cap entries, a power of two */
+	uint32_t head, n, cap;
+	uint32_t nready;            /* so many from the head on can be read without waiting */
+	uint32_t used;              /* bytes of the first that are read */
+	struct rx_rec inl[NET_RX_INLINE];
+};
+
+struct sock_name { uint32_t ip; uint16_t port; }; /* host order */
+
+struct stub_opts {
+	int reuseaddr, reuseport, keepalive, broadcast, oobinline, dontroute, priority;
+	int linger_on, linger_s;
+	int rcvbuf, sndbuf, rcvlowat; /* bufs: 0: the default; else as getsockopt shows them */
+	uint64_t rcvtimeo_ns, sndtimeo_ns; /* 0: none */
+	int nodelay, cork, maxseg, keepidle, keepintvl, keepcnt, user_timeout, defer_accept, quickack;
+	int syncnt, linger2, notsent_lowat;
+	int tos, ttl;
+};
+
+extern const struct stub_opts stub_default_opts;
+
+enum stub_state { STUB_CLOSED, STUB_LISTEN, STUB_CONNECTING, STUB_UP };
+
+struct stub {
+	_Atomic uint32_t refs;
+	int type, protocol;         /* constant, as the rest up to the lock */
+	uint8_t data_mode;          /* enum proto_data_mode */
+	uint16_t home;              /* mComponent of the program that made it */
+	uint32_t uid;
+	uint64_t ino;               /* as fstat() shows it */
+
+	struct spinlock lock;
+	enum stub_state state;
+	bool bound, user_bound, ended, ctl_busy;
+	bool connect_told;          /* connect() has returned 0 */
+	bool connect_failed;        /* connect() has yet to say so */
+	_Atomic int error;          /* positive; SO_ERROR */
+	int late_error;             /* becomes error when late_at bytes have arrived */
+	uint64_t late_at;
+	struct leg *leg;            /* of the connection */
+	LIST_HEAD(, leg) legs;
+	struct sock_name local, remote;
+	struct stub_opts opts;
+	uint32_t mss;
+
+	struct rx_queue rxq;
+	uint64_t rx_arrived;        /* bytes of all records */
+	uint64_t rx_ready;          /* of them can be read without waiting */
+	uint64_t rx_consumed, rx_reported;
+	uint32_t rx_window;         /* announced */
+	bool rx_fin, rx_shut;       /* peer's FIN known; our shutdown(SHUT_RD) */
+	uint64_t rx_fin_at;
+	bool tx_shut;               /* our FIN, or nobody takes bytes any more */
+	_Atomic bool tx_blocked;    /* somebody wants to hear of credit */
+
+	TAILQ_HEAD(, stub) acceptq;
+	TAILQ_ENTRY(stub) accept_link;
+	uint32_t nqueued, backlog;
+	struct leg *accept_leg;     /* the listener's, while we wait to be accepted; reference */
+
+	uint64_t owed;              /* lock: our part of peer.owed */
+	struct net_peer *owe_peer;  /* lock: whose list; alive while one of our legs is */
+	bool owing;                 /* owe_lock */
+	TAILQ_ENTRY(stub) owe_link;
+
+	struct mutex rx_mutex;
+	struct waitq rd_wq, wr_wq;  /* data, connections, end; credit, connected */
+	struct waitq ctl_wq;
+	struct poll_head poll;
+};
+
+/* ---- setup: core.c ---- */
+struct net_config {
+	struct fit *fit;
+	uint64_t incarnation;
+	uint32_t pool_bytes, sockmem_bytes;
+	bool dma_prefetch;
+	uint8_t data_mode;          /* for programs that did not choose */
+};
+extern struct net_config net;
+int __must_check net_core_init(const struct net_config *cfg);
+/* The membership says that the board is gone. Loop. */
+void net_node_gone(fit_node_t node);
+
+/* ---- stub.c ---- */
+struct stub_owner { uint8_t data_mode; uint16_t home; uint32_t uid; };
+struct stub *stub_create(int type, int protocol, const struct stub_owner *by);
+struct stub *stub_get(struct stub *s);
+void stub_put(struct stub *s);
+/* EPOLL* bits. */
+uint32_t stub_poll(struct stub *s);
+/* Takes the pending error: positive or 0. */
+int stub_take_error(struct stub *s);
+uint32_t stub_rcvbuf(const struct stub *s);
+uint32_t stub_sndbuf(const struct stub *s);
+bool stub_readable_locked(const struct stub *s);
+bool stub_eof_locked(const struct stub *s);
+/* Wakes everybody; after a change of state. */
+void stub_wake_all(struct stub *s, uint32_t events);
+/* The connection has ended with an error (positive): at once, or when at bytes have arrived. */
+void stub_fail(struct stub *s, int error, uint64_t at);
+void stub_publish_late_locked(struct stub *s);
+struct stub *stub_from_wait(struct sockpool_sock *w, bool dma);
+/* Calls with round trips exclude each other. 0 or -ERESTARTSYS. */
+int __must_check stub_ctl_begin(struct stub *s);
+void stub_ctl_end(struct stub *s);
+
+/* ---- leg.c: handles ---- */
+int __must_check leg_table_init(void);
+/* A leg of s at the peer (its reference is taken over in any case); on s->legs. NULL: -ENOBUFS. */
+struct leg *leg_create(struct stub *s, struct net_peer *p);
+struct leg *leg_get(struct leg *l);
+void leg_put(struct leg *l);
+struct sock_handle leg_handle(const struct leg *l);
+/* Legs of s, with references; at most NET_BINDS_MAX. */
+unsigned leg_list(struct stub *s, struct leg **out);
+/* For events: reference to the living leg of this handle at this node, or NULL. */
+struct leg *leg_lookup(fit_node_t from, struct sock_handle h);
+/* Reference to its stub, or NULL. */
+struct stub *leg_stub(struct leg *l);
+/* Off its stub, which gives up its reference. The skeleton lives on until CLOSED. */
+void leg_detach(struct stub *s, struct leg *l);
+/* The skeleton is no more: handle and chunks are free. False: that was known. */
+bool leg_gone(struct leg *l);
+/* Calls fn for every leg that needs the node (nComponent, or mComponent in dma), with a reference. */
+void leg_each_at(fit_node_t node, void (*fn)(struct leg *l, fit_node_t node));
+
+/* ---- peer.c ---- */
+/* Reference to the peer, after the exchange of pools; sleeps. NULL: *err. */
+struct net_peer *peer_get(fit_node_t node, int *err);
+void peer_put(struct net_peer *p);
+/* Socket memory for the stub's program there, made on first use; NULL: ddio is used. Sleeps. */
+struct sockmem *peer_sockmem(struct net_peer *p, const struct stub *s);
+void peer_lost(fit_node_t node);
+/* The peer that is UP, or NULL; no reference: it does not die while the loop looks at it. */
+struct net_peer *peer_in_loop(fit_node_t node);
+/* Room came back: sockets that waited for it may go on. */
+void peer_wake(struct net_peer *p);
+void sockmem_wake(struct sockmem *sm);
+
+/* ---- gnm.c: sleep ---- */
+int gnm_resolve(uint32_t ip, struct gnm_place *out);
+int gnm_route(uint32_t dst, struct gnm_place *out);
+void gnm_forget(void);
+
+/* ---- open.c, connect.c, accept.c, close.c: blocking calls; 0 or -errno ---- */
+int stub_bind(struct stub *s, uint32_t ip, uint16_t port);
+int stub_listen(struct stub *s, int backlog);
+/* flags: SOCK_OPEN_*. The leg is not the connection's yet. */
+struct leg *stub_open(struct stub *s, fit_node_t node, uint32_t ip, uint16_t port, unsigned flags,
+		      struct sock_name *got, int *err);
+int stub_connect(struct stub *s, uint32_t ip, uint16_t port, bool nonblock);
+int stub_disconnect(struct stub *s);
+struct fit_call *connect_call(struct connect_op *op);
+int stub_accept(struct stub *s, bool nonblock, struct stub **out);
+void stub_drop_queue(struct stub *s);
+/* Tells the skeleton that nobody is there any more, and detaches. */
+void leg_close(struct stub *s, struct leg *l, bool reset);
+int stub_shutdown(struct stub *s, int how);
+/* The file is gone: consumes its reference. May wait for SO_LINGER. */
+void stub_release(struct stub *s);
+
+/* ---- tx.c ---- */
+#define STUB_DONTWAIT 1u
+#define STUB_MORE 2u
+#define STUB_PEEK 4u
+#define STUB_WAITALL 8u
+#define STUB_TRUNC 16u  /* discard instead of copying */
+ssize_t_k stub_send(struct stub *s, struct uio *from, unsigned flags);
+/* Payload bytes sent and not done. */
+uint32_t stub_outq(struct stub *s);
+void tx_done_event(struct leg *l, uint64_t bytes, uint32_t window);
+void tx_credit(struct stub *s);
+bool tx_writable_locked(struct stub *s);
+/* A record could not be delivered. */
+void tx_lost(struct leg *l);
+
+/* ---- rx.c ---- */
+ssize_t_k stub_recv(struct stub *s, struct uio *to, unsigned flags);
+uint32_t stub_inq(struct stub *s);
+void rx_queue_init(struct rx_queue *q);
+void rx_clear(struct stub *s);
+void rx_imm(fit_node_t from, uint32_t imm, uint32_t len, void *arg);
+/* Off the peer's list of those who owe reports. */
+void rx_forget_owed(struct stub *s);
+/* More of the queue can be read: counts it and wakes. */
+void rx_advance(struct stub *s);
+
+/* ---- dma.c ---- */
+struct tx_buf {
+	struct fit_xfer x;
+	struct leg *leg;            /* reference */
+	uint32_t len;               /* payload */
+	uint32_t rec_off;           /* of the descriptor's record (dma) */
+	struct sock_record rec;     /* and the payload right behind it: one fragment */
+	uint8_t data[];
+};
+/* Room for a descriptor at least, which takes the payload's place. */
+#define TX_BUF_MAX (65536u - (uint32_t)sizeof(struct tx_buf))
+/* Room for n bytes or fewer on the mComponent, and for a descriptor at the nComponent; 0: wait. */
+uint32_t dma_tx_take(struct leg *l, uint32_t n, uint32_t *off, uint32_t *rec_off);
+/* leg.tx_lock held: writes the payload there; the descriptor follows by itself. */
+void dma_tx_start(struct tx_buf *b, uint32_t off);
+void tx_fill_record(struct tx_buf *b, uint16_t flags);
+/* Writes record and body to the nComponent. */
+void tx_write(struct tx_buf *b, uint32_t off, uint32_t body);
+void tx_buf_free(struct tx_buf *b);
+struct dma_rx *dma_rx_create(struct leg *l, uint64_t off, uint32_t len);
+/* Begins the read if it has not begun. Loop, or the reader. */
+void dma_rx_start(struct dma_rx *d);
+/* The bytes, after waiting for them where they were not prefetched; NULL: lost. Thread. */
+const uint8_t *dma_rx_wait(struct dma_rx *d);
+bool dma_rx_ready(const struct dma_rx *d);
+void dma_rx_put(struct dma_rx *d);
+
+/* ---- event.c ---- */
+struct fit_req;
+void event_serve(struct fit_req *req, void *arg);
+
+/* ---- opt.c ---- */
+void stub_forward_opt(struct stub *s, uint32_t level, uint32_t name, uint32_t value, uint32_t value2);
+/* All that differ from the default, to a new skeleton, before whatever is sent to it next. */
+void stub_forward_opts(struct stub *s, struct leg *l);

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* System calls that make, name and connect sockets. Other families than AF_INET are not there yet. */
+#include <kern/uspace.h>
+#include <linux/in.h>
+
+#include "net/abi.h"
+#include "net/sock_file.h"
+#include "proc/task.h"
+#include "syscall/table.h"
+
+#define SOCKADDR_MAX 128 /* struct sockaddr_storage */
+#define PORT_PRIVILEGED 1024
+
+/* ---- names ---- */
+
+int sockaddr_from_user(uint64_t addr, uint64_t len, struct sock_name *out, bool *unspec)
+{
+	struct sockaddr_in in = { 0 };
+
+	if (len > SOCKADDR_MAX || len < sizeof(in.sin_family))
+		return -EINVAL;
+	if (copy_from_user(&in, addr, KMIN(len, sizeof(in))))
+		return -EFAULT;
+	if (unspec) {
+		*unspec = in.sin_family == AF_UNSPEC;
+		if (*unspec)
+			return 0;
+	}
+	if (len < sizeof(in))
+		return -EINVAL;
+	if (in.sin_family != AF_INET && (in.sin_family != AF_UNSPEC || in.sin_addr.s_addr))
+		return -EAFNOSUPPORT;
+	*out = (struct sock_name){ __builtin_bswap32(in.sin_addr.s_addr),
+				   __builtin_bswap16(in.sin_port) };
+	return 0;
+}
+
+int sockaddr_to_user(struct sock_name n, uint64_t addr, uint64_t lenp)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = __builtin_bswap16(n.port),
+				  .sin_addr.s_addr = __builtin_bswap32(n.ip) };
+	int32_t len;
+
+	if (copy_from_user(&len, lenp, sizeof(len)))
+		return -EFAULT;
+	if (len < 0)
+		return -EINVAL;
+	if (copy_to_user(addr, &in, KMIN((size_t)len, sizeof(in))))
+		return -EFAULT;
+	len = sizeof(in);
+	return copy_to_user(lenp, &len, sizeof(len)) ? -EFAULT : 0;
+}
+
+static int64_t give_name(int fd, uint64_t addr, uint64_t lenp, bool peer)
+{
+	int err;
+	struct file *f = sock_fd_get(fd, &err);
+	struct sock_name n;
+	struct stub *s;
+
+	if (!f)
+		return err;
+	s = sock_stub(f);
+	spin_lock(&s->lock);
+	n = peer ? s->remote : s->local;
+	if (peer && (s->state != STUB_UP || s->ended))
+		err = -ENOTCONN;
+	spin_unlock(&s->lock);
+	if (!err)
+		err = sockaddr_to_user(n, addr, lenp);
+	file_put(f);
+	return err;
+}
+
+static int64_t sys_getsockname(struct syscall_args *a)
+{
+	return give_name((int)a->a[0], a->a[1], a->a[2], false);
+}
+SYSCALL_DEFINE(__NR_getsockname, "getsockname", sys_getsockname);
+
+static int64_t sys_getpeername(struct syscall_args *a)
+{
+	return give_name((int)a->a[0], a->a[1], a->a[2], true);
+}
+SYSCALL_DEFINE(__NR_getpeername, "getpeername", sys_getpeername);
+
+/* ---- making ---- */
+
+static int check_type(int type, int protocol)
+{
+	if (type == SOCK_STREAM)
+		return !protocol || protocol == IPPROTO_TCP ? 0 : -EPROTONOSUPPORT;
+	if (type == SOCK_DGRAM) /* names of interfaces can be asked with it; no data yet */
+		return !protocol || protocol == IPPROTO_UDP ? 0 : -EPROTONOSUPPORT;
+	return -ESOCKTNOSUPPORT;
+}
+
+static int64_t sys_socket(struct syscall_args *a)
+{
+	int type = (int)a->a[1] & SOCK_TYPE_MASK, protocol = (int)a->a[2], err;
+	uint32_t flags = (uint32_t)a->a[1] & ~(uint32_t)SOCK_TYPE_MASK;
+	struct task *t = task_current();
+	struct stub_owner by = { t->data_mode, t->home, t->cred.euid };
+	struct stub *s;
+
+	if (flags & ~(uint32_t)(SOCK_NONBLOCK | SOCK_CLOEXEC))
+		return -EINVAL;
+	if ((int)a->a[0] != AF_INET)
+		return -EAFNOSUPPORT;
+	err = check_type(type, protocol);
+	if (err)
+		return err;
+	s = stub_create(type, type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP, &by);
+	return s ? sock_fd_install(s, flags) : -ENOBUFS;
+}
+SYSCALL_DEFINE(__NR_socket, "socket", sys_socket);
+
+static int64_t sys_socketpair(struct syscall_args *a)
+{
+	return (int)a->a[0] == AF_INET ? -EOPNOTSUPP : -EAFNOSUPPORT;
+}
+SYSCALL_DEFINE(__NR_socketpair, "socketpair", sys_socketpair);
+
+/* ---- calls on a stream socket ---- */
+
+/* The socket, which must be a stream, or NULL. */
+static struct file *stream_get(uint64_t fd, int *err)
+{
+	struct file *f = sock_fd_get((int)fd, err);
+
+	if (!f || sock_stub(f)->type == SOCK_STREAM)
+		return f;
+	file_put(f);
+	*err = -EOPNOTSUPP;
+	return NULL;
+}
+
+static int64_t sys_bind(struct syscall_args *a)
+{
+	struct sock_name n;
+	int err;
+	struct file *f = stream_get(a->a[0], &err);
+
+	if (!f)
+		return err;
+	err = sockaddr_from_user(a->a[1], (uint32_t)a->a[2], &n, NULL);
+	if (!err && n.port && n.port < PORT_PRIVILEGED && !task_privileged())
+		err = -EACCES;
+	if (!err)
+		err = stub_bind(sock_stub(f), n.ip, n.port);
+	file_put(f);
+	return err;
+}
+SYSCALL_DEFINE(__NR_bind, "bind", sys_bind);
+
+static int64_t sys_listen(struct syscall_args *a)
+{
+	int err;
+	struct file *f = stream_get(a->a[0], &err);
+
+	if (!f)
+		return err;
+	err = stub_listen(sock_stub(f), (int)a->a[1]);
+	file_put(f);
+	return err;
+}
+SYSCALL_DEFINE(__NR_listen, "listen", sys_listen);
+
+static int64_t sys_connect(struct syscall_args *a)
+{
+	struct sock_name n;
+	bool unspec;
+	int err;
+	struct file *f = stream_get(a->a[0], &err);
+
+	if (!f)
+		return err;
+	err = sockaddr_from_user(a->a[1], (uint32_t)a->a[2], &n, &unspec);
+	if (!err && unspec)
+		err = stub_disconnect(sock_stub(f));
+	else if (!err && (n.ip >> 28 == 14 || n.ip == UINT32_MAX))
+		err = -ENETUNREACH;
+	else if (!err)
+		err = stub_connect(sock_stub(f), n.ip, n.port, f->flags & O_NONBLOCK);
+	file_put(f);
+	return err;
+}
+SYSCALL_DEFINE(__NR_connect, "connect", sys_connect);
+
+static int64_t do_accept(uint64_t fd, uint64_t addr, uint64_t lenp, uint32_t flags)
+{
+	struct stub *s = NULL;
+	struct file *f;
+	int err;
+
+	if (flags & ~(uint32_t)(SOCK_NONBLOCK | SOCK_CLOEXEC))
+		return -EINVAL;
+	f = stream_get(fd, &err);
+	if (!f)
+		return err;
+	err = stub_accept(sock_stub(f), f->flags & O_NONBLOCK, &s);
+	file_put(f);
+	if (err)
+		return err;
+	err = addr ? sockaddr_to_user(s->remote, addr, lenp) : 0;
+	if (err) {
+		stub_release(s);
+		return err;
+	}
+	return sock_fd_install(s, flags);
+}
+
+static int64_t sys_accept(struct syscall_args *a)
+{
+	return do_accept(a->a[0], a->a[1], a->a[2], 0);
+}
+SYSCALL_DEFINE(__NR_accept, "accept", sys_accept);
+
+static int64_t sys_accept4(struct syscall_args *a)
+{
+	return do_accept(a->a[0], a->a[1], a->a[2], (uint32_t)a->a[3]);
+}
+SYSCALL_DEFINE(__NR_accept4, "accept4", sys_accept4);
+
+static int64_t sys_shutdown(struct syscall_args *a)
+{
+	int err;
+	struct file *f = stream_get(a->a[0], &err);
+
+	if (!f)
+		return err;
+	err = stub_shutdown(sock_stub(f), (int)a->a[1]);
+	file_put(f);
+	return err;
+}
+SYSCALL_DEFINE(__NR_shutdown, "shutdown", sys_shutdown);
