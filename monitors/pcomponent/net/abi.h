@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Linux's socket ABI as far as its UAPI headers leave it to the C library: families, types, flags of messages,
- * struct msghdr. Values are those of the x86-64 ABI.
+ * Linux's socket ABI as far as its UAPI headers leave it to the C library: families, types,
+ * flags of messages, struct msghdr. Values are those of the x86-64 ABI.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The accept queue. A connection that waits gets its stub when the event arrives, and the skeleton
- * learns of it at once (SOCK_ATTACH), so that data is already here when accept() is called. Each costs one of
- * the credits of its listener; they go back in batches of a quarter of the backlog.
+ * learns of it at once (SOCK_ATTACH), so that data is already here when accept() is called. Each
+ * costs one of the credits of its listener; they go back in batches of a quarter of the backlog.
  */
 #include <kern/log.h>
 #include <kern/string.h>

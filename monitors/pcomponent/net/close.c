@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Ends: shutdown(), close(), and what FIT and the skeletons do after them. Messages that end something
- * carry the count of bytes sent before them and take effect when those have arrived, so data that send()
- * accepted is delivered after close() and exit().
+ * Ends: shutdown(), close(), and what FIT and the skeletons do after them. Messages that end
+ * something carry the count of bytes sent before them and take effect when those have arrived,
+ * so data that send() accepted is delivered after close() and exit().
  */
 #include <kern/log.h>
 #include <linux/eventpoll.h>

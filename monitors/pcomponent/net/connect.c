@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * connect(): a call whose reply is deferred until the connection is established or has failed. It goes on when its
- * caller is interrupted or does not wait, as on Linux; close() cancels it.
+ * connect(): a call whose reply is deferred until the connection is established or has failed.
+ * It goes on when its caller is interrupted or does not wait, as on Linux; close() cancels it.
  */
 #include <kern/log.h>
 #include <kern/mm.h>
@@ -115,7 +115,10 @@ static struct leg *open_from(struct stub *s, const struct gnm_place *at, int *er
 	return l;
 }
 
-/* The skeleton to connect: made now, or of those that bind() made the one where the route begins. */
+/*
+ * The skeleton to connect: made now, or of those that bind() made the one where the route
+ * begins.
+ */
 static struct leg *choose_leg(struct stub *s, uint32_t ip, int *err)
 {
 	struct leg *l[NET_BINDS_MAX], *chosen = NULL;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Data by way of an mComponent. Sending: the bytes are written to socket memory there, and from the completion of
- * that write the descriptor goes to the skeleton, so it never names bytes that are not there. Room for
- * the descriptor was taken together with the room for the bytes; completions come in the order of the writes, so do the descriptors.
- * Receiving: a descriptor names bytes on the mComponent; they are read into a buffer here, when it
- * arrives (net.dma.prefetch=on) or when somebody reads.
+ * Data by way of an mComponent. Sending: the bytes are written to socket memory there, and from
+ * the completion of that write the descriptor goes to the skeleton, so it never names bytes that
+ * are not there. Room for the descriptor was taken together with the room for the bytes;
+ * completions come in the order of the writes, so do the descriptors. Receiving: a descriptor
+ * names bytes on the mComponent; they are read into a buffer here, when it arrives
+ * (net.dma.prefetch=on) or when somebody reads.
  */
 #include <kern/log.h>
 #include <kern/mm.h>

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* One-way events from skeletons: lengths and handles are checked here, for every one before it changes anything. */
+/*
+ * One-way events from skeletons: lengths and handles are checked here, for every one before it
+ * changes anything.
+ */
 #include "net/event.h"
 
 #include <kern/log.h>

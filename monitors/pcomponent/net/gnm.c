@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What GNM said about addresses and routes, kept while the lease lasts. A call while GNM is away waits until it is back
- * or a signal comes; established connections never ask.
+ * What GNM said about addresses and routes, kept while the lease lasts. A call while GNM is away
+ * waits until it is back or a signal comes; established connections never ask.
  */
 #include <kern/spinlock.h>
 #include <kern/string.h>

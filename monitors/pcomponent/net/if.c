@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Interfaces as programs ask for them (netdevice(7)): lo and the NICs that GNM knows, named eth0, eth1, ... Read only;
- * whoever tries to change one is told EPERM.
+ * Interfaces as programs ask for them (netdevice(7)): lo and the NICs that GNM knows, named
+ * eth0, eth1, ... Read only; whoever tries to change one is told EPERM.
  */
 #include <kern/mm.h>
 #include <kern/string.h>

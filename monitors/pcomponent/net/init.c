@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Start of the sockets. Command line: net.data=ddio|dma|auto (ddio; auto is ddio for now) net.pool= and
- * net.sockmem= (bytes) net.dma.prefetch=on|off (on).
+ * Start of the sockets. Command line: net.data=ddio|dma|auto (ddio; auto is ddio for now)
+ * net.pool= and net.sockmem= (bytes) net.dma.prefetch=on|off (on).
  */
 #define LOG_SUBSYS "net"
 #include <kern/cmdline.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Handles: the table of legs. An event names a leg by {index, generation} and comes from a node; all three must
- * match. A generation is counted up whenever a slot becomes free, so an old handle never hits a new leg.
+ * Handles: the table of legs. An event names a leg by {index, generation} and comes from a node;
+ * all three must match. A generation is counted up whenever a slot becomes free, so an old
+ * handle never hits a new leg.
  */
 #define LOG_SUBSYS "net"
 #include <kern/log.h>

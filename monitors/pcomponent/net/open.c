@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * bind() and listen(): claims at the Proxies. A wildcard is claimed on every nComponent in ascending
- * order; a refusal by one gives the earlier claims back. Thread context, no lock held over a call.
+ * bind() and listen(): claims at the Proxies. A wildcard is claimed on every nComponent in
+ * ascending order; a refusal by one gives the earlier claims back. Thread context, no lock held
+ * over a call.
  */
 #include <kern/log.h>
 #include <kern/string.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Options whose truth is here and whose effect is in the stack. They travel as calls whose answer nobody waits for: the
- * class keeps its order, so what was set before connect() or listen() arrives before it.
+ * Options whose truth is here and whose effect is in the stack. They travel as calls whose
+ * answer nobody waits for: the class keeps its order, so what was set before connect() or
+ * listen() arrives before it.
  */
 #include <asm-generic/socket.h>
 #include <kern/log.h>

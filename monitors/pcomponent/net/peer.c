@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * nComponents as this board knows them: the pools of the pair, exchanged at first contact (SOCK_HELLO)
- * and again with every incarnation, and the socket memory on mComponents that dma needs.
+ * nComponents as this board knows them: the pools of the pair, exchanged at first contact
+ * (SOCK_HELLO) and again with every incarnation, and the socket memory on mComponents that dma
+ * needs.
  *
  *   ASKING ---> UP ---> DEAD     one caller asks, others wait for it; a dead peer leaves the table and
  *      +---------------> DEAD    lives as long as legs and unread bytes refer to it

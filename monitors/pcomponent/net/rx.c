@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Received data. The nComponent writes records into our pool; the immediate that announces one is handled in the fabric
- * loop: checked, queued at its stub as (address, length), reader woken. recv() copies from the pool to the
- * program and reports consumed bytes when a quarter of the window has come together.
+ * Received data. The nComponent writes records into our pool; the immediate that announces one
+ * is handled in the fabric loop: checked, queued at its stub as (address, length), reader woken.
+ * recv() copies from the pool to the program and reports consumed bytes when a quarter of the
+ * window has come together.
  *
- * An idle socket would keep chunks of the pool with what it consumed and did not report. Such stubs are on their
- * peer's owing list; when they hold a quarter of the pool together, all report.
+ * An idle socket would keep chunks of the pool with what it consumed and did not report. Such
+ * stubs are on their peer's owing list; when they hold a quarter of the pool together, all
+ * report.
  *
- * One reader at a time has rx_mutex; it takes records from the head, the loop appends, both under stub.lock.
- * User memory is touched with no spinlock held.
+ * One reader at a time has rx_mutex; it takes records from the head, the loop appends, both
+ * under stub.lock. User memory is touched with no spinlock held.
  */
 #include <kern/log.h>
 #include <kern/mm.h>
@@ -238,7 +240,7 @@ static void deliver(struct stub *s, struct leg *l, const struct record *r)
 void rx_imm(fit_node_t from, uint32_t imm, uint32_t len, void *arg)
 {
 	struct net_peer *p = peer_in_loop(from);
-	struct record r;
+	struct record r = { .desc = false };
 	struct leg *l;
 	struct stub *s;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * bsdSocketStub: the core. No system calls and no user memory here (bytes move by fs/uio.h), so that it
- * also runs on a Linux process against a scripted skeleton.
+ * bsdSocketStub: the core. No system calls and no user memory here (bytes move by fs/uio.h), so
+ * that it also runs on a Linux process against a scripted skeleton.
  *
  *   struct stub   the socket: name, options, queues; lives as long as its file or its place in an
  *                 accept queue
@@ -17,12 +17,12 @@
  *    |              |       established
  *    +---------> CONNECTING ------------> UP <---- accepted (the stub is born here)
  *
- * Contexts: system calls run in threads; events, records and completions in the fabric loop, which never
- * waits for anything but the spinlocks.
- * Locks, outermost first: stub.rx_mutex (one reader at a time; never taken by the loop), leg.tx_lock (order of
- * a socket's records), stub.lock, peer.pool_lock, sockmem.lock, peer.owe_lock, table lock. FIT may be
- * called under any of them. No lock is held across a round trip: calls that need one mark the
- * stub busy (ctl_busy), which only other calls of that kind wait for.
+ * Contexts: system calls run in threads; events, records and completions in the fabric loop,
+ * which never waits for anything but the spinlocks. Locks, outermost first: stub.rx_mutex (one
+ * reader at a time; never taken by the loop), leg.tx_lock (order of a socket's records),
+ * stub.lock, peer.pool_lock, sockmem.lock, peer.owe_lock, table lock. FIT may be called under
+ * any of them. No lock is held across a round trip: calls that need one mark the stub busy
+ * (ctl_busy), which only other calls of that kind wait for.
  */
 #pragma once
 
@@ -233,7 +233,10 @@ struct stub *leg_stub(struct leg *l);
 void leg_detach(struct stub *s, struct leg *l);
 /* The skeleton is no more: handle and chunks are free. False: that was known. */
 bool leg_gone(struct leg *l);
-/* Calls fn for every leg that needs the node (nComponent, or mComponent in dma), with a reference. */
+/*
+ * Calls fn for every leg that needs the node (nComponent, or mComponent in dma), with a
+ * reference.
+ */
 void leg_each_at(fit_node_t node, void (*fn)(struct leg *l, fit_node_t node));
 
 /* ---- peer.c ---- */

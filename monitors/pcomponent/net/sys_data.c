@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* System calls that move data: send, recv and their forms with addresses, vectors and several messages. */
+/*
+ * System calls that move data: send, recv and their forms with addresses, vectors and several
+ * messages.
+ */
 #include <kern/mm.h>
 #include <kern/timer.h>
 #include <kern/uspace.h>

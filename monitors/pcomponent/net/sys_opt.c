@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * getsockopt() and setsockopt(). A table says for every option of one int where its mirror is, what values it
- * takes and whether the stack hears of it; the rest has functions. Reading never costs a round trip but TCP_INFO.
+ * getsockopt() and setsockopt(). A table says for every option of one int where its mirror is,
+ * what values it takes and whether the stack hears of it; the rest has functions. Reading never
+ * costs a round trip but TCP_INFO.
  */
 #include <asm/socket.h>
 #include <kern/string.h>

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* System calls that make, name and connect sockets. Other families than AF_INET are not there yet. */
+/*
+ * System calls that make, name and connect sockets. Other families than AF_INET are not there
+ * yet.
+ */
 #include <kern/uspace.h>
 #include <linux/in.h>
 

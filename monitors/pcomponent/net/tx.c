@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * send(): the caller's bytes are copied once, into a buffer that is also what FIT sends and, if it must,
- * sends again; then room is taken in the skeleton's pool and one write with immediate is posted. Nothing is
- * awaited while credit permits.
+ * send(): the caller's bytes are copied once, into a buffer that is also what FIT sends and, if
+ * it must, sends again; then room is taken in the skeleton's pool and one write with immediate
+ * is posted. Nothing is awaited while credit permits.
  *
- * Credit: tx_sent - tx_done <= window. A writer who found none (or an empty pool) sets tx_blocked; TX_DONE then
- * wakes it when a third of the window is free, as Linux does.
- * Order: room is taken and the write is posted under leg.tx_lock; the user's memory is touched before, without locks.
+ * Credit: tx_sent - tx_done <= window. A writer who found none (or an empty pool) sets
+ * tx_blocked; TX_DONE then wakes it when a third of the window is free, as Linux does. Order:
+ * room is taken and the write is posted under leg.tx_lock; the user's memory is touched before,
+ * without locks.
  */
 #include <kern/log.h>
 #include <kern/mm.h>
@@ -227,8 +228,8 @@ static struct tx_buf *split(struct tx_buf *b, uint32_t n)
 }
 
 /*
- * Posts as much of *b as credit and pools allow and leaves the rest in *b (NULL: nothing is left, or no
- * memory for it: the send is a short one). Bytes posted, 0: not now; -EPIPE.
+ * Posts as much of *b as credit and pools allow and leaves the rest in *b (NULL: nothing is
+ * left, or no memory for it: the send is a short one). Bytes posted, 0: not now; -EPIPE.
  */
 static ssize_t_k post(struct stub *s, struct tx_buf **b, bool more)
 {
