@@ -58,15 +58,19 @@ static void stop_self(struct task *t, int sig)
 		task_notify_parent(t, CLD_STOPPED, sig);
 }
 
+/* Waits for SIGCONT; the first thread to see it tells the parent. */
 static void wait_while_stopped(struct task *t)
 {
+	uint64_t flags;
 	bool cont;
 
 	wait_event(&t->stop_wq, !t->stopped || fatal_pending());
-	spin_lock(&tasks_lock);
+	flags = spin_lock_irqsave(&t->lock);
 	cont = !t->stopped && t->stop_sig;
-	t->stop_sig = t->stopped ? t->stop_sig : 0;
-	spin_unlock(&tasks_lock);
+	if (cont)
+		t->stop_sig = 0;
+	signal_recalc_all_locked(t);
+	spin_unlock_irqrestore(&t->lock, flags);
 	if (cont)
 		task_notify_parent(t, CLD_CONTINUED, SIGCONT);
 }
@@ -161,15 +165,14 @@ void signal_leave(struct uregs *r)
 
 		if (fatal_pending())
 			uthread_exit();
-		if (t->stopped) {
+		if (t->stop_sig) {
 			wait_while_stopped(t);
-			put_back_mask(ut);
 			continue;
 		}
 		sig = signal_dequeue(ut, ~ut->blocked, &info);
 		if (sig)
 			one_signal(ut, r, sig, &info);
-		else if (!t->exiting && !t->stopped && !ut->dying)
+		else if (!t->exiting && !t->stop_sig && !ut->dying)
 			break;
 	}
 	if (wants_restart(r))

@@ -112,7 +112,7 @@ void signal_recalc_locked(struct uthread *ut)
 	struct task *t = ut->task;
 	sigmask_t set = (ut->pending.set | t->sig.pending.set) & ~ut->blocked;
 
-	atomic_store(&ut->sig_wake, t->exiting || ut->dying || t->stopped || set);
+	atomic_store(&ut->sig_wake, t->exiting || ut->dying || t->stop_sig || set);
 }
 
 void signal_recalc_all_locked(struct task *t)

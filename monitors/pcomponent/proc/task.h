@@ -87,7 +87,7 @@ struct task {
 	bool exiting;               /* every thread leaves */
 	int exit_code;              /* wait status when exiting */
 	bool stopped;
-	int stop_sig;
+	int stop_sig;               /* that stopped it; 0 once the parent knows that it goes on */
 	struct rlimit64 rlim[RLIM_NLIMITS];
 	char comm[TASK_COMM_LEN];
 	char exe[TASK_PATH_MAX];
