@@ -114,6 +114,12 @@ void fit_reply(struct fit_req *req, int status, const void *data, size_t len);
 void fit_reply2(struct fit_req *req, int status, const void *head, size_t head_len,
 		const void *body, size_t body_len);
 void fit_req_put(struct fit_req *req);
+/*
+ * A worker that serves a request of this class says so around its work, so that a debug build can
+ * assert that what it waits for stands below (docs/architecture.md, who may wait for whom).
+ */
+void fit_work_begin(uint8_t class);
+void fit_work_end(void);
 /* The requester cancelled: fn may reply -ECANCELED now; a reply is still owed exactly once. Loop. */
 void fit_on_cancel(struct fit *f, uint8_t class, void (*fn)(struct fit_req *req, void *arg), void *arg);
 

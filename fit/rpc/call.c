@@ -42,6 +42,7 @@ void fit_call_end_locked(struct fit_peer *p, struct fit_call *c)
 	fit_wheel_remove(&p->f->wheel, x);
 	if (x->waiting) {
 		TAILQ_REMOVE(&p->class[PROTO_OP_CLASS(c->op)].waiting, x->waiting, link);
+		p->nwaiting--;
 		fit_buf_put(p->f, x->waiting);
 		x->waiting = NULL;
 	}

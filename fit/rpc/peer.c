@@ -111,6 +111,7 @@ static void flush_messages(struct fit_peer *p)
 	for (unsigned i = 0; i < PROTO_CLASSES; i++) {
 		while ((b = TAILQ_FIRST(&p->class[i].waiting))) {
 			TAILQ_REMOVE(&p->class[i].waiting, b, link);
+			p->nwaiting--;
 			fit_buf_put(p->f, b);
 		}
 	}

@@ -9,6 +9,7 @@
  *   serve.c  requests and their answers           wheel.c  time-outs
  *   xfer.c   bulk lane                            mr.c     memory lent to a peer
  *   buf.c    message buffers                      echo.c   PROTO_CLASS_TEST
+ *   order.c  who may wait for whom
  *
  * Two kinds of context. The loop thread alone makes and destroys connections, runs handlers and
  * done callbacks. Any thread may start calls, send, reply, transfer: these take the peer's lock.
@@ -189,6 +190,7 @@ struct fit_peer {
 	struct fit_buf *next_post;   /* first of them not posted on this connection */
 	unsigned posted;
 	struct fit_class_state class[PROTO_CLASSES];
+	unsigned nwaiting;       /* in all class queues */
 	unsigned places;         /* replies the peer owes us */
 	uint64_t next_id;
 	LIST_HEAD(, fit_callx) calls[FIT_CALL_BUCKETS];
@@ -284,6 +286,9 @@ void fit_lane_event(struct rdma_cm *cm, const struct rdma_cm_info *info, void *a
 
 /* accept.c */
 int __must_check fit_listen(struct fit *f);
+
+/* order.c */
+void fit_assert_may_wait(uint8_t class);
 
 /* tx.c; peer's lock held where _locked */
 void fit_tx_submit_locked(struct fit_peer *p, struct fit_buf *b); /* needs a credit */

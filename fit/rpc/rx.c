@@ -12,11 +12,7 @@
 
 static unsigned rx_target(const struct fit_peer *p)
 {
-	unsigned n = FIT_RX_SLACK + KMAX(p->places, (unsigned)FIT_PLACES_MIN);
-
-	for (unsigned i = 0; i < PROTO_CLASSES; i++)
-		n += fit_class_window[i];
-	return KMIN(n, (unsigned)FIT_RX_WR);
+	return FIT_WINDOWS_SUM + FIT_RX_SLACK + KMAX(p->places, (unsigned)FIT_PLACES_MIN);
 }
 
 void fit_rx_refill_locked(struct fit_peer *p, struct fit_conn *c)

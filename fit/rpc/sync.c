@@ -61,6 +61,7 @@ static int sync_call(struct fit *f, fit_node_t node, uint16_t op, const void *re
 
 	might_sleep();
 	kassert(!loop_is_current(f->cfg.loop));
+	fit_assert_may_wait(PROTO_OP_CLASS(op));
 	s = kmem_cache_alloc(f->sync_cache);
 	if (!s)
 		return -ENOMEM;

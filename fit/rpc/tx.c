@@ -11,6 +11,8 @@
  * peer says. Every message carries the credits of its class that are owed to the peer.
  * Order within a class holds because waiting messages leave their queue from the front only.
  */
+#define LOG_SUBSYS "fit"
+#include <kern/log.h>
 #include <kern/string.h>
 
 #include "rpc.h"
@@ -32,6 +34,8 @@ const uint16_t fit_class_window[PROTO_CLASSES] = {
 
 void fit_peer_init_flow(struct fit_peer *p)
 {
+	unsigned sum = 0;
+
 	TAILQ_INIT(&p->unacked);
 	TAILQ_INIT(&p->deferred);
 	TAILQ_INIT(&p->xfers);
@@ -41,7 +45,9 @@ void fit_peer_init_flow(struct fit_peer *p)
 	for (unsigned i = 0; i < PROTO_CLASSES; i++) {
 		TAILQ_INIT(&p->class[i].waiting);
 		p->class[i].credits = fit_class_window[i];
+		sum += fit_class_window[i];
 	}
+	kassert(sum == FIT_WINDOWS_SUM);
 }
 
 /* Asks the loop for a connection. */
@@ -125,6 +131,7 @@ void fit_tx_submit_locked(struct fit_peer *p, struct fit_buf *b)
 
 	if (!TAILQ_EMPTY(&cs->waiting) || !take_credit(p, b, cs)) {
 		TAILQ_INSERT_TAIL(&cs->waiting, b, link);
+		p->nwaiting++;
 		if (b->call)
 			fit_callx(b->call)->waiting = b;
 		counter_add(fit, credit_waits, 1);
@@ -141,6 +148,7 @@ void fit_tx_release_locked(struct fit_peer *p, unsigned class)
 
 	while ((b = TAILQ_FIRST(&cs->waiting)) && take_credit(p, b, cs)) {
 		TAILQ_REMOVE(&cs->waiting, b, link);
+		p->nwaiting--;
 		if (b->call)
 			fit_callx(b->call)->waiting = NULL;
 		b->call = NULL;
@@ -150,9 +158,8 @@ void fit_tx_release_locked(struct fit_peer *p, unsigned class)
 
 void fit_tx_release_all_locked(struct fit_peer *p)
 {
-	for (unsigned i = 0; i < PROTO_CLASSES; i++)
-		if (!TAILQ_EMPTY(&p->class[i].waiting))
-			fit_tx_release_locked(p, i);
+	for (unsigned i = 0; i < PROTO_CLASSES && p->nwaiting; i++)
+		fit_tx_release_locked(p, i);
 }
 
 /* The request that took it is off its receive buffer. Returned at once when half a window is owed. */
