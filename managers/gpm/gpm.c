@@ -114,6 +114,7 @@ static void spawned(struct fit_call *c, const struct fit_reply *rep)
 {
 	struct run *r = container_of(c, struct run, call);
 	struct spawn_reply s = { 0 };
+	char text[192];
 	int err = rep->status;
 
 	if (!err && rep->len != sizeof(s))
@@ -128,7 +129,8 @@ static void spawned(struct fit_call *c, const struct fit_reply *rep)
 	} else {
 		if (r->program->token == le64_get(r->start.token))
 			program_end(r->program);
-		ctl_fail(r->stream, -err, gpm_why(err), r->args, r->board, r->home);
+		gpm_why(text, sizeof(text), err, r->args, r->board, r->home);
+		ctl_fail(r->stream, -err, "%s", text);
 	}
 	kfree(r);
 }

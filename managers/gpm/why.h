@@ -2,6 +2,8 @@
 /* Why a program did not start, as a sentence. */
 #pragma once
 
-/* A format for program, pComponent, mComponent (all %s, in this order, each used once at most and none
- * skipped before one that is used). */
-const char *gpm_why(int err);
+#include <kern/types.h>
+
+/* Writes what went wrong (err: -errno) with which program and where, NUL-terminated. */
+void gpm_why(char *buf, size_t size, int err, const char *program, const char *pcomponent,
+	     const char *mcomponent);

@@ -218,7 +218,7 @@ static void test_run_refused(void **state)
 
 	spawn_status = -ENOENT;
 	run("p0", 20, "nosuch", 7, 1);
-	expect_failed(20, ENOENT, "nosuch: not found on the file system");
+	expect_failed(20, ENOENT, "nosuch: not found on m0's file system");
 	spawn_status = 0;
 	run("p9", 21, "sh", 3, 1);
 	expect_failed(21, EHOSTDOWN, "p9: no board of that name is up");
