@@ -268,7 +268,7 @@ static void do_accept(struct rdma_cm *cm)
 	cm->rd_atomic = KMIN((uint32_t)o->resources, SR_RD_ATOMIC);
 	cm_msg_begin(&cm->last, CM_REP, cm->tid, cm->local_id, cm->remote_id);
 	rep->qpn = be32(rdma_qp_num(cm->qp) << 8);
-	rep->psn = be32(cm->qp->req.psn << 8);
+	rep->psn = be32(cm->qp->resp.epsn << 8);
 	rep->resources = (uint8_t)KMIN((uint32_t)o->depth, SR_RD_ATOMIC);
 	rep->depth = (uint8_t)cm->rd_atomic;
 	rep->rnr_srq = 7 << 5;
@@ -757,7 +757,7 @@ struct rdma_cm *rdma_connect(struct rdma_dev *dev, uint32_t ip, uint16_t port, s
 		memcpy(cm->out_private, private_data, len);
 	cm->out_len = len;
 	cm->offer = (struct cm_offer){ .id = cm->local_id, .qpn = rdma_qp_num(qp),
-		.psn = qp->req.psn, .mtu = dev->mtu, .resources = SR_RD_ATOMIC,
+		.psn = qp->resp.epsn, .mtu = dev->mtu, .resources = SR_RD_ATOMIC,
 		.depth = SR_RD_ATOMIC, .service_port = port, .src_ip = dev->cfg.ip, .dst_ip = ip,
 		.ack_timeout_us = qp->cfg.ack_timeout_us,
 		.peer_port = (uint16_t)(49152 + atomic_fetch_add(&dev->cm->next_port, 1) % 16384) };

@@ -112,8 +112,7 @@ struct rdma_qp *rdma_qp_create(struct rdma_dev *dev, const struct rdma_qp_config
 	spin_init(&qp->lock, "rdma_qp");
 	timer_init(&qp->timer, qp_timer, qp);
 	qp->work.fn = qp_work;
-	qp->req.psn = (uint32_t)random_u64() & BTH_MASK24;
-	qp->req.post_psn = qp->req.max_psn = qp->req.una = qp->req.psn;
+	qp->resp.epsn = (uint32_t)random_u64() & BTH_MASK24;
 	if (qp_insert(dev, qp))
 		goto out_free;
 	cq_get(cfg->send_cq);
@@ -154,7 +153,8 @@ int qp_to_rtr(struct rdma_qp *qp, const struct qp_peer *peer)
 		qp->dest_qpn = peer->qpn;
 		qp->mtu = peer->mtu;
 		qp->mtu_shift = (uint32_t)__builtin_ctz(peer->mtu);
-		qp->resp.epsn = peer->psn & BTH_MASK24;
+		qp->req.psn = peer->psn & BTH_MASK24;
+		qp->req.post_psn = qp->req.max_psn = qp->req.una = qp->req.psn;
 		path_init(qp->dev, &qp->path, peer->ip,
 			  (uint16_t)(0xc000 | ((qp->qpn ^ peer->qpn) & 0x3fff)));
 		err = 0;

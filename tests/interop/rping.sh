@@ -1,0 +1,51 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# timeout: 300
+# A stock Linux with rdma_rxe and librdmacm against a board: rdma-core's rping as client of the board and the
+# board as client of rping, bytes compared by both; every ICRC recomputed from a capture.
+. "$(dirname "$0")/../board/lib.sh"
+. "$(dirname "$0")/rdma.sh"
+
+# run NAME MTU SIZE ROUNDS
+run() {
+	tap t0 "$2"
+	netdev_args virtio t0 "$2" 1
+	"$TOP/scripts/icrc-check.py" --live t0 >"$WORK/icrc" 2>&1 &
+	capture=$!
+	PIDS="$PIDS $capture"
+	export LINUX_MTU=$2
+
+	board "$WORK/board" "name=serve roce=serve roce.once=on fabric.ip=10.0.0.1 fabric.mtu=$2" \
+		$NETDEV &
+	server=$!
+	PIDS="$PIDS $server"
+	rdma_linux "$WORK/linux" "rping -c -a 10.0.0.1 -C $4 -S $3 -V -v | tail -2" ||
+		fail "$1: rping as client"
+	wait $server || fail "$1: the board as server"
+	grep -q "after $4 rounds" "$WORK/board" || fail "$1: not all rounds"
+	echo "$1, Linux is client: ok"
+
+	rdma_linux "$WORK/linux" "rping -s -a ${LINUX_IP:-10.0.0.3} -S $3" &
+	linux=$!
+	PIDS="$PIDS $linux"
+	for _ in $(seq 300); do
+		grep -q 'linuxvm: ready' "$WORK/linux" && break
+		sleep 0.1
+	done
+	sleep 1
+	board "$WORK/board" "name=ping roce=ping roce.peer=${LINUX_IP:-10.0.0.3} fabric.ip=10.0.0.1 \
+		roce.n=$4 roce.size=$3 fabric.mtu=$2" $NETDEV || fail "$1: the board as client"
+	wait $linux || fail "$1: rping as server"
+	echo "$1, Linux is server: $(sed -n 's/.*\(rounds=.*\)/\1/p' "$WORK/board" | tr -d '\r')"
+
+	kill $capture
+	wait $capture || fail "$1: a frame's ICRC"
+	echo "$1: $(tail -1 "$WORK/icrc")"
+	ip link del t0
+}
+
+bridge 9000
+run "64 B, MTU 9000" 9000 64 100
+run "65500 B, MTU 9000" 9000 65500 20
+run "10007 B, MTU 1500" 1500 10007 20
+echo ok
