@@ -25,14 +25,15 @@ run() {
 	grep -q "after $4 rounds" "$WORK/board" || fail "$1: not all rounds"
 	echo "$1, Linux is client: ok"
 
-	rdma_linux "$WORK/linux" "rping -s -a ${LINUX_IP:-10.0.0.3} -S $3" &
+	rm "$WORK/linux"
+	rdma_linux "$WORK/linux" "echo serving; rping -s -a ${LINUX_IP:-10.0.0.3} -S $3" &
 	linux=$!
 	PIDS="$PIDS $linux"
 	for _ in $(seq 300); do
-		grep -q 'linuxvm: ready' "$WORK/linux" && break
+		grep -q '^serving' "$WORK/linux" 2>/dev/null && break
 		sleep 0.1
 	done
-	sleep 1
+	sleep 2 # until it listens
 	board "$WORK/board" "name=ping roce=ping roce.peer=${LINUX_IP:-10.0.0.3} fabric.ip=10.0.0.1 \
 		roce.n=$4 roce.size=$3 fabric.mtu=$2" $NETDEV || fail "$1: the board as client"
 	wait $linux || fail "$1: rping as server"
