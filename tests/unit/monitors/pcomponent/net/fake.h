@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * FIT as the stub's core sees it, played by the test: GNM and Proxies answer calls at once,
+ * except connect, which waits for the test; one-way messages and transfers are kept for the test
+ * to look at; the test speaks for the skeletons. Everything runs in the calling thread.
+ */
+#pragma once
+
+#include <fit/fit.h>
+#include <proto/sock.h>
+
+#include "net/event.h"
+
+#define NODE_N 4            /* an nComponent, and a second one */
+#define NODE_N2 5
+#define NODE_M 3            /* an mComponent */
+#define FAKE_POOL (1u << 20) /* what a Proxy offers */
+
+struct fake_msg {
+	fit_node_t node;
+	uint16_t op;
+	uint8_t data[128];
+	size_t len;
+};
+struct fake {
+	unsigned places;             /* nComponents that hold the wildcard: 1 or 2 */
+	uint32_t next_skel;
+	uint16_t taken_port[8];      /* on NODE_N2: EADDRINUSE */
+	uint16_t next_port;
+	unsigned hellos, opens, gnm_calls, setopts;
+	struct sock_handle last_stub; /* of the last OPEN or ATTACH */
+	int open_error, hello_error;
+	struct fake_msg sent[512];   /* one-way messages */
+	unsigned nsent;
+	struct fit_xfer *xfer[512];  /* not yet completed, oldest first */
+	unsigned nxfers;
+	struct fit_call *connect;    /* not yet answered */
+	bool canceled;
+	uint8_t *tx_pool[2];         /* of NODE_N and NODE_N2 */
+	uint8_t *sm_tx, *sm_rx;      /* socket memory on NODE_M */
+	void *rx_pool;               /* the stub's, as registered for NODE_N */
+	uint32_t rx_len;
+	uint32_t rx_off;             /* where the next record goes */
+	unsigned notified;           /* calls of poll_notify() */
+	_Atomic bool signal;         /* signal_pending() */
+};
+extern struct fake fake;
+
+void fake_reset(void);
+void fake_free(void);
+/* Completes the oldest transfer: status 0 carries it out. */
+void fake_complete(int status);
+void fake_complete_all(void);
+/* The skeleton's answer to connect. */
+void fake_connected(int status);
+/* Last one-way message of this operation, or NULL. */
+struct fake_msg *fake_last(uint16_t op);
+unsigned fake_count(uint16_t op);
+
+/* Events of a skeleton at NODE_N. */
+void fake_event(fit_node_t from, uint16_t op, const void *msg, size_t len);
+void fake_accept(struct sock_handle listener, uint32_t skel);
+void fake_tx_done(struct sock_handle stub, uint64_t bytes);
+void fake_state(struct sock_handle stub, int error, uint32_t flags, uint64_t rx_bytes);
+void fake_closed(struct sock_handle stub);
+/* A record with these bytes. */
+void fake_record(struct sock_handle stub, const void *data, uint32_t len, uint16_t flags);
+/* A record that describes bytes at off in the rx pool on NODE_M. */
+void fake_desc(struct sock_handle stub, uint64_t off, uint32_t len);
