@@ -19,7 +19,7 @@ def stats():
 def held(board):
     """What programs may hold on a board: objects of the caches that belong to them."""
     s = stats().get(board, {})
-    names = r"slab\.(task|uthread|rmap|thread|m_page|m_vma|m_space|file|.*pipe.*)$"
+    names = r"slab\.(task|uthread|rmap|thread|m_page|m_vma|p_.*)$"
     return {k: v for k, v in s.items() if re.match(names, k)}
 
 
