@@ -73,6 +73,11 @@ struct mem_exec_reply {
 	le32_t ngrants;     /* private anonymous ranges mapped (bss): first touch is the pComponent's */
 	le32_t reserved;
 	struct mem_grant { le64_t start, end; le32_t prot; le32_t reserved; } grant[8];
+	/* Private mappings of files: the page at addr is (object, index + (addr - start) / 4096) as long as
+	 * nothing was bound there, so a cached line needs no miss. */
+	le32_t nviews;
+	le32_t reserved2;
+	struct mem_view { le64_t start, end, object, index; le32_t prot; le32_t reserved; } view[8];
 };
 
 /* mmap(2). file 0: anonymous. Reply: mem_addr. Private anonymous memory is first-touched by the pComponent. */
@@ -131,6 +136,7 @@ struct mem_fill_reply {
 #define MEM_FILL_DATA 1u
 #define MEM_FILL_COW 2u
 #define MEM_FILL_FRESH 4u   /* private anonymous and never bound: zero-fill it yourself */
+#define MEM_FILL_SHARED 8u  /* a MAP_SHARED mapping: fork does not make it copy-on-write */
 
 /* Binds fresh lines at addresses, in runs. Body: n mem_bind_run. All or nothing. */
 #define OP_MEM_BIND PROTO_OP(PROTO_CLASS_MEM, 13)

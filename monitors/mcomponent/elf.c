@@ -158,6 +158,21 @@ static int map_bss(struct space *s, uint64_t start, uint64_t end, uint32_t prot,
 	return vma_insert(&s->vmas, &(struct vma){ .start = start, .end = end, .prot = prot });
 }
 
+/* What the file shows from start to end, but for a last page that is a private copy. */
+static void tell_view(struct image *im, const Elf64_Phdr *p, uint64_t start, uint64_t end,
+		      struct mem_exec_reply *out)
+{
+	uint32_t n = le32_get(out->nviews);
+
+	if (start >= end || n == ARRAY_SIZE(out->view))
+		return;
+	out->view[n] = (struct mem_view){
+		.start = le64(start), .end = le64(end), .object = le64(page_wire(im->file->object)),
+		.index = le64(ROUND_DOWN(p->p_offset, PAGE_SIZE) / PAGE_SIZE),
+		.prot = le32(segment_prot(p)) };
+	out->nviews = le32(n + 1);
+}
+
 static int map_segment(struct space *s, struct image *im, const Elf64_Phdr *p,
 		       struct mem_exec_reply *out)
 {
@@ -165,6 +180,7 @@ static int map_segment(struct space *s, struct image *im, const Elf64_Phdr *p,
 	uint64_t file_end = p->p_vaddr + p->p_filesz + im->bias;
 	uint64_t mem_end = p->p_vaddr + p->p_memsz + im->bias;
 	uint64_t mapped_end = p->p_filesz ? ROUND_UP(file_end, PAGE_SIZE) : start;
+	bool partial = p->p_filesz && mem_end > file_end && file_end % PAGE_SIZE;
 	uint32_t prot = segment_prot(p);
 	int err = 0;
 
@@ -174,7 +190,8 @@ static int map_segment(struct space *s, struct image *im, const Elf64_Phdr *p,
 		err = vma_insert(&s->vmas, &(struct vma){ .start = start, .end = mapped_end,
 			.prot = prot, .inode = im->file,
 			.pgoff = ROUND_DOWN(p->p_offset, PAGE_SIZE) / PAGE_SIZE });
-	if (!err && p->p_filesz && mem_end > file_end && file_end % PAGE_SIZE)
+	tell_view(im, p, start, partial ? mapped_end - PAGE_SIZE : mapped_end, out);
+	if (!err && partial)
 		err = map_partial_page(s, im->file, ROUND_DOWN(file_end, PAGE_SIZE),
 				       (p->p_offset + p->p_filesz) / PAGE_SIZE,
 				       file_end % PAGE_SIZE);

@@ -82,7 +82,9 @@ static int fill(struct space *s, uint64_t addr, uint32_t access, struct mem_fill
 	*page = backing_page(v, addr, &err);
 	if (!*page)
 		return err;
-	if (!v->shared && (v->prot & MEM_WRITE))
+	if (v->shared)
+		out->flags = le32(MEM_FILL_SHARED);
+	else if (v->prot & MEM_WRITE)
 		out->flags = le32(MEM_FILL_COW);
 	return 0;
 }
