@@ -75,6 +75,34 @@ static void shared(void)
 	CHECK(munmap((void *)word, PAGE) == 0);
 }
 
+/* Initialised data and the bss behind it in the same page are the parent's and the child's own. */
+static int initialised = 5, zero;
+static char big[3 * 4096];
+
+static void globals(void)
+{
+	pid_t pid;
+
+	initialised = 6;
+	zero = 1;
+	big[0] = 1;
+	pid = fork();
+	CHECK(pid >= 0);
+	if (!pid) {
+		CHECK(initialised == 6 && zero == 1 && big[0] == 1 && big[8000] == 0);
+		initialised = 7;
+		zero = 2;
+		big[0] = 2;
+		big[8000] = 3;
+		_exit(0);
+	}
+	CHECK(status_of(pid) == 0);
+	CHECK(initialised == 6 && zero == 1 && big[0] == 1 && big[8000] == 0);
+	initialised = 8;
+	CHECK(zero == 1);
+	CHECK(system("exit 3") >> 8 == 3);
+}
+
 static void spawn(const char *self)
 {
 	pid_t pid = vfork();
@@ -99,6 +127,8 @@ int main(int argc, char **argv)
 	STEP("filled %zu pages", pages);
 	generations(3, 1);
 	STEP("generations");
+	globals();
+	STEP("globals");
 	shared();
 	STEP("shared");
 	spawn((const char *)getauxval(AT_EXECFN));

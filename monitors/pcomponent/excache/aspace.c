@@ -335,7 +335,7 @@ static void share_line(struct fork_walk *w, uint64_t addr, upte_t *e, upte_t *ce
 		spin_unlock(&s->lock);
 		return;
 	}
-	if (l->flags & LINE_ANON) {
+	if (!(v & PTE_SHARED)) {
 		v = v & UPTE_P ? pte_with_rights(v, pte_rights(v), true) : v | PTE_COW;
 		l->flags |= LINE_SHARED;
 		old = atomic_exchange(e, v);

@@ -2,8 +2,8 @@
 /*
  * Faults: from an entry of the page table to a line with the right to use it.
  *
- *   entry    granted            not granted, or REMOTE
- *   0        zero-filled here   asked at the home: a line, or "fresh": zero-filled here
+ *   entry    granted            view                        neither, or REMOTE
+ *   0        zero-filled here   the cached line, or asked   asked at the home: a line, or "fresh"
  *   line     rights of the grant, or asked at the home when the entry's own do not do; then
  *            taken back from an eviction, or copied when a write needs a copy
  *
@@ -86,19 +86,20 @@ static bool permits(uint32_t rights, uint32_t access)
 	return rights;
 }
 
-static bool granted(struct aspace *as, uint64_t page, uint32_t *rights)
+static bool known(struct aspace *as, uint64_t page, struct grant *out)
 {
 	const struct grant *g;
 
 	spin_lock(&as->lock);
 	g = grants_find(&as->grants, page);
-	*rights = g ? g->prot : 0;
+	if (g)
+		*out = *g;
 	spin_unlock(&as->lock);
 	return g;
 }
 
 /* Puts pinned line l behind the entry, which still says what it said; unpins. */
-static int install(struct fault *f, struct line *l, uint64_t expect, uint32_t rights, bool cow)
+static int install(struct fault *f, struct line *l, uint64_t expect, uint32_t rights, uint64_t kind)
 {
 	struct set *s = line_set(l);
 	int err;
@@ -106,7 +107,7 @@ static int install(struct fault *f, struct line *l, uint64_t expect, uint32_t ri
 	spin_lock(&s->lock);
 	err = atomic_load(f->e) == expect ? rmap_add(l, f->as, f->page, f->e) : -EAGAIN;
 	if (!err)
-		atomic_store(f->e, pte_make(l, rights, cow));
+		atomic_store(f->e, pte_make(l, rights, kind));
 	l->pins--;
 	if (err && !l->pins && (l->flags & LINE_FRESH))
 		line_release_locked(l);
@@ -135,7 +136,7 @@ static int zero_fill(struct fault *f, uint64_t expect, uint32_t rights)
 	memset(line_data(l), 0, PAGE_SIZE);
 	err = line_filled(l, LINE_ANON | LINE_FRESH, 0, false, UINT64_MAX);
 	if (!err)
-		err = install(f, l, expect, rights, false);
+		err = install(f, l, expect, rights, 0);
 	if (!err)
 		counter_add(excache, zero_fill, 1);
 	return err;
@@ -186,7 +187,8 @@ static int fill(struct fault *f, uint64_t v)
 	err = line_from_reply(f, &r, data, since, &l);
 	if (err)
 		return err;
-	return install(f, l, v, r.rights, r.flags & MEM_FILL_COW);
+	return install(f, l, v, r.rights, r.flags & MEM_FILL_SHARED ? PTE_SHARED :
+		       r.flags & MEM_FILL_COW ? PTE_COW : 0);
 }
 
 /* ---- an entry with a line ---- */
@@ -205,12 +207,15 @@ static int refresh_rights(struct fault *f, struct line *l, uint64_t v)
 {
 	struct mem_fill_result r;
 	bool cow = v & PTE_COW;
+	struct grant g;
 	uint32_t rights;
 	void *data;
 	int err;
 
 	/* only of a fresh line is it certain that no other space shows it */
-	if (!granted(f->as, f->page, &rights) || !(l->flags & LINE_FRESH)) {
+	if ((l->flags & LINE_FRESH) && known(f->as, f->page, &g) && !g.object) {
+		rights = g.prot;
+	} else {
 		counter_add(excache, rights, 1);
 		err = mem_fill(f->as->home, f->as->as, f->page, f->access, MEM_FILL_RIGHTS, f->buf,
 			       &r, &data);
@@ -254,7 +259,7 @@ static int copy_on_write(struct fault *f, struct line *l, uint32_t rights)
 		upt_flush(f->as->upt, f->page, 1);
 	counter_add(excache, cow_copy, 1);
 	(void)line_filled(c, LINE_ANON | LINE_FRESH, 0, true, UINT64_MAX);
-	err = install(f, c, PTE_CLAIM, rights, false);
+	err = install(f, c, PTE_CLAIM, rights, 0);
 	if (err)
 		atomic_store(f->e, PTE_REMOTE);
 	return err;
@@ -284,17 +289,33 @@ static int use_line(struct fault *f, uint64_t v)
 	return 0;
 }
 
+/* A page never touched before in a range whose contents are known. */
+static int first_touch(struct fault *f, const struct grant *g)
+{
+	struct line *l;
+
+	f->mapped = true;
+	if (!permits(g->prot, f->access))
+		return -EFAULT;
+	if (!g->object)
+		return zero_fill(f, 0, g->prot);
+	l = line_lookup(g->object, g->index + (f->page - g->start) / PAGE_SIZE);
+	if (!l)
+		return fill(f, 0);
+	counter_add(excache, view_hit, 1);
+	return install(f, l, 0, g->prot, g->shared ? PTE_SHARED : PTE_COW);
+}
+
 static int resolve(struct fault *f)
 {
 	uint64_t v = atomic_load(f->e);
-	uint32_t rights;
+	struct grant g;
 
 	if (pte_has_line(v))
 		return use_line(f, v);
-	if (v || !granted(f->as, f->page, &rights))
-		return fill(f, v);
-	f->mapped = true;
-	return permits(rights, f->access) ? zero_fill(f, v, rights) : -EFAULT;
+	if (!v && known(f->as, f->page, &g))
+		return first_touch(f, &g);
+	return fill(f, v);
 }
 
 int aspace_fault(struct aspace *as, uint64_t addr, uint32_t access, void *buf, bool *mapped)
@@ -329,7 +350,7 @@ int aspace_identity(struct aspace *as, uint64_t addr, bool *shared, uint64_t *ob
 	l = line_of_pte(v);
 	if (!lock_held_line(&f, l, &v))
 		return -EAGAIN;
-	*shared = !(l->flags & LINE_ANON) && !(v & PTE_COW);
+	*shared = v & PTE_SHARED;
 	*object = l->object;
 	*index = l->index;
 	spin_unlock(&line_set(l)->lock);

@@ -80,8 +80,16 @@ static void split_at(struct grants *gs, uint64_t addr)
 	}
 	upper = gs->g[i];
 	upper.start = addr;
+	upper.index += upper.object ? (addr - gs->g[i].start) / PAGE_SIZE : 0;
 	gs->g[i].end = addr;
 	insert_at(gs, i + 1, upper);
+}
+
+static bool continues(const struct grant *a, const struct grant *b)
+{
+	return a->end == b->start && a->prot == b->prot && a->object == b->object &&
+	       a->shared == b->shared &&
+	       (!a->object || a->index + (a->end - a->start) / PAGE_SIZE == b->index);
 }
 
 static void join_around(struct grants *gs, uint64_t start, uint64_t end)
@@ -91,7 +99,7 @@ static void join_around(struct grants *gs, uint64_t start, uint64_t end)
 	while (i + 1 < gs->n && gs->g[i].start <= end) {
 		struct grant *a = &gs->g[i], *b = a + 1;
 
-		if (a->end == b->start && a->prot == b->prot) {
+		if (continues(a, b)) {
 			a->end = b->end;
 			delete_at(gs, i + 1);
 		} else {
@@ -113,15 +121,20 @@ void grants_remove(struct grants *gs, uint64_t start, uint64_t end)
 		delete_at(gs, i);
 }
 
-void grants_set(struct grants *gs, uint64_t start, uint64_t end, uint32_t prot)
+void grants_put(struct grants *gs, const struct grant *g)
 {
-	if (start >= end)
+	if (g->start >= g->end)
 		return;
-	grants_remove(gs, start, end);
+	grants_remove(gs, g->start, g->end);
 	if (!reserve(gs, 1))
 		return;
-	insert_at(gs, first_after(gs, start), (struct grant){ start, end, prot });
-	join_around(gs, start, end);
+	insert_at(gs, first_after(gs, g->start), *g);
+	join_around(gs, g->start, g->end);
+}
+
+void grants_set(struct grants *gs, uint64_t start, uint64_t end, uint32_t prot)
+{
+	grants_put(gs, &(struct grant){ .start = start, .end = end, .prot = prot });
 }
 
 void grants_protect(struct grants *gs, uint64_t start, uint64_t end, uint32_t prot)

@@ -167,8 +167,8 @@ KTEST(excache, eviction_leaves_the_entry_remote)
 	KT_ASSERT(e && e2 && l);
 	spin_lock(&line_set(l)->lock);
 	KT_ASSERT(!rmap_add(l, as, ADDR, e) && !rmap_add(l, as, ADDR + PAGE_SIZE, e2));
-	atomic_store(e, pte_make(l, MEM_READ | MEM_EXEC, false));
-	atomic_store(e2, pte_make(l, MEM_READ, false));
+	atomic_store(e, pte_make(l, MEM_READ | MEM_EXEC, 0));
+	atomic_store(e2, pte_make(l, MEM_READ, 0));
 	spin_unlock(&line_set(l)->lock);
 	line_unpin(l);
 	for (unsigned i = 1; i < 4 * excache.ways; i++) {
@@ -196,7 +196,7 @@ KTEST(excache, unmapped_private_lines_are_free)
 	KT_ASSERT(e && l);
 	spin_lock(&line_set(l)->lock);
 	KT_ASSERT(!rmap_add(l, as, ADDR, e));
-	atomic_store(e, pte_make(l, MEM_READ | MEM_WRITE, false) | UPTE_D);
+	atomic_store(e, pte_make(l, MEM_READ | MEM_WRITE, 0) | UPTE_D);
 	spin_unlock(&line_set(l)->lock);
 	line_unpin(l);
 	KT_ASSERT(cached(21));
@@ -213,16 +213,16 @@ KTEST(excache, entries_keep_rights)
 	KT_ASSERT(ready());
 	l = make(31, 0);
 	KT_ASSERT(l);
-	v = pte_make(l, MEM_READ | MEM_WRITE, true);
+	v = pte_make(l, MEM_READ | MEM_WRITE, PTE_COW);
 	KT_ASSERT((v & UPTE_P) && !(v & UPTE_W) && (v & PTE_COW) && (v & UPTE_NX));
 	KT_ASSERT(pte_rights(v) == (MEM_READ | MEM_WRITE));
 	KT_ASSERT(line_of_pte(pte_hold(v)) == l && !(pte_hold(v) & UPTE_P));
 	KT_ASSERT(pte_unhold(pte_hold(v)) == v);
-	v = pte_make(l, MEM_READ | MEM_WRITE, false);
+	v = pte_make(l, MEM_READ | MEM_WRITE, 0);
 	KT_ASSERT((v & UPTE_W) && pte_unhold(pte_hold(v | UPTE_A | UPTE_D)) == v);
-	v = pte_make(l, MEM_READ | MEM_EXEC, false);
+	v = pte_make(l, MEM_READ | MEM_EXEC, 0);
 	KT_ASSERT(!(v & UPTE_NX) && pte_rights(v) == (MEM_READ | MEM_EXEC));
-	v = pte_make(l, 0, false);
+	v = pte_make(l, 0, 0);
 	KT_ASSERT(!(v & UPTE_P) && pte_has_line(v) && !pte_rights(v));
 	line_unpin(l);
 	forget_all();

@@ -58,18 +58,19 @@ extern struct excache excache;
 /* ---- entries that are not present: bit 0 clear, the rest is ours ---- */
 #define PTE_REMOTE (1ULL << 3) /* the home has it: ask */
 #define PTE_HELD (1ULL << 4)   /* holds a line (address and rights bits as if present) */
-#define PTE_CLAIM (1ULL << 5)  /* copy-on-write is changing it */
+#define PTE_CLAIM (1ULL << 8)  /* copy-on-write is changing it */
+#define PTE_NOACC (1ULL << 7)  /* with HELD: PROT_NONE */
 /* software bits of entries that hold a line */
 #define PTE_WR UPTE_SW0        /* the mapping may be written */
 #define PTE_COW UPTE_SW1       /* but a write needs a fresh copy */
-#define PTE_NOACC UPTE_SW2     /* PROT_NONE; only in HELD entries */
+#define PTE_SHARED UPTE_SW2    /* MAP_SHARED */
 
 static inline bool pte_has_line(uint64_t v)
 {
 	return v & (UPTE_P | PTE_HELD);
 }
-/* The entry for line l with these MEM_* rights; HELD when there are none. */
-uint64_t pte_make(const struct line *l, uint32_t rights, bool cow);
+/* The entry for line l with these MEM_* rights; HELD when there are none. kind: PTE_COW, PTE_SHARED or 0. */
+uint64_t pte_make(const struct line *l, uint32_t rights, uint64_t kind);
 /* The same entry with other rights; the D bit is not carried over. */
 uint64_t pte_with_rights(uint64_t v, uint32_t rights, bool cow);
 uint32_t pte_rights(uint64_t v);
@@ -93,6 +94,8 @@ void line_unpin(struct line *l);
  * line_filled() or line_abort(). Waits while another thread fills it. 0 or -ENOMEM. Sleeps.
  */
 int line_get(uint64_t object, uint64_t index, struct line **out, bool *is_new);
+/* The line of this identity, pinned, if it is there and filled; else NULL. */
+struct line *line_lookup(uint64_t object, uint64_t index);
 /* FILLING -> READY; stays pinned. since: fence value when the data was asked for; -EAGAIN: the data may be stale, the
  * line has been given up. UINT64_MAX: cannot be stale. */
 int line_filled(struct line *l, uint8_t flags, uint64_t seq, bool dirty, uint64_t since);

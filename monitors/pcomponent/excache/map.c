@@ -23,6 +23,13 @@ static void set_grant(struct aspace *as, uint64_t start, uint64_t end, uint32_t 
 	spin_unlock(&as->lock);
 }
 
+static void set_view(struct aspace *as, const struct grant *g)
+{
+	spin_lock(&as->lock);
+	grants_put(&as->grants, g);
+	spin_unlock(&as->lock);
+}
+
 static void remove_grant(struct aspace *as, uint64_t start, uint64_t end)
 {
 	spin_lock(&as->lock);
@@ -45,12 +52,17 @@ static bool range_ok(uint64_t addr, uint64_t len)
 int aspace_exec(struct aspace *as, uint64_t file, struct mem_exec_reply *r)
 {
 	int err = mem_exec(as->home, as->as, file, r);
-	uint32_t n = err ? 0 : le32_get(r->ngrants);
+	uint32_t n = err ? 0 : le32_get(r->ngrants), views = err ? 0 : le32_get(r->nviews);
 
 	if (err)
 		return err;
-	if (n > ARRAY_SIZE(r->grant))
+	if (n > ARRAY_SIZE(r->grant) || views > ARRAY_SIZE(r->view))
 		return -EPROTO;
+	for (uint32_t i = 0; i < views; i++)
+		set_view(as, &(struct grant){
+			.start = le64_get(r->view[i].start), .end = le64_get(r->view[i].end),
+			.object = le64_get(r->view[i].object),
+			.index = le64_get(r->view[i].index), .prot = le32_get(r->view[i].prot) });
 	for (uint32_t i = 0; i < n; i++)
 		set_grant(as, le64_get(r->grant[i].start), le64_get(r->grant[i].end),
 			  le32_get(r->grant[i].prot));
@@ -86,6 +98,7 @@ int aspace_munmap(struct aspace *as, uint64_t addr, uint64_t len)
 static int64_t mmap_closed(struct aspace *as, const struct mem_mmap_args *m)
 {
 	uint64_t addr, len = page_up(m->len);
+	bool private;
 	int err = 0;
 
 	if ((m->flags & MAP_FIXED) && !(m->flags & MAP_FIXED_NOREPLACE))
@@ -96,10 +109,13 @@ static int64_t mmap_closed(struct aspace *as, const struct mem_mmap_args *m)
 		return err;
 	if (!range_ok(addr, len))
 		return -EPROTO;
-	if (!m->file && (m->flags & MAP_TYPE) == MAP_PRIVATE)
-		set_grant(as, addr, addr + len, m->prot & (PROT_READ | PROT_WRITE | PROT_EXEC));
-	else
-		remove_grant(as, addr, addr + len);
+	private = (m->flags & MAP_TYPE) == MAP_PRIVATE;
+	if (m->file)
+		set_view(as, &(struct grant){
+			.start = addr, .end = addr + len, .prot = m->prot, .shared = !private,
+			.object = m->file, .index = m->off / PAGE_SIZE });
+	else if (private)
+		set_grant(as, addr, addr + len, m->prot);
 	return (int64_t)addr;
 }
 
@@ -300,7 +316,7 @@ static int64_t mremap_closed(struct aspace *as, const struct mremap_args *a)
 		return err;
 	spin_lock(&as->lock);
 	g = grants_find(&as->grants, a->old);
-	was_granted = g;
+	was_granted = g && !g->object;
 	if (g)
 		prot = g->prot;
 	spin_unlock(&as->lock);

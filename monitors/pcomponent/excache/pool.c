@@ -229,6 +229,23 @@ int line_get(uint64_t object, uint64_t index, struct line **out, bool *is_new)
 	}
 }
 
+struct line *line_lookup(uint64_t object, uint64_t index)
+{
+	struct set *s = set_of(object, index);
+	struct line *l;
+
+	spin_lock(&s->lock);
+	l = set_find_locked(s, object, index);
+	if (l && l->state == LINE_FILLING)
+		l = NULL;
+	if (l) {
+		l->pins++;
+		line_take_locked(l);
+	}
+	spin_unlock(&s->lock);
+	return l;
+}
+
 void line_forget_locked(struct line *l)
 {
 	atomic_fetch_sub(object_count(l->object), 1);

@@ -94,7 +94,7 @@ bool rmap_test_accessed(struct line *l)
 /* ---- entries ---- */
 uint64_t pte_with_rights(uint64_t v, uint32_t rights, bool cow)
 {
-	uint64_t n = (v & UPTE_ADDR) | UPTE_U | UPTE_NX;
+	uint64_t n = (v & (UPTE_ADDR | PTE_SHARED)) | UPTE_U | UPTE_NX;
 
 	if (rights & MEM_WRITE)
 		n |= cow ? PTE_WR : PTE_WR | UPTE_W;
@@ -102,17 +102,17 @@ uint64_t pte_with_rights(uint64_t v, uint32_t rights, bool cow)
 		n &= ~UPTE_NX;
 	if (cow)
 		n |= PTE_COW;
-	return rights ? n | UPTE_P : (n | PTE_HELD | PTE_NOACC) & ~UPTE_W;
+	return rights ? n | UPTE_P : (n | PTE_HELD | PTE_NOACC) & ~(UPTE_W | UPTE_U);
 }
 
-uint64_t pte_make(const struct line *l, uint32_t rights, bool cow)
+uint64_t pte_make(const struct line *l, uint32_t rights, uint64_t kind)
 {
-	return pte_with_rights(line_phys(l), rights, cow);
+	return pte_with_rights(line_phys(l) | (kind & PTE_SHARED), rights, kind & PTE_COW);
 }
 
 uint32_t pte_rights(uint64_t v)
 {
-	if (v & PTE_NOACC)
+	if (!(v & UPTE_P) && (v & PTE_NOACC))
 		return 0;
 	return MEM_READ | (v & PTE_WR ? MEM_WRITE : 0) | (v & UPTE_NX ? 0 : MEM_EXEC);
 }

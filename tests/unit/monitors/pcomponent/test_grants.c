@@ -74,6 +74,37 @@ static void test_random_changes(void **state)
 	grants_free(&g);
 }
 
+/* Pieces of a view show the same pages of the file as the whole. */
+static void test_views(void **state)
+{
+	struct grants g;
+
+	grants_init(&g);
+	grants_put(&g, &(struct grant){ .start = at(10), .end = at(40), .prot = 1, .object = 7,
+					.index = 100 });
+	grants_put(&g, &(struct grant){ .start = at(40), .end = at(50), .prot = 1, .object = 7,
+					.index = 130 });
+	assert_int_equal(g.n, 1);
+	grants_put(&g, &(struct grant){ .start = at(50), .end = at(60), .prot = 1, .object = 7,
+					.index = 141 });
+	assert_int_equal(g.n, 2);
+	grants_set(&g, at(20), at(22), 1);
+	grants_protect(&g, at(30), at(31), 3);
+	assert_int_equal(g.n, 6);
+	for (unsigned p = 10; p < 50; p++) {
+		const struct grant *f = grants_find(&g, at(p));
+
+		assert_non_null(f);
+		if (p == 20 || p == 21)
+			assert_int_equal(f->object, 0);
+		else
+			assert_int_equal(f->index + (at(p) - f->start) / PAGE_SIZE, 90 + p);
+	}
+	grants_protect(&g, at(30), at(31), 1);
+	assert_int_equal(g.n, 4);
+	grants_free(&g);
+}
+
 static void test_edges(void **state)
 {
 	struct grants g;
@@ -100,6 +131,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random_changes),
+		cmocka_unit_test(test_views),
 		cmocka_unit_test(test_edges),
 	};
 
