@@ -172,12 +172,14 @@ static int join_check(const struct proto_member *p, struct member **again)
 	return 0;
 }
 
-static int join_commit(const struct proto_member *p, struct member **out)
+/* *news: there has to be a new view. */
+static int join_commit(const struct proto_member *p, struct member **out, bool *news)
 {
 	int err = join_check(p, out);
 	struct member *m;
 
-	if (err || *out)
+	*news = !err && !*out;
+	if (!*news)
 		return err;
 	m = slot_for(p);
 	if (!m)
@@ -197,17 +199,16 @@ static void on_join(struct fit_req *req)
 	struct member *m = NULL;
 	struct member_join_reply r = { .heartbeat_ms = le16((uint16_t)(ms.period_ns /
 								     NSEC_PER_MSEC)) };
-	bool news;
+	bool news = false;
 	int err = join_decode(req, &p);
 
 	if (!err)
-		err = join_commit(&p, &m);
+		err = join_commit(&p, &m, &news);
 	if (err) {
 		log_warn("%.15s may not join: error %d", err == -EINVAL ? "a board" : p.name, err);
 		fit_reply(req, err, NULL, 0);
 		return;
 	}
-	news = !m->acked_epoch && !m->pushing;
 	r.node = m->m.node;
 	r.epoch = le64(ms.epoch);
 	/* the peer is adopted before the reply, so that the reply goes out on its connection */
