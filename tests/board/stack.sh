@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # timeout: 120
 # The network board's stack alone (e1000e, lwIP; no rack): Linux pings it, sends and fetches bytes over TCP, compares them,
-# and sees its own kernel's view of resets and closed ports. STACK_MB: megabytes each way.
+# and sees its own kernel's view of resets and closed ports. STACK_MB: megabytes each way; STACK_OPTS: more words.
 . "$(dirname "$0")/lib.sh"
 MB=${STACK_MB:-16}
 
@@ -11,7 +11,7 @@ tap t0 1500
 ip addr add 192.168.77.1/24 dev br0
 netdev_args e1000e t0 1500 1
 IMAGE=ncomponent BOARD_TIMEOUT=90 board "$WORK/board" \
-	"name=n0 standalone eth.ip=192.168.77.10/24 tcp.time_wait_ms=1000" $NETDEV &
+	"name=n0 standalone eth.ip=192.168.77.10/24 tcp.time_wait_ms=1000 $STACK_OPTS" $NETDEV &
 PIDS="$PIDS $!"
 for _ in $(seq 100); do
 	grep -aq "are served" "$WORK/board" 2>/dev/null && break

@@ -114,6 +114,13 @@ static void tx_checksums(struct stack *s, struct nettx *tx, struct pbuf *p)
 	struct tcp_hdr *tcp = (struct tcp_hdr *)((uint8_t *)ip + hlen);
 	tcp->chksum = pseudo_sum(ip, (uint16_t)(lwip_ntohs(IPH_LEN(ip)) - hlen));
 	tx->flags |= NTX_CSUM;
+	tx->gso_size = 0;
+	if (lwip_ntohs(IPH_LEN(ip)) > s->netif.mtu) {
+		tx->flags |= NTX_TSO4;
+		tx->gso_size = s->gso_mss;
+		tx->hdr_len = (uint16_t)(SIZEOF_ETH_HDR + hlen + TCPH_HDRLEN_BYTES(tcp));
+		counter_add(lwip, tx_gso, 1);
+	}
 	tx->csum_start = (uint16_t)(SIZEOF_ETH_HDR + hlen);
 	tx->csum_offset = offsetof(struct tcp_hdr, chksum);
 }
@@ -327,6 +334,7 @@ static err_t netif_setup(struct netif *nif)
 	if (s->dev->features & NETDEV_F_IP_CSUM)
 		gen &= (u16_t)~NETIF_CHECKSUM_GEN_IP;
 	NETIF_SET_CHECKSUM_CTRL(nif, gen);
+	s->gso = s->dev->features & NETDEV_F_TSO4 && s->dev->features & NETDEV_F_TX_CSUM;
 	return ERR_OK;
 }
 

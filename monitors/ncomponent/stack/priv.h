@@ -44,6 +44,8 @@ struct stack {
 	bool tx_blocked;           /* the ring was full: tx_room() will come */
 	struct kmem_cache *tcp_cache;
 	bool running;              /* the loop has entered us: from now on only it may */
+	bool gso;                  /* the device cuts TCP segments */
+	uint16_t gso_mss;          /* of the large segment being sent */
 	uint8_t ext_id;            /* lwIP's slot for struct stack_tcp in a PCB */
 	uint64_t stats_at_ns;
 };

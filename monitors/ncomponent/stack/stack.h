@@ -18,10 +18,11 @@ struct stack_tcp; /* one connection or listener; its owner releases or aborts it
 struct stack_buf; /* received bytes, still where the NIC put them */
 
 #define LWIP_COUNTERS(X)                                                                          \
-	X(rx_frames) X(rx_bytes) X(tx_frames) X(tx_bytes) X(tx_linearized) X(tx_full)             \
-	X(tx_dropped) X(rx_copied) X(rx_nomem) X(rx_malformed) X(rx_unverified)                   \
-	X(tcp_tx_bytes) X(tcp_rx_bytes) X(accepts) X(connects) X(aborts) X(tcp_retransmits) X(tcp_drops) X(tcp_csum_errors)       \
-	X(tcp_memerr) X(ip_drops)
+	X(rx_frames) X(rx_bytes) X(tx_frames) X(tx_bytes) X(tx_linearized) X(tx_gso)              \
+	X(gso_splits) X(tx_full) X(tx_dropped) X(rx_copied) X(rx_nomem) X(rx_malformed)           \
+	X(rx_unverified) X(tcp_tx_bytes) X(tcp_rx_bytes) X(accepts) X(connects)                   \
+	X(aborts) X(tcp_retransmits) X(tcp_drops) X(tcp_csum_errors) X(tcp_memerr)                \
+	X(ip_drops)
 COUNTERS_DECLARE(lwip, LWIP_COUNTERS);
 
 struct stack_config {

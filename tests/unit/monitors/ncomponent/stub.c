@@ -337,6 +337,12 @@ void stub_close(struct stub *s, bool reset)
 	s->open = false;
 }
 
+void stub_die(void)
+{
+	for (unsigned i = 0; i < STUBS; i++)
+		stubs[i].used = false;
+}
+
 uint32_t stub_live(void)
 {
 	return tx_pool.nchunks - tx_pool.free_chunks + mtx_pool.nchunks - mtx_pool.free_chunks;

@@ -52,5 +52,7 @@ void stub_shutdown(struct stub *s, uint32_t how);
 void stub_close(struct stub *s, bool reset);
 void stub_consume(struct stub *s);
 struct stub *stub_take(struct stub *listener, struct sock_handle skel);
+/* The node is dead: it does nothing any more. */
+void stub_die(void);
 uint32_t stub_live(void); /* chunks of ours that the pools say are in use */
 struct proto_mr stub_tx_mr(void);

@@ -669,6 +669,7 @@ static void test_nonsense(void **state)
 /* ---- a node dies, or comes back as another incarnation ---- */
 static void die(void)
 {
+	stub_die();
 	nsock_node_gone(ns, STUB_NODE);
 	nsock_node_gone(ns, 6); /* test_nonsense's */
 	nsock_node_gone(ns, 9);
@@ -740,6 +741,7 @@ static int setup(void **state)
 	stub_pattern = pattern;
 	loop = loop_create("board", CPU_ANY);
 	wire_init(&wire, NETDEV_F_TX_CSUM | NETDEV_F_RX_CSUM | NETDEV_F_IP_CSUM);
+	wire.end[0].dev.features |= NETDEV_F_TSO4;
 	struct fit *fit = mockfit_create(loop);
 	struct stack_config a = { .dev = &wire.end[0].dev, .loop = loop, .ip = IP_RACK,
 		.prefix_len = 24, .time_wait_ms = 200 };

@@ -100,6 +100,52 @@ void wire_inject(struct wire_end *to, const void *frame, size_t len)
 	deliver(to, fr, len);
 }
 
+static void to_peer(struct wire_end *e, struct wire_frame *fr, size_t len)
+{
+	if (the_wire->loss_per_mille && rnd(the_wire) % 1000 < the_wire->loss_per_mille) {
+		e->dropped++;
+		free(fr);
+	} else {
+		deliver(e->peer, fr, len);
+	}
+}
+
+/* One segment of a large frame, headers as a NIC writes them. */
+static void send_segment(struct wire_end *e, const uint8_t *f, const struct nettx *tx, size_t at,
+			 size_t n, bool last)
+{
+	struct wire_frame *fr = malloc(sizeof(*fr) + tx->hdr_len + n);
+	uint8_t *b = fr->bytes, *tcp = b + tx->csum_start;
+	uint32_t seq;
+
+	memcpy(b, f, tx->hdr_len);
+	memcpy(b + tx->hdr_len, f + tx->hdr_len + at, n);
+	put16(b + 16, (uint16_t)(tx->hdr_len - 14 + n));
+	put16(b + 24, 0);
+	put16(b + 24, (uint16_t)~sum16(b + 14, (b[14] & 15) * 4u, 0));
+	memcpy(&seq, tcp + 4, 4);
+	seq = __builtin_bswap32(__builtin_bswap32(seq) + (uint32_t)at);
+	memcpy(tcp + 4, &seq, 4);
+	if (!last)
+		tcp[13] &= (uint8_t)~9; /* FIN, PSH */
+	put16(tcp + 16, 0);
+	uint32_t len = (uint32_t)(tx->hdr_len - tx->csum_start + n);
+	put16(tcp + 16, (uint16_t)~sum16(tcp, len, sum16(b + 26, 8, 6 + len)));
+	to_peer(e, fr, tx->hdr_len + n);
+}
+
+static void send_large(struct wire_end *e, const uint8_t *f, size_t len, const struct nettx *tx)
+{
+	size_t data = len - tx->hdr_len;
+
+	kassert(e->dev.features & NETDEV_F_TSO4 && tx->gso_size == 1460);
+	kassert(tx->frag[0].len >= tx->hdr_len);
+	e->large++;
+	for (size_t at = 0; at < data; at += tx->gso_size)
+		send_segment(e, f, tx, at, KMIN((size_t)tx->gso_size, data - at),
+			     at + tx->gso_size >= data);
+}
+
 static int xmit(struct netdev *dev, struct nettx *tx, bool more)
 {
 	struct wire_end *e = (struct wire_end *)dev;
@@ -119,14 +165,15 @@ static int xmit(struct netdev *dev, struct nettx *tx, bool more)
 		memcpy(fr->bytes + at, tx->frag[i].kva, tx->frag[i].len);
 		at += tx->frag[i].len;
 	}
-	finish_checksums(fr->bytes, len, tx);
 	e->done[e->ndone++] = tx;
-	if (the_wire->loss_per_mille && rnd(the_wire) % 1000 < the_wire->loss_per_mille) {
-		e->dropped++;
+	if (tx->flags & NTX_TSO4) {
+		send_large(e, fr->bytes, len, tx);
 		free(fr);
-	} else {
-		deliver(e->peer, fr, len);
+		return 0;
 	}
+	kassert(len <= dev->mtu + 14);
+	finish_checksums(fr->bytes, len, tx);
+	to_peer(e, fr, len);
 	return 0;
 }
 

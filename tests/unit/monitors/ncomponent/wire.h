@@ -14,7 +14,7 @@ struct wire_end {
 	unsigned ring;          /* frames it takes before -ENOSPC */
 	bool full;
 	/* what the test looks at */
-	uint64_t xmits, doorbells, dropped, bad_csum, outstanding;
+	uint64_t large, xmits, doorbells, dropped, bad_csum, outstanding;
 };
 struct wire {
 	struct wire_end end[2];

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Segments larger than the MSS, cut by the device (NETDEV_F_TSO4): decisions that patches/lwip/0002
+ * asks for. Everything else in lwIP counts bytes and does not notice.
+ *
+ * A segment is at most half of what the peer's window and the congestion window allow, so that
+ * acknowledgements keep flowing. When windows shrink after it was queued, the head waits while data
+ * in flight can still make room for it, and is cut at a multiple of the MSS when nothing can. A
+ * large segment that is lost is sent again as a whole or, after a timeout, piece by piece.
+ */
+#include "lwip/priv/tcp_priv.h"
+#include "stack/lwip_hooks.h"
+#include "stack/priv.h"
+
+#define GSO_SEGMENTS_MAX 22 /* 32 KiB: eight of them make a send buffer */
+
+u16_t stack_tcp_send_size(const struct tcp_pcb *pcb)
+{
+	u16_t plain = LWIP_MIN(pcb->mss, TCPWND_MIN16(pcb->snd_wnd_max / 2));
+
+	if (!stack_instance()->gso || plain < pcb->mss)
+		return plain;
+	uint32_t n = LWIP_MIN(pcb->snd_wnd_max, pcb->cwnd) / 2 / pcb->mss;
+	n = KMIN(n, (uint32_t)GSO_SEGMENTS_MAX);
+	return n > 1 ? (u16_t)(n * pcb->mss) : plain;
+}
+
+struct tcp_seg *stack_tcp_fit_head(struct tcp_pcb *pcb, u32_t wnd)
+{
+	struct tcp_seg *seg = pcb->unsent;
+
+	if (!seg || seg->len <= pcb->mss || seg->p->ref != 1)
+		return seg;
+	uint32_t used = lwip_ntohl(seg->tcphdr->seqno) - pcb->lastack;
+	if (used + seg->len <= wnd || (seg->len <= wnd && pcb->unacked))
+		return seg;
+	uint32_t room = wnd > used ? wnd - used : 0;
+	uint32_t n = room / pcb->mss * pcb->mss;
+	if (n && n < seg->len && tcp_split_unsent_seg(pcb, (u16_t)n) == ERR_OK)
+		counter_add(lwip, gso_splits, 1);
+	return pcb->unsent;
+}
+
+u32_t *stack_tcp_note_mss(const struct pbuf *p, const struct tcp_pcb *pcb, u32_t *opts)
+{
+	struct stack *s = stack_instance();
+
+	if (p->tot_len + IP_HLEN > s->netif.mtu) /* and so it is a connection's */
+		s->gso_mss = pcb->mss;
+	return opts;
+}
