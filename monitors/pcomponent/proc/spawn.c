@@ -117,8 +117,11 @@ static void first(struct uthread *ut, void *arg)
 	struct job *j = arg;
 	struct task *t = ut->task;
 	struct spawn_reply rep = { le32((uint32_t)t->pid), le32(0) };
-	int err = load(j, &ut->start);
+	int err;
 
+	fit_work_begin(PROTO_CLASS_SPAWN);
+	err = load(j, &ut->start);
+	fit_work_end();
 	exec_args_free(&j->x);
 	fit_reply(j->req, err, &rep, err ? 0 : sizeof(rep));
 	kfree(j);
