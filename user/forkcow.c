@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * fork, vfork, exec, wait, and copy-on-write: parent and children share pages, write, and see only their
- * own writes, also for pages that have been evicted in between (argument: MiB to walk through).
+ * fork, vfork, exec, wait, and copy-on-write: parent and children share pages, write, and see
+ * only their own writes, also for pages that have been evicted in between (argument: MiB to walk
+ * through).
  */
 #include <sys/auxv.h>
 #include <sys/mman.h>

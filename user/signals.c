@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Signals: handlers, masks, faults with their address, stacks, restarts, timers, stop and continue, death. */
+/*
+ * Signals: handlers, masks, faults with their address, stacks, restarts, timers, stop and
+ * continue, death.
+ */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>

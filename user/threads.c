@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Threads: mutexes, condition variables, barriers, joins, thread-local storage; argument: rounds. */
+/*
+ * Threads: mutexes, condition variables, barriers, joins, thread-local storage; argument: rounds.
+ */
 #include <pthread.h>
 
 #include "check.h"

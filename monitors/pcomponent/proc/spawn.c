@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Programs that GPM starts here: SPAWN_START, SPAWN_SIGNAL, the report of their end, and the operator's view of all
- * processes (CTL_PS, CTL_KILL, CTL_SIGNAL). Requests come in the fabric's loop and are carried out by workers, the loading of
- * a program by the new process itself.
+ * Programs that GPM starts here: SPAWN_START, SPAWN_SIGNAL, the report of their end, and the
+ * operator's view of all processes (CTL_PS, CTL_KILL, CTL_SIGNAL). Requests come in the fabric's
+ * loop and are carried out by workers, the loading of a program by the new process itself.
  */
 #include <kern/mm.h>
 #include <kern/string.h>
