@@ -319,6 +319,8 @@ def command_line(cfg, board):
              f"fabric.mtu={cfg.fabric['mtu']}", f"log={cfg.log}"]
     if board.role != "manager":
         words.append(f"manager.ip={cfg.manager.ip}")
+    if sum(b.cpus for b in cfg.boards) > os.cpu_count():
+        words.append("heartbeat_ms=2000")  # boards share cores: five missed ones are 10 s
     words += [f"{k}={v}" for k, v in cfg.net.items()]
     if board.excache:
         words.append(f"excache={board.excache}")
