@@ -328,5 +328,6 @@ def command_line(cfg, board):
         eth = ipaddress.IPv4Network(cfg.ethernet["network"])
         eth_dev = "e1000e0" if fabric_dev == "virtio0" else "e1000e1"
         words += [f"eth.dev={eth_dev}", f"eth.ip={board.eth}/{eth.prefixlen}",
-                  f"eth.gw={cfg.ethernet['host']}", f"eth.mtu={cfg.ethernet['mtu']}"]
+                  f"eth.gw={cfg.ethernet['host']}", f"eth.mtu={cfg.ethernet['mtu']}",
+                  "e1000e.tso=on"]  # sound on our taps: they have vnet_hdr
     return " ".join(words + [w for w in (cfg.append, board.append) if w])
