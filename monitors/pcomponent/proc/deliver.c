@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * On the way to user mode: signals are handled, interrupted calls restarted or ended with EINTR,
- * stopped processes wait, ending threads end.
+ * On the way to user mode: signals are handled, interrupted calls restarted or ended with EINTR, stopped
+ * processes wait, ending threads end.
  */
 #include <kern/string.h>
 
@@ -141,24 +141,15 @@ static void one_signal(struct uthread *ut, struct uregs *r, int sig, const sigin
 		die(ut->task, sig, info);
 }
 
-static void put_back_mask(struct uthread *ut)
-{
-	uint64_t flags = spin_lock_irqsave(&ut->task->lock);
-
-	if (ut->restore_blocked) {
-		ut->restore_blocked = false;
-		ut->blocked = ut->saved_blocked;
-	}
-	signal_recalc_locked(ut);
-	spin_unlock_irqrestore(&ut->task->lock, flags);
-}
-
 void signal_leave(struct uregs *r)
 {
 	struct uthread *ut = uthread_current();
 	struct task *t = ut->task;
 
 	(void)thread_interrupted_clear();
+	/* a call that was not interrupted leaves what its mask alone let in for later */
+	if (ut->restore_blocked && !wants_restart(r) && (int64_t)r->rax != -EINTR)
+		task_sigmask_restore();
 	while (atomic_load(&ut->sig_wake)) {
 		siginfo_t info;
 		int sig;
@@ -178,7 +169,7 @@ void signal_leave(struct uregs *r)
 	if (wants_restart(r))
 		restart_syscall(r);
 	if (ut->restore_blocked) {
-		put_back_mask(ut);
+		task_sigmask_restore();
 		if (atomic_load(&ut->sig_wake))
 			signal_leave(r);
 	}

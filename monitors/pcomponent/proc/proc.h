@@ -50,6 +50,8 @@ void signal_wake_all_locked(struct task *t);
 /* One thread only (tgkill). 0, -EAGAIN. */
 int uthread_signal(struct uthread *ut, int sig, const siginfo_t *info);
 int task_signal_try(struct task *t, int sig, const siginfo_t *info);
+/* The end of task_sigmask_temp() by hand: the old mask is back. */
+void task_sigmask_restore(void);
 /* The next signal to handle, removed; 0: none. */
 int signal_dequeue(struct uthread *ut, sigmask_t from, siginfo_t *info);
 /* Forgets a pending signal, of the process and of every thread. */
@@ -80,15 +82,9 @@ struct exec_args {
 	unsigned argc, envc;
 	char path[TASK_PATH_MAX];
 };
-/*
- * Replaces the calling thread's program; regs are set. Before the point of no return -errno and
- * nothing changed.
- */
+/* Replaces the calling thread's program; regs are set. Before the point of no return -errno and nothing changed. */
 int exec_load(struct exec_args *x, struct uregs *r);
 void exec_args_free(struct exec_args *x);
-struct mem_exec_reply;
-/* Writes the first stack into the calling thread's space, which is new; *sp is where it begins. */
-int exec_make_stack(const struct exec_args *x, const struct mem_exec_reply *m, uint64_t *sp);
 
 /* ---- futex.c ---- */
 void futex_init(void);

@@ -138,6 +138,7 @@ static int64_t sys_rt_sigtimedwait(struct syscall_args *a)
 			break;
 		err = wait_event_signal(&never, false, deadline);
 	}
+	task_sigmask_restore(); /* others of the set stay pending */
 	if (!sig)
 		return err == -ETIMEDOUT ? -EAGAIN : -EINTR;
 	if (a->a[1] && copy_to_user(a->a[1], &info, sizeof(info)))

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Sending signals: queues, masks, who wakes. Everything under task.lock (irqsave), so that timers
- * and the fabric's loop may send, too. Delivery is in deliver.c.
+ * Sending signals: queues, masks, who wakes. Everything under task.lock (irqsave), so that timers and the
+ * fabric's loop may send, too. Delivery is in deliver.c.
  *
- * A signal for the process is offered to every thread that does not block it (sig_wake), one of
- * which is woken from its wait; the first on its way to user mode takes it, the others find
- * nothing and go on with their calls.
+ * A signal for the process is offered to every thread that does not block it (sig_wake), one of which is woken from its
+ * wait; the first on its way to user mode takes it, the others find nothing and go on with their calls.
  */
 #include <kern/irq.h>
 #include <kern/mm.h>
@@ -365,6 +364,19 @@ void task_sigmask_temp(sigmask_t mask)
 		ut->saved_blocked = ut->blocked;
 	ut->restore_blocked = true;
 	ut->blocked = mask & ~SIGMASK_UNBLOCKABLE;
+	signal_recalc_locked(ut);
+	spin_unlock_irqrestore(&ut->task->lock, flags);
+}
+
+void task_sigmask_restore(void)
+{
+	struct uthread *ut = uthread_current();
+	uint64_t flags = spin_lock_irqsave(&ut->task->lock);
+
+	if (ut->restore_blocked) {
+		ut->restore_blocked = false;
+		ut->blocked = ut->saved_blocked;
+	}
 	signal_recalc_locked(ut);
 	spin_unlock_irqrestore(&ut->task->lock, flags);
 }
