@@ -22,6 +22,7 @@ struct pipe {
 	struct mutex lock;       /* guards the fields below */
 	uint8_t *buf;
 	uint32_t head, count;    /* oldest byte, bytes in it */
+	uint32_t held;           /* bytes before head that a reader is copying out and may put back */
 	unsigned readers, writers;
 	uint64_t ino;
 	struct waitq rd_wq, wr_wq;
@@ -66,11 +67,30 @@ static void ring_take(struct pipe *p, uint8_t *dst, uint32_t n)
 	memcpy(dst + first, p->buf, n - first);
 	p->head = (p->head + n) % PIPE_SIZE;
 	p->count -= n;
+	p->held += n;
+}
+
+static uint32_t ring_room(const struct pipe *p)
+{
+	return PIPE_SIZE - p->count - p->held;
+}
+
+/* The reader that took n bytes has delivered them, or puts back what it could not. */
+static void ring_settle(struct pipe *p, const uint8_t *back, uint32_t n)
+{
+	p->held -= n;
+	if (!back)
+		return;
+	p->head = (p->head + PIPE_SIZE - n) % PIPE_SIZE;
+	uint32_t first = KMIN(n, PIPE_SIZE - p->head);
+	memcpy(p->buf + p->head, back, first);
+	memcpy(p->buf, back + first, n - first);
+	p->count += n;
 }
 
 /* ---- reading ---- */
 
-/* Takes up to n bytes; 0: end; -EAGAIN or a signal. */
+/* Takes up to n bytes, which are held until take_end(); 0: end; -EAGAIN or a signal. */
 static ssize_t_k take_some(struct file *f, struct pipe *p, uint8_t *buf, uint32_t n)
 {
 	for (;;) {
@@ -84,10 +104,6 @@ static ssize_t_k take_some(struct file *f, struct pipe *p, uint8_t *buf, uint32_
 		if (got)
 			ring_take(p, buf, got);
 		mutex_unlock(&p->lock);
-		if (got) {
-			waitq_wake_all(&p->wr_wq);
-			poll_notify(&p->poll, EPOLLOUT | EPOLLWRNORM);
-		}
 		if (got || end)
 			return got;
 		if (file_nonblock(f))
@@ -95,6 +111,24 @@ static ssize_t_k take_some(struct file *f, struct pipe *p, uint8_t *buf, uint32_
 		err = wait_event_signal(&p->rd_wq, p->count || !p->writers, 0);
 		if (err)
 			return err;
+	}
+}
+
+/* Of n bytes taken, those from done on could not be delivered. */
+static void take_end(struct pipe *p, const uint8_t *buf, uint32_t n, uint32_t done)
+{
+	mutex_lock(&p->lock);
+	if (done < n)
+		ring_settle(p, buf + done, n - done);
+	ring_settle(p, NULL, done);
+	mutex_unlock(&p->lock);
+	if (done) {
+		waitq_wake_all(&p->wr_wq);
+		poll_notify(&p->poll, EPOLLOUT | EPOLLWRNORM);
+	}
+	if (done < n) {
+		waitq_wake_all(&p->rd_wq);
+		poll_notify(&p->poll, EPOLLIN | EPOLLRDNORM);
 	}
 }
 
@@ -110,8 +144,12 @@ static ssize_t_k pipe_read(struct file *f, struct uio *to, uint64_t *off)
 	if (!buf)
 		return -ENOMEM;
 	n = take_some(f, f->priv, buf, size);
-	if (n > 0)
-		n = uio_copy_out(to, buf, n);
+	if (n > 0) {
+		ssize_t_k done = uio_copy_out(to, buf, n);
+
+		take_end(f->priv, buf, (uint32_t)n, (uint32_t)KMAX(done, 0));
+		n = done;
+	}
 	kfree(buf);
 	return n;
 }
@@ -130,8 +168,8 @@ static ssize_t_k put_some(struct file *f, struct pipe *p, const uint8_t *buf, ui
 
 		mutex_lock(&p->lock);
 		closed = !p->readers;
-		if (!closed && PIPE_SIZE - p->count >= need) {
-			room = KMIN(n, PIPE_SIZE - p->count);
+		if (!closed && ring_room(p) >= need) {
+			room = KMIN(n, ring_room(p));
 			ring_put(p, buf, room);
 		}
 		mutex_unlock(&p->lock);
@@ -144,7 +182,7 @@ static ssize_t_k put_some(struct file *f, struct pipe *p, const uint8_t *buf, ui
 		}
 		if (file_nonblock(f))
 			return -EAGAIN;
-		err = wait_event_signal(&p->wr_wq, PIPE_SIZE - p->count >= need || !p->readers, 0);
+		err = wait_event_signal(&p->wr_wq, ring_room(p) >= need || !p->readers, 0);
 		if (err)
 			return err;
 	}
@@ -190,7 +228,7 @@ static uint32_t pipe_poll(struct file *f)
 		events |= p->writers ? 0 : EPOLLHUP;
 	}
 	if (file_writable(f)) {
-		events |= PIPE_SIZE - p->count >= PIPE_BUF ? EPOLLOUT | EPOLLWRNORM : 0;
+		events |= ring_room(p) >= PIPE_BUF ? EPOLLOUT | EPOLLWRNORM : 0;
 		events |= p->readers ? 0 : EPOLLERR;
 	}
 	return events;
