@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Small static programs of ours for the rack: build/user/NAME from user/NAME.c, glibc, as users build them.
 USER_PROGS  := $(patsubst user/%.c,$(BUILD)/user/%,$(wildcard user/*.c))
-USER_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -pthread
+USER_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -pthread
 
 #: make user     the programs of user/, static, in build/user/
 .PHONY: user
@@ -11,3 +11,10 @@ $(BUILD)/user/%: user/%.c user/check.h
 	@echo "  USER    $<"
 	@$(CC) $(USER_CFLAGS) -static -o $@ $<
 RAMFS_PROGRAMS += $(USER_PROGS)
+
+# what the loader must refuse: a dynamic program whose interpreter the ramfs does not have
+$(BUILD)/user/dynamic: user/hello.c user/check.h
+	@mkdir -p $(@D)
+	@echo "  USER    $< (dynamic)"
+	@$(CC) $(USER_CFLAGS) -o $@ $<
+RAMFS_PROGRAMS += $(BUILD)/user/dynamic
