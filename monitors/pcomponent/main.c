@@ -62,7 +62,7 @@ void board_main(void)
 	int err = excache_init();
 
 	if (err) {
-		log_err("no memory for exCache: excache= is too large for this board");
+		log_err("no exCache: error %d", err);
 		board_exit(BOARD_EXIT_CONFIG);
 	}
 	task_init();

@@ -10,6 +10,8 @@
 #define LOG_SUBSYS "mem"
 #include <kern/log.h>
 
+#include "proc/task.h"
+
 static struct fit *fit;
 
 struct home {
@@ -202,6 +204,20 @@ int mem_bind(uint16_t node, uint64_t as, const struct mem_bind_run *run, unsigne
 }
 
 /* ---- lines ---- */
+/*
+ * A question that may be asked again: an answer that is late is not a home that is dead, and only
+ * that ends a miss (or the thread's own end).
+ */
+static int ask(uint16_t node, uint16_t op, const void *q, size_t len, void *buf, size_t *got)
+{
+	int err;
+
+	do {
+		err = fit ? fit_call(fit, node, op, q, len, buf, MEM_REPLY_BUF, got) : -EHOSTDOWN;
+	} while (err == -ETIMEDOUT && !fatal_pending());
+	return err;
+}
+
 int mem_fill(uint16_t node, uint64_t as, uint64_t addr, uint32_t access, uint32_t flags, void *buf,
 	     struct mem_fill_result *r, void **data)
 {
@@ -210,9 +226,7 @@ int mem_fill(uint16_t node, uint64_t as, uint64_t addr, uint32_t access, uint32_
 	size_t got = 0;
 	int err;
 
-	if (!fit)
-		return -EHOSTDOWN;
-	err = fit_call(fit, node, OP_MEM_FILL, &q, sizeof(q), buf, MEM_REPLY_BUF, &got);
+	err = ask(node, OP_MEM_FILL, &q, sizeof(q), buf, &got);
 	if (err)
 		return err;
 	if (got < sizeof(*rep))
@@ -236,10 +250,7 @@ int mem_fill_file(uint64_t object, uint64_t index, void *buf, uint64_t *size, ui
 	size_t got = 0;
 	int err;
 
-	if (!fit)
-		return -EHOSTDOWN;
-	err = fit_call(fit, (uint16_t)(object >> 48), OP_FILE_FILL, &q, sizeof(q), buf,
-		       MEM_REPLY_BUF, &got);
+	err = ask((uint16_t)(object >> 48), OP_FILE_FILL, &q, sizeof(q), buf, &got);
 	if (err)
 		return err;
 	if (got != sizeof(*rep) + PAGE_SIZE)

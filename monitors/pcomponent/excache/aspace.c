@@ -141,12 +141,6 @@ struct drop {
 	uint64_t low, high; /* pages to flush */
 };
 
-/* A line of ours that no one else can know has no value once it is unmapped. */
-static bool only_ours(const struct line *l)
-{
-	return (l->flags & (LINE_ANON | LINE_SHARED)) == LINE_ANON;
-}
-
 static void drop_flush(struct drop *d)
 {
 	if (d->low < d->high)
@@ -182,7 +176,7 @@ static void drop_line(struct drop *d, uint64_t addr, upte_t *e, uint64_t v)
 	if (v & UPTE_D)
 		l->dirty = true;
 	rmap_remove(l, e);
-	if (only_ours(l)) {
+	if (line_only_ours(l)) {
 		l->dirty = false;
 		l->pins++;
 		d->as->batch[d->n++] = l;

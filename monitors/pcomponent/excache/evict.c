@@ -26,7 +26,7 @@ struct flush {
 
 static struct line *set_line(struct set *s, unsigned i)
 {
-	return &excache.lines[(size_t)(s - excache.sets) * excache.ways + i];
+	return set_lines(s) + i;
 }
 
 static bool evictable(const struct line *l)
@@ -133,8 +133,10 @@ static void write_back_done(void *line, void *space, int status)
 	struct line *l = line;
 	struct aspace *as = space;
 	struct set *s = line_set(l);
+	bool worthless;
 
 	spin_lock(&s->lock);
+	worthless = rmap_empty(l) && line_only_ours(l);
 	if (!status) {
 		l->flags &= ~LINE_FRESH;
 		fence_bump(l->object, l->index);
@@ -142,10 +144,10 @@ static void write_back_done(void *line, void *space, int status)
 		counter_add(excache, writeback_bytes, PAGE_SIZE);
 	} else {
 		counter_add(excache, writeback_failed, 1);
-		if (!transient(status) && !rmap_empty(l))
+		if (!transient(status) && !worthless)
 			counter_add(excache, writeback_lost, 1);
 	}
-	if (transient(status) && !rmap_empty(l)) {
+	if (transient(status) && !worthless) {
 		l->state = LINE_READY;
 		l->dirty = true;
 	} else if (l->pins || (l->flags & LINE_TAKEN)) {

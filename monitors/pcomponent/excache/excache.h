@@ -34,7 +34,7 @@ COUNTERS_DECLARE(excache, EXCACHE_COUNTERS);
 
 struct line;
 
-/* Takes the memory ("excache=" bytes, default 64M; "excache.ways=", default 16). 0 or -ENOMEM. */
+/* Takes the memory ("excache=" bytes, default 64M; "excache.ways=", 8 to 64, default 16). 0 or -ENOMEM. */
 int __must_check excache_init(void);
 
 /*

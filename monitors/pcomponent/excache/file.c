@@ -107,8 +107,8 @@ static void each_line(uint64_t object, uint64_t first, void (*fn)(struct line *l
 {
 	if (!object_cached(object))
 		return;
-	for (size_t i = 0; i < (size_t)excache.nsets * excache.ways; i++) {
-		struct line *l = &excache.lines[i];
+	for (unsigned i = 0; i < excache.nsets * excache.ways; i++) {
+		struct line *l = line_at(i);
 		struct set *s = line_set(l);
 		bool match;
 

@@ -35,6 +35,7 @@ struct rmap {
 struct line {
 	uint64_t object, index;
 	uint64_t seq;    /* of the last write-back sent or the home's when filled */
+	uint32_t number; /* in the pool; constant */
 	uint32_t pins;
 	uint8_t state;   /* enum line_state */
 	uint8_t flags;
@@ -43,17 +44,37 @@ struct line {
 	struct rmap map; /* first mapping; as NULL: none at all */
 };
 
+/* A line that no one else can know: it has no value once it is unmapped. */
+static inline bool line_only_ours(const struct line *l)
+{
+	return (l->flags & (LINE_ANON | LINE_SHARED)) == LINE_ANON;
+}
+
 struct set {
 	struct spinlock lock;
 	unsigned hand;
 };
 
+#define CHUNK_SHIFT 23 /* memory is taken in pieces of 8 MiB, each with an array of its lines */
+#define CHUNK_LINES (1u << (CHUNK_SHIFT - PAGE_SHIFT))
+#define CHUNKS_MAX 8192 /* 64 GiB */
+
 struct excache {
-	struct line *lines;
+	struct line *lines[CHUNKS_MAX];
 	struct set *sets;
-	unsigned nlines, nsets, ways;
+	unsigned nlines, nsets, ways; /* ways is a power of two */
 };
 extern struct excache excache;
+
+static inline struct line *line_at(unsigned n)
+{
+	return &excache.lines[n / CHUNK_LINES][n % CHUNK_LINES];
+}
+/* The lines of a set are neighbours. */
+static inline struct line *set_lines(const struct set *s)
+{
+	return line_at((unsigned)(s - excache.sets) * excache.ways);
+}
 
 /* ---- entries that are not present: bit 0 clear, the rest is ours ---- */
 #define PTE_REMOTE (1ULL << 3) /* the home has it: ask */

@@ -17,14 +17,13 @@
 
 COUNTERS_DEFINE(excache, EXCACHE_COUNTERS);
 
-#define CHUNK_SHIFT 23           /* memory is taken in pieces of 8 MiB */
-#define CHUNK_LINES (1u << (CHUNK_SHIFT - PAGE_SHIFT))
-#define CHUNKS_MAX 8192          /* 64 GiB */
 #define PHYS_CHUNKS 16384        /* chunks below 128 GiB of physical address */
 #define WAITQS 64
 #define FENCES 4096
 #define OBJECT_COUNTS 1024
 #define GRACE 2
+#define WAYS_MIN 8u
+#define WAYS_MAX 64u
 #define WB_SLOTS 32
 
 static_assert(CHUNK_SHIFT - PAGE_SHIFT <= PAGE_ORDER_MAX, "a chunk is one allocation");
@@ -48,9 +47,7 @@ static uint64_t mix(uint64_t x)
 
 void *line_data(const struct line *l)
 {
-	size_t n = (size_t)(l - excache.lines);
-
-	return chunk[n / CHUNK_LINES] + (n % CHUNK_LINES) * PAGE_SIZE;
+	return chunk[l->number / CHUNK_LINES] + (l->number % CHUNK_LINES) * PAGE_SIZE;
 }
 
 uint64_t line_phys(const struct line *l)
@@ -64,23 +61,17 @@ struct line *line_of_pte(uint64_t v)
 	unsigned c = chunk_at[phys >> CHUNK_SHIFT];
 
 	kassert(c);
-	return &excache.lines[(c - 1) * CHUNK_LINES +
-			      (phys - kva_to_phys(chunk[c - 1])) / PAGE_SIZE];
+	return &excache.lines[c - 1][(phys - kva_to_phys(chunk[c - 1])) / PAGE_SIZE];
 }
 
 struct set *line_set(const struct line *l)
 {
-	return &excache.sets[(size_t)(l - excache.lines) / excache.ways];
+	return &excache.sets[l->number / excache.ways];
 }
 
 struct set *set_of(uint64_t object, uint64_t index)
 {
 	return &excache.sets[(mix(object) + index) % excache.nsets];
-}
-
-static struct line *set_lines(struct set *s)
-{
-	return &excache.lines[(size_t)(s - excache.sets) * excache.ways];
 }
 
 struct waitq *set_waitq(struct set *s)
@@ -250,7 +241,7 @@ void line_forget_locked(struct line *l)
 {
 	atomic_fetch_sub(object_count(l->object), 1);
 	l->object = 0;
-	l->index = (uint64_t)(l - excache.lines);
+	l->index = l->number;
 	l->dirty = false;
 	atomic_fetch_add(object_count(0), 1);
 }
@@ -307,6 +298,11 @@ static int take_memory(uint64_t want)
 		phys = kva_to_phys(p);
 		if (phys >> CHUNK_SHIFT >= PHYS_CHUNKS)
 			break;
+		excache.lines[nchunks] = kzalloc(sizeof(struct line) * CHUNK_LINES);
+		if (!excache.lines[nchunks])
+			break;
+		for (unsigned i = 0; i < CHUNK_LINES; i++)
+			excache.lines[nchunks][i].number = nchunks * CHUNK_LINES + i;
 		chunk[nchunks++] = p;
 		chunk_at[phys >> CHUNK_SHIFT] = (uint16_t)nchunks;
 		excache.nlines += (unsigned)(piece / PAGE_SIZE);
@@ -319,16 +315,24 @@ int excache_init(void)
 {
 	uint64_t want = ROUND_DOWN(cmdline_u64("excache", 64 << 20), PAGE_SIZE);
 	uint64_t ways = cmdline_u64("excache.ways", 16);
-	int err = take_memory(KMAX(want, 64 * PAGE_SIZE));
+	struct mm_stats mm;
+	int err;
 
+	mm_stats(&mm);
+	if (want > mm.free_pages * PAGE_SIZE / 4 * 3) {
+		log_err("excache=%lluM: this board has %lluM, of which a quarter is the monitor's",
+			(unsigned long long)want >> 20,
+			(unsigned long long)mm.free_pages * PAGE_SIZE >> 20);
+		return -ENOMEM;
+	}
+	err = take_memory(KMAX(want, 64 * PAGE_SIZE));
 	if (err)
 		return err;
-	ways = KMIN(ways, 64ULL);
-	excache.ways = (unsigned)KMAX(ways, 8ULL);
+	for (excache.ways = WAYS_MIN; excache.ways < ways && excache.ways < WAYS_MAX;)
+		excache.ways *= 2;
 	excache.nsets = excache.nlines / excache.ways;
-	excache.lines = kzalloc(sizeof(struct line) * excache.nlines);
 	excache.sets = kzalloc(sizeof(struct set) * excache.nsets);
-	if (!excache.lines || !excache.sets)
+	if (!excache.sets)
 		return -ENOMEM;
 	for (unsigned i = 0; i < excache.nsets; i++)
 		spin_init(&excache.sets[i].lock, "excache set");
