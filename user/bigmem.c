@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A program larger than exCache: writes a pattern over MiB (argument 1), then reads and rewrites pages at random
- * (argument 2: accesses), keeping a checksum of every page's version elsewhere, then verifies all.
+ * A program larger than exCache: writes a pattern over MiB (argument 1), then reads and rewrites
+ * pages at random (argument 2: accesses), keeping a checksum of every page's version elsewhere,
+ * then verifies all.
  */
 #include <stdint.h>
 #include <sys/mman.h>
@@ -47,7 +48,8 @@ static void check(const uint64_t *p, uint64_t page, uint64_t version)
 
 int main(int argc, char **argv)
 {
-	uint64_t pages = (argc > 1 ? strtoul(argv[1], NULL, 0) : 256) << 8, seed = 88172645463325252;
+	uint64_t pages = (argc > 1 ? strtoul(argv[1], NULL, 0) : 256) << 8;
+	uint64_t seed = 88172645463325252;
 	uint64_t n = argc > 2 ? strtoul(argv[2], NULL, 0) : pages;
 	uint64_t *p = mmap(NULL, pages * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			   -1, 0);

@@ -4,6 +4,8 @@
  *
  *   fitping: n=2000 size=64 median_ns=... best_ns=...        calls started by the last one's callback
  *   fitping_call: n=2000 size=64 median_ns=... best_ns=...   blocking calls of a thread
+ *   fitping_write: bytes=... mbytes_s=...                    one-sided, 64 KiB each, 8 at a time
+ *   fitping_read: bytes=... mbytes_s=...
  *
  * fitping.n, fitping.size (bytes of request and reply); fitping.exit=1 ends the machine after it.
  */
@@ -106,6 +108,97 @@ static void run_blocking(void)
 	report("fitping_call");
 }
 
+/* ---- one-sided ---- */
+
+#define BULK_UNIT (64 * 1024)
+#define BULK_DEPTH 8
+#define BULK_BYTES (32u << 20)
+
+static struct bulk {
+	struct fit_xfer x[BULK_DEPTH];
+	struct proto_mr mr;
+	uint8_t *buf;
+	bool read;
+	uint32_t begun, ended;
+	int err;
+	struct loop_call start;
+	struct completion done;
+} bulk; /* loop only, once started */
+
+static void bulk_next(struct fit_xfer *x)
+{
+	struct bulk *k = &bulk;
+
+	*x = (struct fit_xfer){ .node = ping.node, .mr = k->mr, .nfrags = 1,
+		.off = k->begun % (le32_get(k->mr.len) - BULK_UNIT + 1) / BULK_UNIT * BULK_UNIT,
+		.done = x->done };
+	x->frag[0].addr = k->buf;
+	x->frag[0].len = BULK_UNIT;
+	k->begun += BULK_UNIT;
+	if (k->read)
+		fit_read(ping.b->fit, x);
+	else
+		fit_write(ping.b->fit, x);
+}
+
+static void bulk_done(struct fit_xfer *x, int status)
+{
+	struct bulk *k = &bulk;
+
+	k->err = status ? status : k->err;
+	k->ended += BULK_UNIT;
+	if (!k->err && k->begun < BULK_BYTES)
+		bulk_next(x);
+	else if (k->ended == k->begun)
+		complete(&k->done);
+}
+
+static void bulk_start(struct loop_call *c)
+{
+	for (unsigned i = 0; i < BULK_DEPTH; i++)
+		bulk.x[i].done = bulk_done;
+	for (unsigned i = 0; i < BULK_DEPTH; i++)
+		bulk_next(&bulk.x[i]);
+}
+
+static void run_bulk(const char *what, bool read)
+{
+	struct bulk *k = &bulk;
+	uint64_t ns = clock_mono_ns();
+
+	completion_init(&k->done);
+	k->read = read;
+	k->ended = 0;
+	k->begun = 0;
+	k->start.fn = bulk_start;
+	loop_post(ping.b->loop, &k->start);
+	(void)completion_wait(&k->done, 0);
+	ns = clock_mono_ns() - ns;
+	if (k->err)
+		log_err("%s: error %d", what, k->err);
+	else
+		log_info("%s: bytes=%u mbytes_s=%u", what, k->ended,
+			 (unsigned)(k->ended * 1000ULL / ns));
+	ping.err = k->err ? k->err : ping.err;
+}
+
+static void run_bulk_both(void)
+{
+	struct bulk *k = &bulk;
+	size_t len = 0;
+	int err = fit_call(ping.b->fit, ping.node, OP_TEST_REGION, NULL, 0, &k->mr, sizeof(k->mr),
+			   &len);
+
+	k->buf = kmalloc(BULK_UNIT);
+	if (err || len != sizeof(k->mr) || le32_get(k->mr.len) < BULK_UNIT || !k->buf) {
+		log_err("fitping: no region to write: error %d", err);
+	} else {
+		run_bulk("fitping_write", false);
+		run_bulk("fitping_read", true);
+	}
+	kfree(k->buf);
+}
+
 static void ping_main(void *arg)
 {
 	const char *name = cmdline_get("fitping");
@@ -122,6 +215,7 @@ static void ping_main(void *arg)
 		p->node = le16_get(m.node);
 		run_async();
 		run_blocking();
+		run_bulk_both();
 	}
 	kfree(p->ns);
 	if (cmdline_bool("fitping.exit", false))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The pComponent's start. Order: memory for lines first, while RAM is in one piece; then processes and
- * system calls; then the fabric, and only when every handler is there does the board join the rack.
+ * The pComponent's start. Order: memory for lines first, while RAM is in one piece; then
+ * processes and system calls; then the fabric, and only when every handler is there does the
+ * board join the rack.
  */
 #include <kern/board.h>
 #include <kern/work.h>
@@ -36,7 +37,8 @@ static void say_hello(struct work *w)
 		int err = nodes >> n & 1 ? mem_hello(n) : 0;
 
 		if (err)
-			log_warn("mComponent %u does not answer: %d; asked again on first use", n, err);
+			log_warn("mComponent %u does not answer: %d; asked again on first use", n,
+				 err);
 	}
 }
 

@@ -44,7 +44,8 @@ struct fit *mem_client_fit(void)
 }
 
 /* A call whose reply has exactly rep_len bytes. */
-static int call(uint16_t node, uint16_t op, const void *req, size_t req_len, void *rep, size_t rep_len)
+static int call(uint16_t node, uint16_t op, const void *req, size_t req_len, void *rep,
+		size_t rep_len)
 {
 	size_t got = 0;
 	int err;
@@ -153,7 +154,8 @@ int mem_mmap(uint16_t node, uint64_t as, const struct mem_mmap_args *m, uint64_t
 	return err;
 }
 
-int mem_range_op(uint16_t node, uint16_t op, uint64_t as, uint64_t addr, uint64_t len, uint32_t prot)
+int mem_range_op(uint16_t node, uint16_t op, uint64_t as, uint64_t addr, uint64_t len,
+		 uint32_t prot)
 {
 	struct mem_range q = { .as = le64(as), .addr = le64(addr), .len = le64(len),
 			       .prot = le32(prot) };

@@ -15,8 +15,9 @@ void mem_client_init(struct fit *f);
 struct fit *mem_client_fit(void);
 
 /*
- * The anonymous object in which this board chooses numbers at that mComponent; asked for once. The count of numbers
- * handed out lives here, so a number is never used twice. 0: none yet (it has not said hello).
+ * The anonymous object in which this board chooses numbers at that mComponent; asked for once.
+ * The count of numbers handed out lives here, so a number is never used twice. 0: none yet (it
+ * has not said hello).
  */
 int mem_hello(uint16_t node);
 uint64_t mem_anon_object(uint16_t node);
@@ -34,7 +35,8 @@ struct mem_mmap_args {
 	bool file_writable;
 };
 int mem_mmap(uint16_t node, uint64_t as, const struct mem_mmap_args *m, uint64_t *addr);
-int mem_range_op(uint16_t node, uint16_t op, uint64_t as, uint64_t addr, uint64_t len, uint32_t prot);
+int mem_range_op(uint16_t node, uint16_t op, uint64_t as, uint64_t addr, uint64_t len,
+		 uint32_t prot);
 int mem_mremap(uint16_t node, uint64_t as, uint64_t old, uint64_t old_len, uint64_t new_len,
 	       uint64_t new_addr, uint32_t flags, uint64_t *addr);
 int mem_brk(uint16_t node, uint64_t as, uint64_t want, uint64_t *now);

@@ -319,6 +319,8 @@ def command_line(cfg, board):
              f"fabric.mtu={cfg.fabric['mtu']}", f"log={cfg.log}"]
     if board.role != "manager":
         words.append(f"manager.ip={cfg.manager.ip}")
+    if sum(b.cpus for b in cfg.boards) > os.cpu_count():
+        words.append("heartbeat_ms=2000")  # boards share cores: five missed ones are 10 s
     words += [f"{k}={v}" for k, v in cfg.net.items()]
     if board.excache:
         words.append(f"excache={board.excache}")
@@ -326,5 +328,6 @@ def command_line(cfg, board):
         eth = ipaddress.IPv4Network(cfg.ethernet["network"])
         eth_dev = "e1000e0" if fabric_dev == "virtio0" else "e1000e1"
         words += [f"eth.dev={eth_dev}", f"eth.ip={board.eth}/{eth.prefixlen}",
-                  f"eth.gw={cfg.ethernet['host']}", f"eth.mtu={cfg.ethernet['mtu']}"]
+                  f"eth.gw={cfg.ethernet['host']}", f"eth.mtu={cfg.ethernet['mtu']}",
+                  "e1000e.tso=on"]  # sound on our taps: they have vnet_hdr
     return " ".join(words + [w for w in (cfg.append, board.append) if w])

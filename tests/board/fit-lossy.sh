@@ -5,7 +5,7 @@
 # nobody is declared dead.
 . "$(dirname "$0")/lib.sh"
 ip link set lo up
-"$TOP/tests/board/lossy.py" "${FIT_SEED:-1}" "${FIT_FAULTS:-20}" 5000 5001 &
+python3 "$TOP/tests/board/lossy.py" "${FIT_SEED:-1}" "${FIT_FAULTS:-20}" 5000 5001 &
 PIDS="$PIDS $!"
 
 # udp PORT: a board's netdev at the hub

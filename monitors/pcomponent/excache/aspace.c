@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Address spaces: life, the gate, letting go of lines, telling the home about fresh ones. See aspace.h. */
+/*
+ * Address spaces: life, the gate, letting go of lines, telling the home about fresh ones. See
+ * aspace.h.
+ */
 #include "excache/aspace.h"
 
 #include <kern/mm.h>
@@ -12,7 +15,7 @@
 #include "mem_client.h"
 
 /* ---- life ---- */
-static void aspace_free(struct aspace *as)
+void aspace_free(struct aspace *as)
 {
 	if (as->upt)
 		upt_destroy(as->upt);
@@ -21,7 +24,7 @@ static void aspace_free(struct aspace *as)
 	kfree(as);
 }
 
-static struct aspace *aspace_alloc(uint16_t home)
+struct aspace *aspace_alloc(uint16_t home)
 {
 	struct aspace *as = kzalloc(sizeof(*as));
 
@@ -60,7 +63,7 @@ struct aspace *aspace_get(struct aspace *as)
 	return as;
 }
 
-static bool unused(struct aspace *as)
+bool aspace_unused(struct aspace *as)
 {
 	bool r;
 
@@ -76,7 +79,7 @@ void aspace_put(struct aspace *as)
 		return;
 	aspace_drop(as, 0, USER_ADDR_MAX);
 	/* evictors may still be flushing or writing what was ours a moment ago */
-	wait_event(&as->wq, unused(as));
+	wait_event(&as->wq, aspace_unused(as));
 	mem_exit(as->home, as->as);
 	aspace_free(as);
 }
@@ -304,98 +307,4 @@ int aspace_bind_fresh(struct aspace *as, uint64_t start, uint64_t end)
 	/* what an eviction binds at this moment must have arrived, too */
 	aspace_wait_binds(as);
 	return err;
-}
-
-/* ---- fork ---- */
-struct fork_walk {
-	struct aspace *child;
-	bool nomem;
-};
-
-static void share_line(struct fork_walk *w, uint64_t addr, upte_t *e, upte_t *ce, uint64_t v)
-{
-	struct line *l = line_of_pte(v);
-	struct set *s = line_set(l);
-	uint64_t old;
-
-	spin_lock(&s->lock);
-	v = atomic_load(e);
-	if (!pte_has_line(v) || line_of_pte(v) != l) {
-		spin_unlock(&s->lock);
-		return;
-	}
-	if (rmap_add(l, w->child, addr, ce)) {
-		w->nomem = true;
-		spin_unlock(&s->lock);
-		return;
-	}
-	if (!(v & PTE_SHARED)) {
-		v = v & UPTE_P ? pte_with_rights(v, pte_rights(v), true) : v | PTE_COW;
-		l->flags |= LINE_SHARED;
-		old = atomic_exchange(e, v);
-		if (old & UPTE_D)
-			l->dirty = true;
-	}
-	atomic_store(ce, v & ~(UPTE_A | UPTE_D));
-	spin_unlock(&s->lock);
-	counter_add(excache, fork_shared, 1);
-}
-
-static void share_one(uint64_t addr, upte_t *e, void *arg)
-{
-	struct fork_walk *w = arg;
-	upte_t *ce = w->nomem ? NULL : upt_entry(w->child->upt, addr, true);
-	uint64_t v;
-
-	if (!ce) {
-		w->nomem = true;
-		return;
-	}
-	while (!w->nomem && !atomic_load(ce) && (v = atomic_load(e))) {
-		if (pte_has_line(v))
-			share_line(w, addr, e, ce, v);
-		else
-			atomic_store(ce, PTE_REMOTE);
-	}
-}
-
-static int fork_closed(struct aspace *parent, struct aspace *child)
-{
-	struct fork_walk w = { .child = child };
-	int err = aspace_bind_fresh(parent, 0, USER_ADDR_MAX);
-
-	if (err)
-		return err;
-	err = mem_fork(parent->home, parent->as, &child->as);
-	if (err)
-		return err;
-	upt_each(parent->upt, 0, USER_ADDR_MAX, share_one, &w);
-	upt_flush(parent->upt, 0, UPT_ALL);
-	(void)grants_copy(&child->grants, &parent->grants);
-	child->brk_start = parent->brk_start;
-	child->brk = parent->brk;
-	if (!w.nomem)
-		return 0;
-	aspace_drop(child, 0, USER_ADDR_MAX);
-	mem_exit(child->home, child->as);
-	return -ENOMEM;
-}
-
-struct aspace *aspace_fork(struct aspace *parent, int *err)
-{
-	struct aspace *child = aspace_alloc(parent->home);
-
-	if (!child) {
-		*err = -ENOMEM;
-		return NULL;
-	}
-	aspace_close_gate(parent);
-	*err = fork_closed(parent, child);
-	aspace_open_gate(parent);
-	if (*err) {
-		wait_event(&child->wq, unused(child));
-		aspace_free(child);
-		return NULL;
-	}
-	return child;
 }

@@ -3,10 +3,10 @@
  * An address space as a pComponent sees it: the handle at its home, a page table whose entries hold
  * cached lines or say "ask", and the grants.
  *
- * The gate: faults are inside it (one per page at a time); a change of the mappings (mmap, munmap, fork, ...) closes it,
- * waits until no fault is inside, works, and opens it. The gate is held across round trips of its holder's
- * own; eviction and write-back never pass it, so nothing waits in a circle. Whoever has closed
- * it must not touch user memory.
+ * The gate: faults are inside it (one per page at a time); a change of the mappings (mmap,
+ * munmap, fork, ...) closes it, waits until no fault is inside, works, and opens it. The gate is
+ * held across round trips of its holder's own; eviction and write-back never pass it, so nothing
+ * waits in a circle. Whoever has closed it must not touch user memory.
  */
 #pragma once
 
@@ -51,8 +51,9 @@ struct aspace *aspace_get(struct aspace *as);
 void aspace_put(struct aspace *as);
 
 /*
- * A fault at addr with access MEM_*. 0: try again. -EFAULT: SIGSEGV (*mapped tells the si_code), -ENXIO: SIGBUS,
- * others: the home failed: SIGBUS. buf: MEM_REPLY_BUF bytes of the caller's. Sleeps.
+ * A fault at addr with access MEM_*. 0: try again. -EFAULT: SIGSEGV (*mapped tells the si_code),
+ * -ENXIO: SIGBUS, others: the home failed: SIGBUS. buf: MEM_REPLY_BUF bytes of the caller's.
+ * Sleeps.
  */
 int aspace_fault(struct aspace *as, uint64_t addr, uint32_t access, void *buf, bool *mapped);
 
@@ -74,15 +75,24 @@ int64_t aspace_brk(struct aspace *as, uint64_t addr);
 int aspace_msync(struct aspace *as, uint64_t addr, uint64_t len);
 
 /*
- * What a futex at addr is named by: private anonymous memory: false; else true and the identity. The page has been touched
- * by the caller; -EAGAIN when it has left the cache since.
+ * What a futex at addr is named by: private anonymous memory: false; else true and the identity.
+ * The page has been touched by the caller; -EAGAIN when it has left the cache since.
  */
-int aspace_identity(struct aspace *as, uint64_t addr, bool *shared, uint64_t *object, uint64_t *index);
+int aspace_identity(struct aspace *as, uint64_t addr, bool *shared, uint64_t *object,
+		    uint64_t *index);
 
 /* ---- inside excache/ ---- */
+/* One without a handle; NULL: no memory. */
+struct aspace *aspace_alloc(uint16_t home);
+void aspace_free(struct aspace *as);
+/* No evictor is at work on what was its. */
+bool aspace_unused(struct aspace *as);
 void aspace_close_gate(struct aspace *as);
 void aspace_open_gate(struct aspace *as);
-/* Removes every entry in [start, end) and lets go of the lines. Gate closed (or the last reference gone). */
+/*
+ * Removes every entry in [start, end) and lets go of the lines. Gate closed (or the last
+ * reference gone).
+ */
 void aspace_drop(struct aspace *as, uint64_t start, uint64_t end);
 /* Tells the home all fresh lines of [start, end). Gate closed. */
 int aspace_bind_fresh(struct aspace *as, uint64_t start, uint64_t end);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Eviction. A clock in every set picks the victim. Its entries become HELD (a fault on one finds the line
- * and takes it back), all CPUs are flushed, then a clean line is free and a dirty one goes home first: several
- * write-backs are in flight, each on a slot that exists since boot, with the line itself as the data, so that
- * freeing memory needs none. The lock is dropped for the flush; LINE_BUSY keeps other
- * evictors away until then.
+ * Eviction. A clock in every set picks the victim. Its entries become HELD (a fault on one finds
+ * the line and takes it back), all CPUs are flushed, then a clean line is free and a dirty one
+ * goes home first: several write-backs are in flight, each on a slot that exists since boot, with
+ * the line itself as the data, so that freeing memory needs none. The lock is dropped for the
+ * flush; LINE_BUSY keeps other evictors away until then.
  */
 #include <kern/timer.h>
 
@@ -34,7 +34,10 @@ static bool evictable(const struct line *l)
 	return l->state == LINE_READY && !l->pins && !(l->flags & LINE_BUSY);
 }
 
-/* Second chance for lines accessed since the last visit; a line just filled waits for its instruction. */
+/*
+ * Second chance for lines accessed since the last visit; a line just filled waits for its
+ * instruction.
+ */
 static struct line *pick_victim_locked(struct set *s)
 {
 	for (unsigned i = 0; i < ROUNDS * excache.ways; i++) {
@@ -168,8 +171,8 @@ static void write_back_done(void *line, void *space, int status)
 }
 
 /*
- * Entered with the lock held, returns without it. True: wb has been used. The victim may be free now, on its way home, or
- * taken back by a miss.
+ * Entered with the lock held, returns without it. True: wb has been used. The victim may be free
+ * now, on its way home, or taken back by a miss.
  */
 static bool evict_locked(struct set *s, struct line *l, struct mem_wb *wb)
 {

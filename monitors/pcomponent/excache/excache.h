@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * exCache: the pComponent's only memory for applications. Lines of 4 KiB, set-associative, one line per
- * identity (object, index) however many address spaces show it.
+ * exCache: the pComponent's only memory for applications. Lines of 4 KiB, set-associative, one
+ * line per identity (object, index) however many address spaces show it.
  *
  *             alloc            filled               victim: entries made HELD,
  *   FREE ----------> FILLING ---------> READY ------------------------------> EVICTING
- *    ^                  | failed         ^  ^     a miss took it back             |  flushed on all CPUs
+ *    ^                  | failed         ^  ^   a miss took it back          |  flushed on all CPUs
  *    |<-----------------+                |  +-------------------------------------|
  *    |                                   |                                        |
  *    |                         taken back meanwhile                               | dirty
@@ -15,8 +15,8 @@
  *
  * READY lines are clean or dirty (line.dirty, or the D bit of an entry that has not been read yet).
  *
- * A line's set lock guards its state, pins, identity and its list of mappings, and every change of a
- * page-table entry that holds the line. No lock is held across a round trip. A thread pins
+ * A line's set lock guards its state, pins, identity and its list of mappings, and every change
+ * of a page-table entry that holds the line. No lock is held across a round trip. A thread pins
  * at most one line and faults (touches user memory) only with none pinned.
  */
 #pragma once
@@ -24,12 +24,12 @@
 #include <kern/counter.h>
 #include <kern/types.h>
 
-#define EXCACHE_COUNTERS(X)                                                                       \
-	X(miss) X(miss_hit) X(view_hit) X(zero_fill) X(cow_copy) X(fill_bytes) X(writeback_bytes)             \
-	X(writebacks) X(writeback_failed) X(writeback_lost) X(evict_clean) X(evict_dirty)         \
-	X(evict_rescued) X(fork_shared) X(fork_bound) X(file_hit) X(file_miss) X(file_update)     \
-	X(rights) X(wait_pending) X(wait_set) X(stale_reply) X(fault_segv) X(fault_bus)           \
-	X(fault_nomem) X(lines) X(dropped)
+#define EXCACHE_COUNTERS(X) \
+	X(miss) X(miss_hit) X(view_hit) X(zero_fill) X(cow_copy) X(fill_bytes) \
+	X(writeback_bytes) X(writebacks) X(writeback_failed) X(writeback_lost) \
+	X(evict_clean) X(evict_dirty) X(evict_rescued) X(fork_shared) X(fork_bound) \
+	X(file_hit) X(file_miss) X(file_update) X(rights) X(wait_pending) X(wait_set) \
+	X(stale_reply) X(fault_segv) X(fault_bus) X(fault_nomem) X(lines) X(dropped)
 COUNTERS_DECLARE(excache, EXCACHE_COUNTERS);
 
 struct line;
@@ -38,26 +38,32 @@ struct line;
 int __must_check excache_init(void);
 
 /*
- * File pages for read(2) and the like. Finds the line of page index of the file object, or fetches it from the
- * file's home (bits 48..63 of the object); returns it pinned. *size, when not NULL and a fetch
- * was made, gets the file's size as the home gave it (else UINT64_MAX). 0 or -errno. Sleeps.
+ * File pages for read(2) and the like. Finds the line of page index of the file object, or
+ * fetches it from the file's home (bits 48..63 of the object); returns it pinned. *size, when not
+ * NULL and a fetch was made, gets the file's size as the home gave it (else UINT64_MAX). 0 or
+ * -errno. Sleeps.
  *
- * With a line pinned the caller must not touch user memory: copy to a kernel buffer, put, then copy out.
+ * With a line pinned the caller must not touch user memory: copy to a kernel buffer, put, then
+ * copy out.
  */
-int __must_check excache_get_file(uint64_t object, uint64_t index, struct line **out, uint64_t *size);
+int __must_check excache_get_file(uint64_t object, uint64_t index, struct line **out,
+				  uint64_t *size);
 void *excache_line_data(struct line *l);
 void excache_put(struct line *l);
 /* get_file, copy of n bytes at off within the page, put. */
-int __must_check excache_read_file(uint64_t object, uint64_t index, unsigned off, void *dst, unsigned n);
+int __must_check excache_read_file(uint64_t object, uint64_t index, unsigned off, void *dst,
+				   unsigned n);
 
 /*
- * After the home has confirmed a write-through: puts the same bytes in the cached line, if there is one. Call before the
- * write returns to the program. Fills that were on the way meanwhile are asked for again.
+ * After the home has confirmed a write-through: puts the same bytes in the cached line, if there
+ * is one. Call before the write returns to the program. Fills that were on the way meanwhile are
+ * asked for again.
  */
 void excache_update_file(uint64_t object, uint64_t off, const void *data, unsigned n);
 /*
- * The file's version changed at the home (close-to-open) or it was truncated: cached pages from first on are forgotten.
- * Pages that are mapped lose their entries; dirty ones are written back first unless discard.
+ * The file's version changed at the home (close-to-open) or it was truncated: cached pages from
+ * first on are forgotten. Pages that are mapped lose their entries; dirty ones are written back
+ * first unless discard.
  */
 void excache_drop_file(uint64_t object, uint64_t first, bool discard);
 /* Writes the file's mapped and dirty pages home (msync, fsync); first error. Sleeps. */

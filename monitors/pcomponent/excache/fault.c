@@ -7,8 +7,9 @@
  *   line     rights of the grant, or asked at the home when the entry's own do not do; then
  *            taken back from an eviction, or copied when a write needs a copy
  *
- * One thread at a time is inside for a page, so an entry that holds no line is changed by nobody else; an entry
- * that holds one may lose it to an eviction at any moment and is looked at again under the set's lock.
+ * One thread at a time is inside for a page, so an entry that holds no line is changed by nobody
+ * else; an entry that holds one may lose it to an eviction at any moment and is looked at again
+ * under the set's lock.
  */
 #include <kern/string.h>
 
@@ -339,7 +340,8 @@ int aspace_fault(struct aspace *as, uint64_t addr, uint32_t access, void *buf, b
 	return err;
 }
 
-int aspace_identity(struct aspace *as, uint64_t addr, bool *shared, uint64_t *object, uint64_t *index)
+int aspace_identity(struct aspace *as, uint64_t addr, bool *shared, uint64_t *object,
+		    uint64_t *index)
 {
 	struct fault f = { .as = as, .e = upt_entry(as->upt, addr, false) };
 	uint64_t v = f.e ? atomic_load(f.e) : 0;

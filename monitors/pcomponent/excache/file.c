@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Lines of files by identity, for read(2) and write(2): the same lines that mappings of the file show, so a
- * program that maps and one that reads see the same bytes on this board.
+ * Lines of files by identity, for read(2) and write(2): the same lines that mappings of the file
+ * show, so a program that maps and one that reads see the same bytes on this board.
  */
 #include <kern/mm.h>
 #include <kern/string.h>
@@ -87,7 +87,9 @@ void excache_update_file(uint64_t object, uint64_t off, const void *data, unsign
 		l = set_find_locked(s, object, index);
 		if (l && l->state != LINE_FILLING) {
 			memcpy((uint8_t *)line_data(l) + at, from, len);
-			/* a write-back on its way may still carry the old bytes over the new ones */
+			/*
+			 * a write-back on its way may still carry the old bytes over the new ones
+			 */
 			if (l->state == LINE_WRITEBACK) {
 				l->dirty = true;
 				l->flags |= LINE_TAKEN;
@@ -103,7 +105,8 @@ void excache_update_file(uint64_t object, uint64_t off, const void *data, unsign
 }
 
 /* Calls fn for every line of the object from index first on, pinned. */
-static void each_line(uint64_t object, uint64_t first, void (*fn)(struct line *l, void *arg), void *arg)
+static void each_line(uint64_t object, uint64_t first, void (*fn)(struct line *l, void *arg),
+		      void *arg)
 {
 	if (!object_cached(object))
 		return;

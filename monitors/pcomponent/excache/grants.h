@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Grants: the ranges of an address space about which the pComponent knows what a page never touched before shows.
- * Private anonymous memory (object 0): a first touch is the pComponent's own business. A mapped file (a
- * view): the file's page, so that a cached line needs no miss. Sorted, not overlapping, neighbours with equal rights joined; page
- * aligned. Only a hint: what is not here is asked at the home, so a range may be lost when memory is short, but
- * none is ever too large. The owner locks. Portable: no kernel dependency beyond kmalloc.
+ * Grants: the ranges of an address space about which the pComponent knows what a page never
+ * touched before shows. Private anonymous memory (object 0): a first touch is the pComponent's
+ * own business. A mapped file (a view): the file's page, so that a cached line needs no miss.
+ * Sorted, not overlapping, neighbours with equal rights joined; page aligned. Only a hint: what
+ * is not here is asked at the home, so a range may be lost when memory is short, but none is ever
+ * too large. The owner locks. Portable: no kernel dependency beyond kmalloc.
  */
 #pragma once
 

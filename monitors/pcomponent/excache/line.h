@@ -90,7 +90,10 @@ static inline bool pte_has_line(uint64_t v)
 {
 	return v & (UPTE_P | PTE_HELD);
 }
-/* The entry for line l with these MEM_* rights; HELD when there are none. kind: PTE_COW, PTE_SHARED or 0. */
+/*
+ * The entry for line l with these MEM_* rights; HELD when there are none. kind: PTE_COW,
+ * PTE_SHARED or 0.
+ */
 uint64_t pte_make(const struct line *l, uint32_t rights, uint64_t kind);
 /* The same entry with other rights; the D bit is not carried over. */
 uint64_t pte_with_rights(uint64_t v, uint32_t rights, bool cow);
@@ -111,14 +114,17 @@ struct waitq *set_waitq(struct set *s);
 void line_take_locked(struct line *l);
 void line_unpin(struct line *l);
 /*
- * The line of this identity, pinned. *is_new: it was not there and now is FILLING; the caller ends that with
- * line_filled() or line_abort(). Waits while another thread fills it. 0 or -ENOMEM. Sleeps.
+ * The line of this identity, pinned. *is_new: it was not there and now is FILLING; the caller
+ * ends that with line_filled() or line_abort(). Waits while another thread fills it. 0 or
+ * -ENOMEM. Sleeps.
  */
 int line_get(uint64_t object, uint64_t index, struct line **out, bool *is_new);
 /* The line of this identity, pinned, if it is there and filled; else NULL. */
 struct line *line_lookup(uint64_t object, uint64_t index);
-/* FILLING -> READY; stays pinned. since: fence value when the data was asked for; -EAGAIN: the data may be stale, the
- * line has been given up. UINT64_MAX: cannot be stale. */
+/*
+ * FILLING -> READY; stays pinned. since: fence value when the data was asked for; -EAGAIN: the
+ * data may be stale, the line has been given up. UINT64_MAX: cannot be stale.
+ */
 int line_filled(struct line *l, uint8_t flags, uint64_t seq, bool dirty, uint64_t since);
 /* FILLING and pinned -> FREE. */
 void line_abort(struct line *l);
@@ -150,9 +156,15 @@ bool rmap_test_accessed(struct line *l);
 /* ---- eviction (evict.c) ---- */
 /* Makes all entries of a pinned line HELD and flushes them. */
 void line_unmap(struct line *l);
-/* Makes room in the set: evicts one line, or waits for something to become free. 0 or -ENOMEM. Lock not held. */
+/*
+ * Makes room in the set: evicts one line, or waits for something to become free. 0 or -ENOMEM.
+ * Lock not held.
+ */
 int set_make_room(struct set *s);
 /* Starts to make room when the set has no free line left; never waits for the home. */
 void set_evict_ahead(struct set *s);
-/* Writes a dirty line home without evicting it (msync). Line pinned by the caller. 0 or -errno. Sleeps. */
+/*
+ * Writes a dirty line home without evicting it (msync). Line pinned by the caller. 0 or -errno.
+ * Sleeps.
+ */
 int line_clean(struct line *l);

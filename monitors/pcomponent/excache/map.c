@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Changes of the mappings. The home owns the list of mappings; each call here closes the gate, asks the
- * home, then makes page table and grants agree. The order makes sure that an eviction in between
- * never binds an old line to a new mapping: a range is empty and no binding is in flight before anything new is
- * mapped there.
+ * Changes of the mappings. The home owns the list of mappings; each call here closes the gate,
+ * asks the home, then makes page table and grants agree. The order makes sure that an eviction in
+ * between never binds an old line to a new mapping: a range is empty and no binding is in flight
+ * before anything new is mapped there.
  */
 #include <kern/string.h>
 #include <linux/mman.h>

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The pool of lines: memory taken at boot, sets, finding and making lines, the fence against stale replies.
+ * The pool of lines: memory taken at boot, sets, finding and making lines, the fence against
+ * stale replies.
  *
- * The set of a line is its index plus a mix of its object, modulo the number of sets: neighbours of one object
- * lie in neighbouring sets, so a sequential walk uses all sets evenly.
+ * The set of a line is its index plus a mix of its object, modulo the number of sets: neighbours
+ * of one object lie in neighbouring sets, so a sequential walk uses all sets evenly.
  */
 #include <kern/cmdline.h>
 #include <kern/mm.h>

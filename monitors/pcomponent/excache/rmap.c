@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which page-table entries hold a line, and what such entries look like. Most lines have one mapping, kept
- * in the line itself; more hang on a list. All functions on a line: its set's lock is held.
+ * Which page-table entries hold a line, and what such entries look like. Most lines have one
+ * mapping, kept in the line itself; more hang on a list. All functions on a line: its set's lock
+ * is held.
  */
 #include <kern/log.h>
 #include <kern/mm.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* fork, vfork, clone: new processes and threads. clone3 is not there: C libraries fall back to clone. */
+/*
+ * fork, vfork, clone: new processes and threads. clone3 is not there: C libraries fall back to
+ * clone.
+ */
 #include <kern/mm.h>
 #include <kern/string.h>
 #include <linux/sched.h>

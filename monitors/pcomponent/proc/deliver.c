@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * On the way to user mode: signals are handled, interrupted calls restarted or ended with EINTR, stopped
- * processes wait, ending threads end.
+ * On the way to user mode: signals are handled, interrupted calls restarted or ended with EINTR,
+ * stopped processes wait, ending threads end.
  */
 #include <kern/string.h>
 

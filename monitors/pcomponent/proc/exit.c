@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The end of threads and processes, and waiting for them. The last thread gives back what the process
- * has (files, memory on both boards) before the parent learns of the end, so that who has waited finds everything free.
- * A child nobody waits for (no parent, SIGCHLD ignored) is reaped at once.
+ * The end of threads and processes, and waiting for them. The last thread gives back what the
+ * process has (files, memory on both boards) before the parent learns of the end, so that who has
+ * waited finds everything free. A child nobody waits for (no parent, SIGCHLD ignored) is reaped
+ * at once.
  */
 #include <kern/mm.h>
 #include <kern/string.h>
@@ -15,6 +16,8 @@
 #include "fs/file.h"
 #include "proc/proc.h"
 #include "syscall/table.h"
+
+#define WAIT4_OPTIONS (WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL)
 
 /* struct rusage of <linux/resource.h> needs the C library's timeval. */
 struct krusage {
@@ -127,6 +130,7 @@ static void become_zombie(struct task *t)
 /* By the last thread, which has no memory any more. */
 static void task_finish(struct task *t)
 {
+	vfork_release(t);
 	itimer_exit(t);
 	if (t->files)
 		fdtable_put(t->files);
@@ -145,8 +149,6 @@ void uthread_exit(void)
 	struct task *t = ut->task;
 
 	futex_exit(ut);
-	if (t->nthreads == 1)
-		vfork_release(t);
 	aspace_put(uthread_set_aspace(ut, NULL));
 	if (!uthread_unlink(ut))
 		task_finish(t);
@@ -288,7 +290,7 @@ static int64_t sys_wait4(struct syscall_args *a)
 	struct wait w = { .pid = (int)a->a[0], .options = (unsigned)a->a[2] | WEXITED };
 	int64_t r;
 
-	if (a->a[2] & ~(uint64_t)(WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL))
+	if (a->a[2] & ~(uint64_t)WAIT4_OPTIONS)
 		return -EINVAL;
 	r = do_wait(&w);
 	if (r > 0 && a->a[1] && copy_to_user(a->a[1], &w.status, sizeof(w.status)))
@@ -320,8 +322,8 @@ static int64_t sys_waitid(struct syscall_args *a)
 		info.si_code = w.code;
 		info.si_pid = w.found;
 		info.si_uid = w.uid;
-		info.si_status = w.code == CLD_EXITED || w.code == CLD_STOPPED ?
-			(w.status >> 8) & 0xff : w.code == CLD_CONTINUED ? SIGCONT : w.status & 0x7f;
+		info.si_status = w.code == CLD_CONTINUED ? SIGCONT :
+			w.code == CLD_KILLED ? w.status & 0x7f : (w.status >> 8) & 0xff;
 	}
 	if (a->a[2] && copy_to_user(a->a[2], &info, sizeof(info)))
 		return -EFAULT;

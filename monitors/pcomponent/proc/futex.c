@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Futexes. A key is (address space, address) in private anonymous memory or with FUTEX_PRIVATE_FLAG, else the identity of
- * the line and the offset in it. A waiter is queued first and compares the word then: a waker
- * changes the word first and looks into the queue then, so one of them sees the other, and no
- * spinlock is held while user memory is touched.
+ * Futexes. A key is (address space, address) in private anonymous memory or with
+ * FUTEX_PRIVATE_FLAG, else the identity of the line and the offset in it. A waiter is queued
+ * first and compares the word then: a waker changes the word first and looks into the queue then,
+ * so one of them sees the other, and no spinlock is held while user memory is touched.
  */
 #include <kern/string.h>
 #include <linux/futex.h>
@@ -13,7 +13,6 @@
 #include "syscall/table.h"
 
 #define BUCKETS 256
-#define ROBUST_LIMIT 2048 /* entries walked of a list that may be a ring */
 
 struct futex_key { uint64_t a, b; };
 struct futex_waiter {
@@ -352,88 +351,3 @@ static int64_t sys_futex(struct syscall_args *a)
 	}
 }
 SYSCALL_DEFINE(__NR_futex, "futex", sys_futex);
-
-static int64_t sys_set_robust_list(struct syscall_args *a)
-{
-	if (a->a[1] != sizeof(struct robust_list_head))
-		return -EINVAL;
-	uthread_current()->robust_list = a->a[0];
-	return 0;
-}
-SYSCALL_DEFINE(__NR_set_robust_list, "set_robust_list", sys_set_robust_list);
-
-static int64_t sys_get_robust_list(struct syscall_args *a)
-{
-	struct uthread *ut = uthread_current();
-	uint64_t len = sizeof(struct robust_list_head);
-
-	if (a->a[0] && (int)a->a[0] != ut->tid)
-		return -EPERM;
-	if (copy_to_user(a->a[1], &ut->robust_list, 8) || copy_to_user(a->a[2], &len, 8))
-		return -EFAULT;
-	return 0;
-}
-SYSCALL_DEFINE(__NR_get_robust_list, "get_robust_list", sys_get_robust_list);
-
-static int64_t sys_set_tid_address(struct syscall_args *a)
-{
-	struct uthread *ut = uthread_current();
-
-	ut->clear_child_tid = a->a[0];
-	return ut->tid;
-}
-SYSCALL_DEFINE(__NR_set_tid_address, "set_tid_address", sys_set_tid_address);
-
-/* ---- the end of a thread ---- */
-static void robust_release(uint64_t addr, int tid)
-{
-	uint32_t word, got;
-
-	if (addr % 4 || read_user_u32(addr, &word))
-		return;
-	while ((word & FUTEX_TID_MASK) == (uint32_t)tid) {
-		if (cmpxchg_user_u32(addr, word, (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED, &got))
-			return;
-		if (got == word) {
-			if (word & FUTEX_WAITERS)
-				(void)futex_wake_addr(addr, 1, false);
-			return;
-		}
-		word = got;
-	}
-}
-
-static void robust_walk(struct uthread *ut)
-{
-	struct { uint64_t next; int64_t offset; uint64_t pending; } head;
-	uint64_t e;
-
-	if (copy_from_user(&head, ut->robust_list, sizeof(head)))
-		return;
-	e = head.next & ~1ULL;
-	for (int i = 0; i < ROBUST_LIMIT && e != ut->robust_list; i++) {
-		uint64_t next;
-
-		if (copy_from_user(&next, e, sizeof(next)))
-			break;
-		if (e != (head.pending & ~1ULL))
-			robust_release(e + (uint64_t)head.offset, ut->tid);
-		e = next & ~1ULL;
-	}
-	if (head.pending & ~1ULL)
-		robust_release((head.pending & ~1ULL) + (uint64_t)head.offset, ut->tid);
-}
-
-void futex_exit(struct uthread *ut)
-{
-	uint32_t zero = 0;
-
-	if (!ut->as)
-		return;
-	if (ut->robust_list)
-		robust_walk(ut);
-	ut->robust_list = 0;
-	if (ut->clear_child_tid && !copy_to_user(ut->clear_child_tid, &zero, sizeof(zero)))
-		(void)futex_wake_addr(ut->clear_child_tid, 1, false);
-	ut->clear_child_tid = 0;
-}

@@ -122,7 +122,10 @@ static int64_t sys_setsid(struct syscall_args *a)
 }
 SYSCALL_DEFINE(__NR_setsid, "setsid", sys_setsid);
 
-/* ---- users and groups; a process's own credentials are written by its threads only, under task.lock ---- */
+/*
+ * ---- users and groups; a process's own credentials are written by its threads only, under
+ * task.lock ----
+ */
 static int64_t sys_getuid(struct syscall_args *a)
 {
 	return task_current()->cred.uid;

@@ -82,9 +82,15 @@ struct exec_args {
 	unsigned argc, envc;
 	char path[TASK_PATH_MAX];
 };
-/* Replaces the calling thread's program; regs are set. Before the point of no return -errno and nothing changed. */
+/*
+ * Replaces the calling thread's program; regs are set. Before the point of no return -errno and
+ * nothing changed.
+ */
 int exec_load(struct exec_args *x, struct uregs *r);
 void exec_args_free(struct exec_args *x);
+struct mem_exec_reply;
+/* Writes the first stack into the calling thread's space, which is new; *sp is where it begins. */
+int exec_make_stack(const struct exec_args *x, const struct mem_exec_reply *m, uint64_t *sp);
 
 /* ---- futex.c ---- */
 void futex_init(void);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The frame a handler runs on, and the way back (rt_sigreturn). Layout of the x86-64 ABI: return address,
- * ucontext, siginfo, above them the FXSAVE area. Nothing in a frame that comes back is trusted.
+ * The frame a handler runs on, and the way back (rt_sigreturn). Layout of the x86-64 ABI: return
+ * address, ucontext, siginfo, above them the FXSAVE area. Nothing in a frame that comes back is
+ * trusted.
  */
 #include <asm/sigcontext.h>
 #include <kern/string.h>

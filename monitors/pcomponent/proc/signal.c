@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Sending signals: queues, masks, who wakes. Everything under task.lock (irqsave), so that timers and the
- * fabric's loop may send, too. Delivery is in deliver.c.
+ * Sending signals: queues, masks, who wakes. Everything under task.lock (irqsave), so that timers
+ * and the fabric's loop may send, too. Delivery is in deliver.c.
  *
- * A signal for the process is offered to every thread that does not block it (sig_wake), one of which is woken from its
- * wait; the first on its way to user mode takes it, the others find nothing and go on with their calls.
+ * A signal for the process is offered to every thread that does not block it (sig_wake), one of
+ * which is woken from its wait; the first on its way to user mode takes it, the others find
+ * nothing and go on with their calls.
  */
 #include <kern/irq.h>
 #include <kern/mm.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Signal numbers, masks, queues. Layouts are Linux's x86-64 ABI. Constants come from <asm/signal.h>; its struct
- * sigaction is the C library's, so the kernel's has its own name here.
+ * Signal numbers, masks, queues. Layouts are Linux's x86-64 ABI. Constants come from
+ * <asm/signal.h>; its struct sigaction is the C library's, so the kernel's has its own name here.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Programs that GPM starts here: SPAWN_START, SPAWN_SIGNAL, the report of their end, and the operator's view of all
- * processes (CTL_PS, CTL_KILL, CTL_SIGNAL). Requests come in the fabric's loop and are carried out by workers, the loading of
- * a program by the new process itself.
+ * Programs that GPM starts here: SPAWN_START, SPAWN_SIGNAL, the report of their end, and the
+ * operator's view of all processes (CTL_PS, CTL_KILL, CTL_SIGNAL). Requests come in the fabric's
+ * loop and are carried out by workers, the loading of a program by the new process itself.
  */
 #include <kern/mm.h>
 #include <kern/string.h>
@@ -117,8 +117,11 @@ static void first(struct uthread *ut, void *arg)
 	struct job *j = arg;
 	struct task *t = ut->task;
 	struct spawn_reply rep = { le32((uint32_t)t->pid), le32(0) };
-	int err = load(j, &ut->start);
+	int err;
 
+	fit_work_begin(PROTO_CLASS_SPAWN);
+	err = load(j, &ut->start);
+	fit_work_end();
 	exec_args_free(&j->x);
 	fit_reply(j->req, err, &rep, err ? 0 : sizeof(rep));
 	kfree(j);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The tables: processes, threads, their numbers, references. A process is in the table from its publication until it is
- * reaped; a number is free again when neither a thread nor a process nor a group uses it.
+ * The tables: processes, threads, their numbers, references. A process is in the table from its
+ * publication until it is reaped; a number is free again when neither a thread nor a process nor
+ * a group uses it.
  */
 #include <kern/mm.h>
 #include <kern/string.h>

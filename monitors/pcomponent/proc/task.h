@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Processes (struct task) and their threads (struct uthread). A uthread is a kernel thread that spends its
- * life in user mode; thread_private() of it is the uthread. Thread ids and process ids share one number
- * space; a process has the number of its first thread.
+ * Processes (struct task) and their threads (struct uthread). A uthread is a kernel thread that
+ * spends its life in user mode; thread_private() of it is the uthread. Thread ids and process ids
+ * share one number space; a process has the number of its first thread.
  *
  *            fork, spawn          last thread gone        wait, or nobody to wait
  *   (none) -------------> LIVE -------------------> ZOMBIE ------------------> (none)
  *                          ^ |
- *              SIGCONT     | | SIGSTOP...     (task.stopped; threads wait on their way to user mode)
+ *              SIGCONT     | | SIGSTOP...   (task.stopped: threads wait on their way to user mode)
  *
- * Waiting in a system call: wait_event_signal() below. It returns 0, -ETIMEDOUT, or -ERESTARTSYS when a
- * signal wants to be handled; the handler gives that value back (or turns it into another of the ERESTART
- * values) after it has undone what it began. A signal that is only pending for a blocked mask does not end waits.
+ * Waiting in a system call: wait_event_signal() below. It returns 0, -ETIMEDOUT, or -ERESTARTSYS
+ * when a signal wants to be handled; the handler gives that value back (or turns it into another
+ * of the ERESTART values) after it has undone what it began. A signal that is only pending for a
+ * blocked mask does not end waits.
  *
- * Locks: tasks_lock (spinlock) over task.lock (spinlock, irqsave: signals are sent from any context).
+ * Locks: tasks_lock (spinlock) over task.lock (spinlock, irqsave: signals are sent from any
+ * context).
  */
 #pragma once
 
@@ -137,7 +139,7 @@ struct uthread {
 	sigmask_t saved_blocked;    /* to be put back on the way to user mode */
 	bool restore_blocked;
 	bool dying;                 /* this thread alone ends (exec by another, exit) */
-	_Atomic bool sig_wake;      /* recomputed when masks and queues change: has something to handle */
+	_Atomic bool sig_wake;      /* has something to handle; follows masks and queues */
 	struct altstack { uint64_t sp, size; uint32_t flags; } alt;
 
 	/* set in switch_in and switch_out */
@@ -167,21 +169,25 @@ void uthread_signal_self(int sig, const struct siginfo_k *info);
 /* To all processes of a group; 0, or -ESRCH when there is none. For terminals and kill(). */
 int pgrp_signal(int pgid, int sig, const struct siginfo_k *info);
 
-/* The calling thread has a signal to handle or is to end: a wait must end. False in kernel threads. */
+/*
+ * The calling thread has a signal to handle or is to end: a wait must end. False in kernel
+ * threads.
+ */
 bool signal_pending(void);
 /* Only for what must not be given up but when the thread dies (SIGKILL, exit of the process). */
 bool fatal_pending(void);
 /*
- * ppoll, pselect6, epoll_pwait, sigsuspend: this mask until the call has returned (and a handler that interrupts it
- * has begun); then the old one comes back by itself.
+ * ppoll, pselect6, epoll_pwait, sigsuspend: this mask until the call has returned (and a handler
+ * that interrupts it has begun); then the old one comes back by itself.
  */
 void task_sigmask_temp(sigmask_t mask);
 /* Reads a user sigset_t; 0, -EFAULT, -EINVAL (size is not 8). */
 int __must_check sigmask_from_user(sigmask_t *out, uint64_t addr, uint64_t size);
 
 /*
- * Sleeps until cond; deadline 0: no limit. 0, -ETIMEDOUT, -ERESTARTSYS. cond is evaluated without locks. Any number
- * of interruptible waits may follow each other in one call: a signal once seen stays seen.
+ * Sleeps until cond; deadline 0: no limit. 0, -ETIMEDOUT, -ERESTARTSYS. cond is evaluated without
+ * locks. Any number of interruptible waits may follow each other in one call: a signal once seen
+ * stays seen.
  */
 #define wait_event_signal(q, cond, deadline_ns)                                                   \
 	({                                                                                        \
@@ -221,16 +227,19 @@ bool task_privileged(void);
 /* ---- what fs/ provides ---- */
 struct fdtable *fdtable_create(void);                    /* one reference; NULL: no memory */
 struct fdtable *fdtable_get(struct fdtable *t);          /* CLONE_FILES */
-struct fdtable *fdtable_fork(struct fdtable *t);         /* a copy sharing the files; NULL: no memory */
+struct fdtable *fdtable_fork(struct fdtable *t);         /* a copy; NULL: no memory */
 void fdtable_put(struct fdtable *t);                     /* last: closes all; sleeps */
 /* execve: closes O_CLOEXEC descriptors; a shared table is replaced by a copy. 0 or -ENOMEM. */
 int __must_check fdtable_exec(struct fdtable **t);
 /*
- * Descriptors 0, 1, 2 of a program started by GPM: its stdio on the control channel with stream = token. flags:
- * SPAWN_*. 0 or -errno.
+ * Descriptors 0, 1, 2 of a program started by GPM: its stdio on the control channel with stream =
+ * token. flags: SPAWN_*. 0 or -errno.
  */
 int __must_check stdio_attach(struct fdtable *t, uint64_t token, unsigned flags);
-/* The program of this token has ended: no more stdin; all its output has been written before this returns. */
+/*
+ * The program of this token has ended: no more stdin; all its output has been written before this
+ * returns.
+ */
 void stdio_end(uint64_t token);
 /* At boot, before the first program, after the board has joined. */
 void fs_init(void);

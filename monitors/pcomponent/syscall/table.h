@@ -5,12 +5,12 @@
  *	static int64_t sys_dup(struct syscall_args *a) { return fd_dup((int)a->a[0]); }
  *	SYSCALL_DEFINE(__NR_dup, "dup", sys_dup);
  *
- * The table is put together at boot and asserts that a slot was empty. A number without a handler is logged
- * once and returns -ENOSYS. Numbers come from <asm/unistd.h>.
+ * The table is put together at boot and asserts that a slot was empty. A number without a handler
+ * is logged once and returns -ENOSYS. Numbers come from <asm/unistd.h>.
  *
- * A handler runs in the calling thread, interrupts on, may sleep; it returns a value or -errno. A call that
- * a signal ended returns one of the ERESTART values of <proc/task.h>, never -EINTR by hand
- * unless Linux never restarts it.
+ * A handler runs in the calling thread, interrupts on, may sleep; it returns a value or -errno. A
+ * call that a signal ended returns one of the ERESTART values of <proc/task.h>, never -EINTR by
+ * hand unless Linux never restarts it.
  */
 #pragma once
 

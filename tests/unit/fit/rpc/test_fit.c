@@ -32,7 +32,8 @@ static void handler(struct fit_req *req, void *arg)
 		fit_reply(req, 0, req->data, req->len);
 		break;
 	case OP_KEEP:
-		kept[atomic_fetch_add(&nkept, 1)] = req;
+		kept[atomic_load(&nkept)] = req; /* one loop writes it */
+		atomic_fetch_add(&nkept, 1);
 		break;
 	case OP_NUMBER:
 		memcpy(&n, req->data, sizeof(n));
