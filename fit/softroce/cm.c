@@ -1,75 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Communication manager: connects queue pairs by REQ, REP and RTU, ends connections by DREQ and DREP
- * (IBTA 12.9). All state is the loop's: calls of the user from other threads are posted as bits of
- * cm->ops, timers post a call, so there is no lock here.
- *
- *  active   RESOLVE --ARP--> REQ_SENT --REP, RTU sent----.           .--DREQ rcvd, DREP sent--.
- *                               |                        v           |                        v
- *  passive  REQ_RCVD --accept--> REP_SENT --RTU--> ESTABLISHED ------+                    TIMEWAIT
- *               |                   |                    '--disconnect--> DREQ_SENT --DREP--^  |
- *               '---- reject, REJ, no answer: ---------> TIMEWAIT                       time  v
- *                                                                                          CLOSED
+ * Communication manager: connects queue pairs by REQ, REP and RTU, ends connections by DREQ and
+ * DREP (IBTA 12.9). All state is the loop's: calls of the user from other threads are posted as
+ * bits of cm->ops, timers post a call, so there is no lock here.
  *
  * Every message that may be lost is kept in cm->last and sent again on a timer; a duplicate of the
  * peer's is answered again, until TIMEWAIT is over. Each handle sees at most one terminal event.
  * Left out: SIDR, alternate paths, LAP, peer-to-peer connects, IPv6.
  */
-#include <kern/wait.h>
+#include "cm.h"
 
-#include "cm_msg.h"
-#include "softroce.h"
-
-enum cm_state {
-	CMS_LISTEN, CMS_RESOLVE, CMS_REQ_SENT, CMS_REQ_RCVD, CMS_REP_SENT, CMS_ESTABLISHED,
-	CMS_DREQ_SENT, CMS_TIMEWAIT, CMS_CLOSED
-};
 static const char *const cm_state_names[] = { "listen", "resolve", "req_sent", "req_rcvd",
 	"rep_sent", "established", "dreq_sent", "timewait", "closed" };
-
-enum cm_op { CMO_CONNECT = 1, CMO_ACCEPT = 2, CMO_REJECT = 4, CMO_DISCONNECT = 8, CMO_DESTROY = 16,
-	CMO_LISTEN = 32, CMO_ESTABLISHED = 64 };
-
-struct rdma_cm {
-	struct rdma_dev *dev;
-	_Atomic uint32_t refs;      /* the list's, and one for each posted call */
-	_Atomic uint32_t ops;       /* CMO_*, asked for and not yet done */
-	_Atomic bool answered;      /* accept or reject was called */
-	struct loop_call op_call, timer_call;
-	struct timer timer;
-	struct completion *gone;    /* who waits in rdma_cm_destroy() */
-	/* set by the user's call before its op bit, then the loop's */
-	struct rdma_qp *qp;         /* referenced */
-	rdma_cm_handler fn;
-	void *arg;
-	rdma_cm_handler next_fn;    /* from rdma_accept(), until it is executed */
-	void *next_arg;
-	uint8_t out_private[RDMA_CM_REP_PRIVATE];
-	size_t out_len;
-	/* the loop's */
-	TAILQ_ENTRY(rdma_cm) link;
-	bool linked;
-	enum cm_state state;
-	bool dead;                  /* the user has let go */
-	bool terminal;              /* a terminal event was reported */
-	struct rdma_cm *listener;   /* in REQ_RCVD: whose handler fn is */
-	uint32_t local_id, remote_id;
-	uint64_t tid;
-	uint32_t peer_ip;
-	uint16_t port, peer_port;   /* service port; the peer's */
-	uint32_t remote_qpn;
-	struct cm_offer offer;      /* the REQ, sent or received */
-	uint32_t rd_atomic;         /* what we may have outstanding */
-	unsigned retries;
-	uint64_t deadline_ns;
-	union cm_mad last;
-};
-
-struct cm_dev {
-	TAILQ_HEAD(, rdma_cm) all;
-	_Atomic uint32_t count;
-	_Atomic uint32_t next_port;
-};
 
 static void cm_op_call(struct loop_call *c);
 static void cm_timer_call(struct loop_call *c);
@@ -106,7 +48,7 @@ static void cm_timer_fn(void *arg)
 	cm_post(cm, &cm->timer_call);
 }
 
-static struct rdma_cm *cm_alloc(struct rdma_dev *dev, enum cm_state state)
+struct rdma_cm *cm_alloc(struct rdma_dev *dev, enum cm_state state)
 {
 	struct rdma_cm *cm;
 
@@ -131,7 +73,7 @@ out_count:
 	return NULL;
 }
 
-static void cm_link(struct rdma_cm *cm)
+void cm_link(struct rdma_cm *cm)
 {
 	TAILQ_INSERT_TAIL(&cm->dev->cm->all, cm, link);
 	cm->linked = true;
@@ -149,14 +91,14 @@ static void cm_unlink(struct rdma_cm *cm)
 	cm_put(cm);
 }
 
-static void cm_arm(struct rdma_cm *cm, uint64_t ns)
+void cm_arm(struct rdma_cm *cm, uint64_t ns)
 {
 	cm->deadline_ns = clock_mono_ns() + ns;
 	timer_arm(&cm->timer, cm->deadline_ns);
 }
 
 /* What is kept only as long as somebody needs it goes. */
-static void cm_set_state(struct rdma_cm *cm, enum cm_state state)
+void cm_set_state(struct rdma_cm *cm, enum cm_state state)
 {
 	log_debug("cm %08x: %s -> %s", cm->local_id, cm_state_names[cm->state],
 		  cm_state_names[state]);
@@ -169,7 +111,7 @@ static void cm_set_state(struct rdma_cm *cm, enum cm_state state)
 		cm_unlink(cm);
 }
 
-static void cm_event(struct rdma_cm *cm, enum rdma_cm_event event, uint16_t reason,
+void cm_event(struct rdma_cm *cm, enum rdma_cm_event event, uint16_t reason,
 		     const uint8_t *private_data, size_t len)
 {
 	struct rdma_cm_info info = { .event = event, .peer_ip = cm->peer_ip,
@@ -184,13 +126,13 @@ static void cm_event(struct rdma_cm *cm, enum rdma_cm_event event, uint16_t reas
 	cm->fn(cm, &info, cm->arg);
 }
 
-static void cm_qp_error(struct rdma_cm *cm)
+void cm_qp_error(struct rdma_cm *cm)
 {
 	if (cm->qp)
 		rdma_qp_error(cm->qp);
 }
 
-static uint64_t cm_wait_ns(const struct rdma_cm *cm)
+uint64_t cm_wait_ns(const struct rdma_cm *cm)
 {
 	return (4096ULL << SR_CM_RESPONSE) << KMIN(cm->retries, 3u);
 }
@@ -202,7 +144,7 @@ static void cm_send_last(struct rdma_cm *cm)
 	cm_arm(cm, cm_wait_ns(cm));
 }
 
-static void cm_send_simple(struct rdma_cm *cm, enum cm_attr attr)
+void cm_send_simple(struct rdma_cm *cm, enum cm_attr attr)
 {
 	union cm_mad m;
 
@@ -212,7 +154,7 @@ static void cm_send_simple(struct rdma_cm *cm, enum cm_attr attr)
 
 /* ---- what the user asked for, in the loop ---- */
 
-static void cm_send_req(struct rdma_cm *cm)
+void cm_send_req(struct rdma_cm *cm)
 {
 	cm_msg_req(&cm->last, cm->tid, &cm->offer, cm_msg_guid(cm->dev), cm->out_private,
 		   cm->out_len);
@@ -338,7 +280,7 @@ static void do_destroy(struct rdma_cm *cm)
 	}
 }
 
-static void become_established(struct rdma_cm *cm, const uint8_t *private_data, size_t len)
+void cm_become_established(struct rdma_cm *cm, const uint8_t *private_data, size_t len)
 {
 	if (qp_to_rts(cm->qp, cm->rd_atomic)) {
 		do_disconnect(cm);
@@ -362,7 +304,7 @@ static void cm_run_ops(struct rdma_cm *cm)
 	if (ops & CMO_REJECT)
 		do_reject(cm);
 	if ((ops & CMO_ESTABLISHED) && cm->state == CMS_REP_SENT)
-		become_established(cm, NULL, 0);
+		cm_become_established(cm, NULL, 0);
 	if (ops & CMO_DISCONNECT)
 		do_disconnect(cm);
 	if (ops & CMO_DESTROY) {
@@ -428,268 +370,6 @@ static void cm_timer_call(struct loop_call *c)
 	if (cm->linked && cm->deadline_ns && clock_mono_ns() >= cm->deadline_ns)
 		cm_expired(cm);
 	cm_put(cm);
-}
-
-/* ---- messages ---- */
-
-static struct rdma_cm *find_local(struct rdma_dev *dev, uint32_t id, uint32_t ip)
-{
-	struct rdma_cm *cm;
-
-	TAILQ_FOREACH(cm, &dev->cm->all, link)
-		if (cm->local_id == id && cm->peer_ip == ip && cm->state != CMS_LISTEN)
-			return cm;
-	return NULL;
-}
-
-static struct rdma_cm *find_listener(struct rdma_dev *dev, uint16_t port)
-{
-	struct rdma_cm *cm;
-
-	TAILQ_FOREACH(cm, &dev->cm->all, link)
-		if (cm->state == CMS_LISTEN && cm->port == port)
-			return cm;
-	return NULL;
-}
-
-/* The passive connection this REQ began. */
-static struct rdma_cm *find_request(struct rdma_dev *dev, uint32_t ip, const struct cm_offer *o)
-{
-	struct rdma_cm *cm;
-
-	TAILQ_FOREACH(cm, &dev->cm->all, link)
-		if (cm->state != CMS_LISTEN && cm->peer_ip == ip && cm->remote_id == o->id &&
-		    cm->remote_qpn == o->qpn && cm->offer.id == o->id)
-			return cm;
-	return NULL;
-}
-
-static void reject_unknown(struct rdma_dev *dev, uint32_t ip, const union cm_mad *in,
-			   enum cm_about about, uint16_t reason)
-{
-	union cm_mad m;
-
-	cm_msg_rej(&m, be64_get(in->hdr.tid), 0, be32_get(in->rtu.local_id), about, reason, NULL,
-		   0);
-	cm_msg_send(dev, ip, &m);
-}
-
-static void rx_duplicate_req(struct rdma_cm *cm)
-{
-	sr_count(cm_duplicates);
-	if (cm->state == CMS_REQ_RCVD) {
-		union cm_mad m;
-
-		cm_msg_begin(&m, CM_MRA, cm->tid, cm->local_id, cm->remote_id);
-		m.mra.service = SR_CM_MRA_SERVICE << 3;
-		cm_msg_send(cm->dev, cm->peer_ip, &m);
-	} else if (cm->state == CMS_REP_SENT ||
-		   (cm->state == CMS_TIMEWAIT && be16_get(cm->last.hdr.attr_id) == CM_REJ)) {
-		cm_msg_send(cm->dev, cm->peer_ip, &cm->last);
-	}
-}
-
-/* IBTA 12.9.8.3.1: the peer has forgotten a connection of its queue pair that we still have. */
-static void drop_stale(struct rdma_dev *dev, uint32_t ip, uint32_t qpn)
-{
-	struct rdma_cm *cm;
-
-	TAILQ_FOREACH(cm, &dev->cm->all, link) {
-		if (cm->peer_ip != ip || cm->remote_qpn != qpn || cm->state != CMS_ESTABLISHED)
-			continue;
-		cm_qp_error(cm);
-		cm_set_state(cm, CMS_TIMEWAIT);
-		cm_event(cm, RDMA_CM_DISCONNECTED, 0, NULL, 0);
-		return;
-	}
-}
-
-static void rx_req(struct rdma_dev *dev, uint32_t ip, const union cm_mad *m)
-{
-	struct rdma_cm *cm, *listener;
-	struct cm_offer o;
-	int reason = cm_msg_parse_req(m, &o);
-
-	cm = find_request(dev, ip, &o);
-	if (cm) {
-		rx_duplicate_req(cm);
-		return;
-	}
-	listener = find_listener(dev, o.service_port);
-	if (!reason && !listener)
-		reason = CM_REJ_INVALID_SERVICE_ID;
-	if (!reason && o.mtu > dev->mtu)
-		reason = CM_REJ_INVALID_MTU;
-	cm = reason ? NULL : cm_alloc(dev, CMS_REQ_RCVD);
-	if (!cm) {
-		reject_unknown(dev, ip, m, CM_ABOUT_REQ,
-			       (uint16_t)(reason ? reason : CM_REJ_NO_RESOURCES));
-		return;
-	}
-	drop_stale(dev, ip, o.qpn);
-	cm->offer = o;
-	cm->tid = be64_get(m->hdr.tid);
-	cm->remote_id = o.id;
-	cm->remote_qpn = o.qpn;
-	cm->peer_ip = ip;
-	cm->peer_port = o.peer_port;
-	cm->port = o.service_port;
-	cm->listener = listener;
-	cm->fn = listener->fn;
-	cm->arg = listener->arg;
-	cm_link(cm);
-	sr_count(cm_accepts);
-	cm_event(cm, RDMA_CM_CONNECT_REQUEST, 0, m->req.private_data,
-		 sizeof(m->req.private_data));
-}
-
-static void rx_rep(struct rdma_cm *cm, const union cm_mad *m)
-{
-	const struct cm_rep *rep = &m->rep;
-	struct qp_peer peer = { .ip = cm->peer_ip, .qpn = be32_get(rep->qpn) >> 8,
-		.psn = be32_get(rep->psn) >> 8, .mtu = cm->offer.mtu };
-
-	if (cm->state == CMS_ESTABLISHED && cm->remote_id == be32_get(rep->local_id)) {
-		sr_count(cm_duplicates);
-		cm_send_simple(cm, CM_RTU);
-		return;
-	}
-	if (cm->state != CMS_REQ_SENT) {
-		sr_count(drop_mad);
-		return;
-	}
-	cm->remote_id = be32_get(rep->local_id);
-	cm->remote_qpn = peer.qpn;
-	cm->rd_atomic = KMIN((uint32_t)rep->resources, SR_RD_ATOMIC);
-	if (qp_to_rtr(cm->qp, &peer)) { /* destroyed or failed by the user */
-		cm_msg_rej(&cm->last, cm->tid, cm->local_id, cm->remote_id, CM_ABOUT_REP,
-			   CM_REJ_CONSUMER, NULL, 0);
-		cm_msg_send(cm->dev, cm->peer_ip, &cm->last);
-		cm_set_state(cm, CMS_CLOSED);
-		cm_event(cm, RDMA_CM_UNREACHABLE, 0, NULL, 0);
-		return;
-	}
-	cm_send_simple(cm, CM_RTU);
-	become_established(cm, rep->private_data, sizeof(rep->private_data));
-}
-
-static void rx_rtu(struct rdma_cm *cm)
-{
-	if (cm->state == CMS_REP_SENT)
-		become_established(cm, NULL, 0);
-}
-
-static void rx_mra(struct rdma_cm *cm, const union cm_mad *m)
-{
-	unsigned shift = KMIN((unsigned)m->mra.service >> 3, SR_CM_MRA_SERVICE);
-
-	if (cm->state == CMS_REQ_SENT || cm->state == CMS_REP_SENT)
-		cm_arm(cm, (4096ULL << shift) + cm_wait_ns(cm));
-}
-
-static void rx_rej(struct rdma_cm *cm, const union cm_mad *m)
-{
-	bool established = cm->state == CMS_ESTABLISHED;
-
-	if (cm->state == CMS_REQ_RCVD) { /* the user's answer will meet it */
-		cm_set_state(cm, CMS_CLOSED);
-		return;
-	}
-	if (cm->state != CMS_REQ_SENT && cm->state != CMS_REP_SENT && !established) {
-		sr_count(drop_mad);
-		return;
-	}
-	cm_qp_error(cm);
-	cm_set_state(cm, CMS_CLOSED);
-	if (established)
-		cm_event(cm, RDMA_CM_DISCONNECTED, 0, NULL, 0);
-	else
-		cm_event(cm, RDMA_CM_REJECTED, be16_get(m->rej.reason), m->rej.private_data,
-			 sizeof(m->rej.private_data));
-}
-
-/* Answered also for a connection we know nothing of: the peer waits for it. */
-static void rx_dreq(struct rdma_dev *dev, uint32_t ip, struct rdma_cm *cm, const union cm_mad *m)
-{
-	union cm_mad drep;
-
-	if (cm && be32_get(m->dreq.remote_qpn) >> 8 != (cm->qp ? rdma_qp_num(cm->qp) : 0)) {
-		sr_count(drop_mad);
-		return;
-	}
-	cm_msg_begin(&drep, CM_DREP, be64_get(m->hdr.tid), be32_get(m->dreq.remote_id),
-		     be32_get(m->dreq.local_id));
-	cm_msg_send(dev, ip, &drep);
-	if (!cm || (cm->state != CMS_ESTABLISHED && cm->state != CMS_REP_SENT &&
-		    cm->state != CMS_DREQ_SENT))
-		return;
-	cm_qp_error(cm);
-	cm_set_state(cm, CMS_TIMEWAIT);
-	cm_event(cm, RDMA_CM_DISCONNECTED, 0, NULL, 0);
-}
-
-static void rx_drep(struct rdma_cm *cm)
-{
-	if (cm->state != CMS_DREQ_SENT)
-		return;
-	cm_set_state(cm, CMS_TIMEWAIT);
-	cm_event(cm, RDMA_CM_DISCONNECTED, 0, NULL, 0);
-}
-
-static void rx_known(struct rdma_cm *cm, const union cm_mad *m, uint16_t attr)
-{
-	/* once the peer's id is known, every message must bear it (a REJ may come before it has one) */
-	bool id_ok = attr == CM_REP || !cm->remote_id || attr == CM_REJ || attr == CM_MRA ||
-		     be32_get(m->rtu.local_id) == cm->remote_id;
-
-	if (!id_ok)
-		sr_count(drop_mad);
-	else if (attr == CM_REP)
-		rx_rep(cm, m);
-	else if (attr == CM_RTU)
-		rx_rtu(cm);
-	else if (attr == CM_MRA)
-		rx_mra(cm, m);
-	else if (attr == CM_REJ)
-		rx_rej(cm, m);
-	else if (attr == CM_DREP)
-		rx_drep(cm);
-}
-
-void cm_rx_mad(struct rdma_dev *dev, uint32_t src_ip, const uint8_t *mad)
-{
-	const union cm_mad *m = (const union cm_mad *)mad;
-	uint16_t attr = be16_get(m->hdr.attr_id);
-	struct rdma_cm *cm;
-
-	if (m->hdr.base_version != MAD_BASE_VERSION || m->hdr.mgmt_class != MAD_CLASS_CM ||
-	    m->hdr.class_version != MAD_CM_VERSION || m->hdr.method != MAD_METHOD_SEND ||
-	    attr < CM_REQ || attr > CM_DREP) {
-		sr_count(drop_mad);
-		return;
-	}
-	if (attr == CM_REQ) {
-		rx_req(dev, src_ip, m);
-		return;
-	}
-	cm = find_local(dev, be32_get(m->rtu.remote_id), src_ip);
-	if (attr == CM_DREQ)
-		rx_dreq(dev, src_ip, cm, m);
-	else if (cm)
-		rx_known(cm, m, attr);
-	else if (attr == CM_REP)
-		reject_unknown(dev, src_ip, m, CM_ABOUT_REP, CM_REJ_INVALID_COMM_ID);
-	else
-		sr_count(drop_mad);
-}
-
-void cm_neigh_resolved(struct rdma_dev *dev, uint32_t ip)
-{
-	struct rdma_cm *cm;
-
-	TAILQ_FOREACH(cm, &dev->cm->all, link)
-		if (cm->state == CMS_RESOLVE && cm->peer_ip == ip)
-			cm_send_req(cm);
 }
 
 void cm_established(struct rdma_cm *cm)

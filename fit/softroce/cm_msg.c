@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Building, reading and sending communication manager messages; no state. Fields that only InfiniBand
- * proper has (LIDs, Q_Keys, end-to-end contexts) are what Linux sends over RoCE.
+ * Building, reading and sending communication manager messages; no state. Fields that only
+ * InfiniBand proper has (LIDs, Q_Keys, end-to-end contexts) are what Linux sends over RoCE.
  */
 #include "cm_msg.h"
 

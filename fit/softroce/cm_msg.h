@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Communication manager messages: management datagrams of class 7 on queue pair 1 (IBTA vol. 1 13.4 and
- * 12.6; annex A11 for the IP addresses in front of a REQ's private data). Each is 256 bytes, big-endian.
+ * Communication manager messages: management datagrams of class 7 on queue pair 1 (IBTA vol. 1 13.4
+ * and 12.6; annex A11 for the IP addresses in front of a REQ's private data). Each is 256 bytes,
+ * big-endian.
  */
 #pragma once
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Completer: what comes back for our requests (IBTA 9.7.5.1): acknowledgements move una, READ responses
- * bring data, negative ones rewind or end the queue pair. Work whose last PSN is behind una is completed, in
- * order. A gap in READ responses is answered by one rewind per PSN; after that the timer decides.
+ * Completer: what comes back for our requests (IBTA 9.7.5.1): acknowledgements move una, READ
+ * responses bring data, negative ones rewind or end the queue pair. Work whose last PSN is behind
+ * una is completed, in order. A gap in READ responses is answered by one rewind per PSN; after that
+ * the timer decides.
  *
- * Completion means that the user may reuse the memory: work of which a retransmission may still lie in
- * the NIC's ring waits for that. (A first transmission that was acknowledged has been read.)
+ * Completion means that the user may reuse the memory: work of which a retransmission may still lie
+ * in the NIC's ring waits for that. (A first transmission that was acknowledged has been read.)
  * qp->lock is held throughout; loop only.
  */
 #include "softroce.h"
@@ -28,7 +29,7 @@ static bool wqe_acked(const struct requester *q, const struct send_wqe *w)
 	return psn_diff(q->una, wqe_end(w)) >= 0;
 }
 
-/* Ends the oldest work: with its own error if it has one, as done if it is acknowledged, else so. */
+/* Ends the oldest work: with its own error, else as done if acknowledged, else with status. */
 void completer_complete_locked(struct rdma_qp *qp, enum rdma_wc_status status)
 {
 	struct requester *q = &qp->req;
@@ -153,7 +154,7 @@ static void rx_nak(struct rdma_qp *qp, const struct rx_pkt *rx, uint32_t syndrom
 	}
 }
 
-/* The work that rx answers, when nothing is missing before it; else NULL and the gap is dealt with. */
+/* The work that rx answers when nothing is missing before it; else NULL, the gap dealt with. */
 static struct send_wqe *answered_wqe(struct rdma_qp *qp, const struct rx_pkt *rx)
 {
 	struct requester *q = &qp->req;

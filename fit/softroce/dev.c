@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The device: makes one out of a netdev and an address, and takes it apart again. A device is destroyed
- * after everything made from it, on a netdev that has come to rest, from outside its loop.
+ * The device: makes one out of a netdev and an address, and takes it apart again. A device is
+ * destroyed after everything made from it, on a netdev that has come to rest, from outside its
+ * loop.
  */
 #include "softroce.h"
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ICRC: the Ethernet CRC-32 over the packet from an 8-byte dummy LRH of ones up to the end of pad, with
- * what routers may change replaced by ones: IPv4 TOS, TTL and checksum, UDP checksum, BTH byte 4.
+ * ICRC: the Ethernet CRC-32 over the packet from an 8-byte dummy LRH of ones up to the end of pad,
+ * with what routers may change replaced by ones: IPv4 TOS, TTL and checksum, UDP checksum, BTH byte
+ * 4.
  *
  * Table driven, 8 or 16 bytes a step ("slicing"). Which one is faster depends on the machine (an
- * emulator turns the order round), so icrc_init() measures. The tables are written once, before use.
- * Left out: carry-less multiplication, which monitors cannot use (no vector registers in the kernel).
+ * emulator turns the order round), so icrc_init() measures. The tables are written once, before
+ * use. Left out: carry-less multiplication, which monitors cannot use (no vector registers in the
+ * kernel).
  */
 #include "icrc.h"
 
@@ -13,7 +15,7 @@
 #include <kern/timer.h>
 
 #define POLY_REFLECTED 0xedb88320u
-/* The state after 8 bytes of 0xff, begun with all ones: the masked LRH, which is always the same. */
+/* The state after 8 bytes of 0xff, begun with all ones: the masked LRH, always the same. */
 #define STATE_AFTER_LRH 0xdebb20e3u
 
 static uint32_t table[16][256];

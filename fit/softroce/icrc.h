@@ -11,8 +11,9 @@ const char *icrc_impl_name(void);
 /* Continues a CRC-32 (reflected 0x04c11db7; no inversion at either end). */
 uint32_t icrc_update(uint32_t crc, const void *data, size_t len);
 /*
- * State after the masked headers: ip points at the 20 bytes of IPv4, 8 of UDP and 12 of BTH, one behind
- * the other. The caller goes on with the bytes behind the BTH and stores ~state, low byte first.
+ * State after the masked headers: ip points at the 20 bytes of IPv4, 8 of UDP and 12 of BTH, one
+ * behind the other. The caller goes on with the bytes behind the BTH and stores ~state, low byte
+ * first.
  */
 uint32_t icrc_headers(const uint8_t *ip);
 

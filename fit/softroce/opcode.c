@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The opcode table: for every BTH opcode its name, what it is, how long its headers are and where each
- * extended header lies (IBTA table 38, 9.2 to 9.3). Everything that parses or builds packets asks here.
- * Left out: RD, UC and XRC transports, resync.
+ * The opcode table: for every BTH opcode its name, what it is, how long its headers are and where
+ * each extended header lies (IBTA table 38, 9.2 to 9.3). Everything that parses or builds packets
+ * asks here. Left out: RD, UC and XRC transports, resync.
  */
 #include "opcode.h"
 #include "wire.h"

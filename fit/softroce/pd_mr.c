@@ -2,10 +2,10 @@
 /*
  * Protection domains and memory regions.
  *
- * A key is 32 random bits of which the low ones are the slot, so a lookup is one index and one compare
- * and a peer cannot guess another's key. lkey and rkey are the same number. A region is used only with
- * a reference, taken under mr_lock for one packet at a time; deregistering takes the key out of the table
- * and waits for the references, so afterwards nothing touches the memory.
+ * A key is 32 random bits of which the low ones are the slot, so a lookup is one index and one
+ * compare and a peer cannot guess another's key. lkey and rkey are the same number. A region is
+ * used only with a reference, taken under mr_lock for one packet at a time; deregistering takes the
+ * key out of the table and waits for the references, so afterwards nothing touches the memory.
  * Left out: memory windows, fast registration, regions that are not virtually contiguous.
  */
 #include "softroce.h"

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Packets on their way out: a pool of buffers with room for the headers, the fragments of the frame, and
- * what must be given back when the NIC is done.
+ * Packets on their way out: a pool of buffers with room for the headers, the fragments of the
+ * frame, and what must be given back when the NIC is done.
  *
- * A frame is: headers (buf), payload where it lies (up to SR_FRAGS pieces), pad and ICRC (trailer). A
- * small payload is copied behind the headers instead, with pad and ICRC behind it: one fragment in
- * place of three. A payload in too many pieces is gathered in a bounce page.
- * A packet that the NIC has holds a reference on its queue pair and, for a READ response, on the region.
+ * A frame is: headers (buf), payload where it lies (up to SR_FRAGS pieces), pad and ICRC (trailer).
+ * A small payload is copied behind the headers instead, with pad and ICRC behind it: one fragment
+ * in place of three. A payload in too many pieces is gathered in a bounce page.
+ * A packet that the NIC has holds a reference on its queue pair and, for a READ response, on the
+ * region.
  */
 #include "softroce.h"
 
@@ -137,7 +138,8 @@ static void sge_next(const struct rdma_sge *sge, struct sge_cursor *c, uint32_t 
 	}
 }
 
-static void payload_copy(uint8_t *dst, const struct rdma_sge *sge, struct sge_cursor *c, uint32_t len)
+static void payload_copy(uint8_t *dst, const struct rdma_sge *sge, struct sge_cursor *c,
+			 uint32_t len)
 {
 	while (len) {
 		uint32_t n = KMIN(len, sge[c->idx].len - c->off);

@@ -2,10 +2,11 @@
 /*
  * Queue pairs: the table, creation and destruction, states, posting, deferred work.
  *
- * A queue pair is found by its number under table_lock and used with a reference. qp_work() is its one
- * posted call: it looks at everything that may be due (timers, responses and requests that waited for
- * room, a flush that waited for the NIC), so a kick never needs to say why.
- * Work is flushed only when the NIC has none of the queue pair's packets: it reads the user's memory.
+ * A queue pair is found by its number under table_lock and used with a reference. qp_work() is its
+ * one posted call: it looks at everything that may be due (timers, responses and requests that
+ * waited for room, a flush that waited for the NIC), so a kick never needs to say why.
+ * Work is flushed only when the NIC has none of the queue pair's packets: it reads the user's
+ * memory.
  */
 #include "softroce.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The way in for every RoCE packet: decode the headers (changing nothing), check the ICRC, find the queue
- * pair, and hand over to the responder (requests) or the completer (responses). Loop only.
+ * The way in for every RoCE packet: decode the headers (changing nothing), check the ICRC, find the
+ * queue pair, and hand over to the responder (requests) or the completer (responses). Loop only.
  *
- * The order is cheap checks, then the ICRC over the whole packet, then state: nothing of a packet is
- * believed before its ICRC, and no CRC is computed for a packet nobody wants.
+ * The order is cheap checks, then the ICRC over the whole packet, then state: nothing of a packet
+ * is believed before its ICRC, and no CRC is computed for a packet nobody wants.
  */
 #include "softroce.h"
 

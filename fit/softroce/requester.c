@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Requester: turns posted work into request packets (IBTA 9.7.3), within a window of SR_WINDOW packets,
- * and starts again from the oldest unacknowledged one when told to (go-back-N) or when time is up.
+ * Requester: turns posted work into request packets (IBTA 9.7.3), within a window of SR_WINDOW
+ * packets, and starts again from the oldest unacknowledged one when told to (go-back-N) or when
+ * time is up.
  *
  *      una           psn        max_psn        post_psn
  *   ----|-------------|------------|---------------|---->  PSN
  *  acked  in flight     to be sent    posted, never
  *                       again         sent
  *
- * Payload goes out from the user's memory. A READ is asked for in requests of at most SR_READ_PACKETS
- * responses, cut at fixed places, so that a repeated request is one the responder has seen before; its PSNs
- * count in the window like requests do, which bounds the burst of responses.
+ * Payload goes out from the user's memory. A READ is asked for in requests of at most
+ * SR_READ_PACKETS responses, cut at fixed places, so that a repeated request is one the responder
+ * has seen before; its PSNs count in the window like requests do, which bounds the burst of
+ * responses.
  * qp->lock is held throughout. Any thread; a long run continues in the loop.
  */
 #include "softroce.h"
@@ -216,8 +218,10 @@ void requester_run_locked(struct rdma_qp *qp)
 	struct pkt *p = NULL;
 	uint32_t sent = 0;
 
-	if (can_send(qp))
+	if (can_send(qp)) {
+		responder_ack_ahead_locked(qp);
 		p = pkt_alloc(qp->dev, qp);
+	}
 	while (p) {
 		struct send_wqe *w = RING(q, q->cur);
 		struct requester before = { .psn = q->psn, .cur = q->cur,

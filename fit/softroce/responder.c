@@ -2,78 +2,17 @@
 /*
  * Responder: requests in, memory touched, acknowledgements and READ data out (IBTA 9.7.4, 9.7.5).
  *
- * One request packet passes: PSN (expected, duplicate, ahead of a gap), order of opcodes in a message,
- * resources and rights, execution. Only then does the expected PSN move. Acknowledgements are coalesced: one
- * is sent when the loop has dealt with the frames it had, and after the responses of READs before it.
- * A duplicate is acknowledged again, a duplicate READ read again, a duplicate atomic answered from memory.
- * An error the requester may not cause is fatal: a NAK, then the queue pair is in the error state.
- * qp->lock is held throughout; loop only.
+ * One request packet passes: PSN (expected, duplicate, ahead of a gap), order of opcodes in a
+ * message, resources and rights, execution. Only then does the expected PSN move. Acknowledgements
+ * are coalesced: a WRITE's is sent when the loop has dealt with the frames it had; a message's goes
+ * out in front of the next request of ours, which is mostly its answer, or after SR_ACK_DELAY_NS.
+ * Responses of READs before it go first. A duplicate is acknowledged again, a duplicate READ read
+ * again, a duplicate atomic answered from memory. An error the requester may not cause is fatal: a
+ * NAK, then the queue pair is in the error state. qp->lock is held throughout; loop only.
  */
 #include "softroce.h"
 
-/* ---- responses ---- */
-
-/* 0 or -errno: nothing was sent. */
-static int send_ack(struct rdma_qp *qp, uint8_t syndrome, uint32_t psn)
-{
-	struct pkt *p = pkt_alloc(qp->dev, qp);
-	struct aeth *aeth;
-	int err;
-
-	if (!p)
-		return -ENOSPC;
-	p->qp = qp;
-	aeth = (struct aeth *)pkt_begin(p, RC_ACK, 0, qp->dest_qpn, psn);
-	aeth->syndrome_msn = be32((uint32_t)syndrome << 24 | (qp->resp.msn & BTH_MASK24));
-	err = pkt_send(p, &qp->path, false);
-	if (err) {
-		pkt_free(p);
-		return err;
-	}
-	if (AETH_KIND(syndrome) == AETH_KIND_NAK)
-		sr_count(tx_naks);
-	else if (AETH_KIND(syndrome) == AETH_KIND_RNR)
-		sr_count(tx_rnr_naks);
-	else
-		sr_count(tx_acks);
-	return 0;
-}
-
-static int build_atomic_ack(struct rdma_qp *qp, struct pkt *p, const struct resp_res *res)
-{
-	uint8_t *ext = pkt_begin(p, RC_ATOMIC_ACK, 0, qp->dest_qpn, res->psn);
-
-	((struct aeth *)ext)->syndrome_msn = be32((uint32_t)AETH_ACK << 24 | res->msn);
-	((struct atomic_ack_eth *)(ext + sizeof(struct aeth)))->original = be64(res->original);
-	return 0;
-}
-
-/* One response packet of a READ, from the region itself. -EACCES: the right is gone. */
-static int build_read_resp(struct rdma_qp *qp, struct pkt *p, const struct resp_res *res)
-{
-	static const uint8_t ops[] = { RC_READ_RESP_MIDDLE, RC_READ_RESP_FIRST, RC_READ_RESP_LAST,
-		RC_READ_RESP_ONLY };
-	uint32_t off = res->sent << qp->mtu_shift;
-	uint32_t n = KMIN(res->len - off, qp->mtu);
-	uint8_t opcode = ops[(res->sent == 0 ? 1 : 0) | (res->sent + 1 == res->npsn ? 2 : 0)];
-	struct rdma_sge sge = { .addr = (void *)(uintptr_t)(res->va + off), .len = n };
-	struct sge_cursor c = { 0, 0 };
-	uint8_t *ext = pkt_begin(p, opcode, 0, qp->dest_qpn, res->psn);
-
-	if (roce_ops[opcode].aeth)
-		((struct aeth *)ext)->syndrome_msn = be32((uint32_t)AETH_ACK << 24 | res->msn);
-	if (!n)
-		return 0;
-	p->mr = mr_get(qp->cfg.pd, res->rkey, res->va + off, n, RDMA_REMOTE_READ);
-	if (!p->mr)
-		return -EACCES;
-	return pkt_payload(p, &sge, 1, &c, n);
-}
-
-static bool res_pending(const struct responder *r)
-{
-	return r->res_tail != r->res_head;
-}
+/* ---- acknowledging ---- */
 
 /* Ends with a NAK that kills: sent now or, behind responses, later. */
 static void fatal(struct rdma_qp *qp, uint8_t syndrome, uint32_t psn)
@@ -85,89 +24,26 @@ static void fatal(struct rdma_qp *qp, uint8_t syndrome, uint32_t psn)
 	responder_run_locked(qp);
 }
 
-/* The oldest response. 0; -ENOSPC: later; else it is lost and the requester asks again. */
-static int send_response(struct rdma_qp *qp, struct resp_res *res, bool more)
-{
-	struct pkt *p = pkt_alloc(qp->dev, qp);
-	int err;
-
-	if (!p)
-		return -ENOSPC;
-	p->qp = qp;
-	err = res->atomic ? build_atomic_ack(qp, p, res) : build_read_resp(qp, p, res);
-	if (!err)
-		err = pkt_send(p, &qp->path, more);
-	if (err)
-		pkt_free(p);
-	return err;
-}
-
-static void run_responses(struct rdma_qp *qp)
+/*
+ * The requester wants an acknowledgement. soon: at the end of this batch, somebody may wait for it.
+ * Else the message went to our user, whose answer will take it along, or it goes when it is due.
+ */
+static void want_ack(struct rdma_qp *qp, bool soon)
 {
 	struct responder *r = &qp->resp;
-
-	for (uint32_t n = 0; res_pending(r); n++) {
-		struct resp_res *res = &r->res[r->res_tail % SR_RES_MAX];
-		int err;
-
-		if (n == SR_TX_BURST) {
-			qp_kick(qp);
-			return;
-		}
-		err = send_response(qp, res, res->sent + 1 < res->npsn && n + 1 < SR_TX_BURST);
-		if (err == -ENOSPC)
-			return;
-		if (err == -EACCES) {
-			r->err_syndrome = AETH_NAK_ACCESS;
-			r->err_psn = res->psn;
-			r->res_tail = r->res_head;
-			return;
-		}
-		res->psn = psn_add(res->psn, 1);
-		if (++res->sent == res->npsn)
-			r->res_tail++;
-	}
-}
-
-void responder_run_locked(struct rdma_qp *qp)
-{
-	struct responder *r = &qp->resp;
-
-	if (atomic_load_explicit(&qp->waiting, memory_order_relaxed))
-		return;
-	run_responses(qp);
-	if (res_pending(r))
-		return;
-	if (r->err_syndrome) {
-		if (send_ack(qp, r->err_syndrome, r->err_psn) != -ENOSPC)
-			qp_fail_locked(qp, RDMA_WC_SUCCESS);
-		return;
-	}
-	if (r->nak_want) {
-		/* it acknowledges everything before epsn as well */
-		if (send_ack(qp, r->nak_want, r->epsn) != -ENOSPC) {
-			r->nak_want = 0;
-			r->ack_pending = false;
-			r->unacked = 0;
-		}
-		return;
-	}
-	if (r->ack_pending && send_ack(qp, AETH_ACK, psn_add(r->epsn, BTH_MASK24)) != -ENOSPC) {
-		r->ack_pending = false;
-		r->unacked = 0;
-	}
-}
-
-static void want_ack(struct rdma_qp *qp)
-{
-	struct responder *r = &qp->resp;
-	bool first = !r->ack_pending;
+	bool first = !r->ack_pending || (soon && r->ack_at_ns);
 
 	r->ack_pending = true;
-	if (r->unacked >= SR_ACK_EVERY && !res_pending(r))
+	if (r->unacked >= SR_ACK_EVERY && !responder_owes(r)) {
+		r->ack_at_ns = 0;
 		responder_run_locked(qp);
-	else if (first)
+	} else if (first && soon) {
+		r->ack_at_ns = 0;
 		qp_kick(qp);
+	} else if (first) {
+		r->ack_at_ns = clock_mono_ns() + SR_ACK_DELAY_NS;
+		qp_arm_locked(qp, r->ack_at_ns);
+	}
 }
 
 /* A NAK that asks for r->epsn again; once, until it comes. */
@@ -400,7 +276,7 @@ static void rx_duplicate(struct rdma_qp *qp, const struct rx_pkt *rx)
 		duplicate_atomic(r, rx);
 		qp_kick(qp);
 	} else {
-		want_ack(qp);
+		want_ack(qp, true);
 	}
 }
 
@@ -446,7 +322,7 @@ static void accept(struct rdma_qp *qp, const struct rx_pkt *rx)
 	if (rx->op->flags & (OPF_READ | OPF_ATOMIC))
 		qp_kick(qp);
 	else if (rx->ackreq)
-		want_ack(qp);
+		want_ack(qp, !last || !(rx->op->flags & (OPF_SEND | OPF_IMM)));
 }
 
 static void rx_expected(struct rdma_qp *qp, const struct rx_pkt *rx)

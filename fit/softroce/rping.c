@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * rping: the ping-pong of rdma-core's program of that name, both sides, on a board of its own. With
- * another board it is the fabric's test and measure, with a Linux rping it is the proof of interoperation.
+ * another board it is the fabric's test and measure, with a Linux rping it is the proof of
+ * interoperation.
  *
  *   roce=serve                       waits for clients; roce.once=on: ends with the first
  *   roce=ping roce.peer=a.b.c.d      roce.n= rounds of roce.size= bytes, each compared
  *   both: fabric.ip=, fabric.dev= (virtio0), roce.port= (7174), roce.mtu= (4096)
  *
- * A round: the client sends (address, key, length) of its source; the server READs it and sends back;
- * the client sends the same of its sink; the server WRITEs the bytes there and sends back; the client
- * compares. Everything runs in the fabric's loop.
+ * A round: the client sends (address, key, length) of its source; the server READs it and sends
+ * back; the client sends the same of its sink; the server WRITEs the bytes there and sends back;
+ * the client compares. Everything runs in the fabric's loop.
  */
 #define LOG_SUBSYS "rping"
 #include <dev/netdev.h>
@@ -30,6 +31,7 @@
 #define RPING_SIZE_MAX (PAGE_SIZE << RPING_BUF_ORDER)
 #define RPING_RECVS 4
 #define RPING_SAMPLES 100000
+#define RPING_LINGER_NS (500 * NSEC_PER_MSEC)
 
 struct rping_info { /* on the wire, both ways; the server's is not looked at */
 	be64_t addr;
@@ -51,7 +53,7 @@ static struct rping {
 	struct rping_info in[RPING_RECVS], out;
 	bool client, once, writing;
 	uint32_t size, rounds, round;
-	uint64_t began_ns, round_ns, *samples;
+	uint64_t began_ns, round_ns, ended_ns, *samples;
 	struct loop_call reap;
 	struct completion end;
 	int status;
@@ -124,15 +126,17 @@ static void client_recv(void)
 		finish(-EIO, "bytes differ");
 		return;
 	}
-	if (++rp.round < rp.rounds)
+	if (++rp.round < rp.rounds) {
 		begin_round();
-	else
-		rdma_disconnect(rp.cm);
+		return;
+	}
+	rp.ended_ns = clock_mono_ns();
+	rdma_disconnect(rp.cm);
 }
 
 static void report(void)
 {
-	uint64_t ns = clock_mono_ns() - rp.began_ns, *s = rp.samples;
+	uint64_t ns = rp.ended_ns - rp.began_ns, *s = rp.samples;
 	uint32_t n = KMIN(rp.round, (uint32_t)RPING_SAMPLES);
 
 	for (uint32_t gap = n / 2; gap; gap /= 2) /* shell sort: enough for a median */
@@ -359,6 +363,8 @@ int rping_main(void)
 		return -EIO;
 	if (rp.client && !rp.status)
 		report();
+	if (!rp.client)
+		thread_sleep_ns(RPING_LINGER_NS); /* the answer to the DREQ leaves, or is asked for again */
 	counter_each(print_counter, NULL);
 	return rp.status;
 }

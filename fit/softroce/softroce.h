@@ -201,6 +201,7 @@ struct responder {
 	bool nak_sent;          /* for this epsn; silent until it comes */
 	uint8_t nak_want;       /* NAK that waits for the responses before it; 0: none */
 	bool ack_pending;
+	uint64_t ack_at_ns;     /* when it is due; 0: now */
 	uint32_t unacked;       /* packets since the last acknowledgement sent */
 	uint8_t err_syndrome;   /* fatal NAK to send after the responses before it; 0: none */
 	uint32_t err_psn;
@@ -262,7 +263,7 @@ struct rdma_dev {
 
 /* ---- udp_ip.c ---- */
 void path_init(struct rdma_dev *dev, struct path *p, uint32_t ip, uint16_t sport);
-/* Writes Ethernet, IPv4 and UDP headers for that many bytes behind them; false: MAC unknown (asked). */
+/* Ethernet, IPv4 and UDP headers for that many bytes behind them; false: MAC unknown (asked). */
 bool path_write(struct rdma_dev *dev, struct path *p, uint8_t *frame, uint32_t udp_payload);
 /* 0: the MAC is known; -EAGAIN: asked; -EHOSTUNREACH: not on our network. */
 int neigh_resolve(struct rdma_dev *dev, uint32_t ip, bool ask_again);
@@ -288,10 +289,10 @@ struct pkt *pkt_alloc(struct rdma_dev *dev, struct rdma_qp *qp);
 void pkt_free(struct pkt *p);
 /* Writes the BTH; returns the extended headers behind it. */
 uint8_t *pkt_begin(struct pkt *p, uint8_t opcode, uint8_t flags, uint32_t qpn, uint32_t psn);
-/* Appends payload. Small ones are copied; -ENOMEM when a bounce buffer was needed and there is none. */
+/* Appends payload. Small ones are copied; -ENOMEM: no bounce buffer. */
 int pkt_payload(struct pkt *p, const struct rdma_sge *sge, uint32_t nsge, struct sge_cursor *c,
 		uint32_t len);
-/* Pad, ICRC, headers in front, and out. 0 or -errno: nothing was sent and p is still the caller's. */
+/* Pad, ICRC, headers in front, and out. -errno: nothing was sent, p is still the caller's. */
 int pkt_send(struct pkt *p, struct path *path, bool more);
 /* Puts qp on the list of those resumed when the NIC or the pool has room. */
 void pkt_wait_room(struct rdma_dev *dev, struct rdma_qp *qp);
@@ -345,6 +346,12 @@ void completer_retire_locked(struct rdma_qp *qp);
 void completer_complete_locked(struct rdma_qp *qp, enum rdma_wc_status status);
 void responder_rx_locked(struct rdma_qp *qp, const struct rx_pkt *rx);
 void responder_run_locked(struct rdma_qp *qp);
+static inline bool responder_owes(const struct responder *r)
+{
+	return r->res_tail != r->res_head; /* READ data or results of atomics */
+}
+/* A request is about to be sent: a pending acknowledgement goes in front, one doorbell. */
+void responder_ack_ahead_locked(struct rdma_qp *qp);
 
 /* ---- recv.c ---- */
 void roce_rx(struct rdma_dev *dev, struct rx_pkt *rx);

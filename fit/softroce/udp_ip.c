@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The one file that knows Ethernet, ARP, IPv4, ICMP and UDP: how a frame to a peer begins, and what a
- * received frame has in front of the BTH.
+ * The one file that knows Ethernet, ARP, IPv4, ICMP and UDP: how a frame to a peer begins, and what
+ * a received frame has in front of the BTH.
  *
- * Receives in the loop; paths are written by any thread. The ARP cache (neigh_lock) never forgets an address
- * in use: an old entry goes on being used while it is asked for again, so no packet ever waits.
- * A frame for an unknown address is dropped and asked for; the transport sends it again.
+ * Receives in the loop; paths are written by any thread. The ARP cache (neigh_lock) never forgets
+ * an address in use: an old entry goes on being used while it is asked for again, so no packet ever
+ * waits. A frame for an unknown address is dropped and asked for; the transport sends it again.
  * Left out: gateways (the fabric is one network), fragments, IP options, IPv6, VLAN tags.
  */
 #include "softroce.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel API of the simulated rack: clock, timers, loops, memory, locks, log. One thread, so a lock
- * only checks that it is not taken twice. Who runs next is drawn from the seed.
+ * The kernel API of the simulated rack: clock, timers, loops, memory, locks, log. One thread, so a
+ * lock only checks that it is not taken twice. Who runs next is drawn from the seed.
  */
 #include "sim.h"
 

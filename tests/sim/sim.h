@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A rack in one thread: the kernel API on a virtual clock, any number of event loops, and a wire with
- * faults, all decided by one seed. What happens is a function of the seed alone, so a failing seed replays.
+ * A rack in one thread: the kernel API on a virtual clock, any number of event loops, and a wire
+ * with faults, all decided by one seed. What happens is a function of the seed alone, so a failing
+ * seed replays.
  *
  * Nothing runs by itself: sim_run() and everything that would sleep (thread_sleep_ns(),
  * completion_wait()) runs the loops and, when they are idle, moves the clock to the next event.
@@ -39,8 +40,8 @@ struct sim_wire *sim_wire_create(const struct sim_faults *faults);
 struct netdev *sim_nic_create(struct sim_wire *w, const uint8_t *mac, uint32_t mtu);
 void sim_wire_set_faults(struct sim_wire *w, const struct sim_faults *faults);
 /* Sees each frame sent, before faults; false: the frame is lost. */
-void sim_wire_set_tap(struct sim_wire *w, bool (*tap)(const uint8_t *frame, uint32_t len, void *arg),
-		      void *arg);
+void sim_wire_set_tap(struct sim_wire *w,
+		      bool (*tap)(const uint8_t *frame, uint32_t len, void *arg), void *arg);
 /* A frame from nowhere, to everybody. */
 void sim_wire_inject(struct sim_wire *w, const uint8_t *frame, uint32_t len);
 void sim_wire_free(struct sim_wire *w);

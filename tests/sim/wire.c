@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Simulated NICs on a hub. A NIC reads a frame's bytes some time after xmit and says done() some time
- * after that, as hardware does, so that memory reused too early is caught (by its contents, or by ASan).
- * Received frames lie in memory of their own, in one piece or several.
+ * Simulated NICs on a hub. A NIC reads a frame's bytes some time after xmit and says done() some
+ * time after that, as hardware does, so that memory reused too early is caught (by its contents, or
+ * by ASan). Received frames lie in memory of their own, in one piece or several.
  */
 #include "sim.h"
 
@@ -256,8 +256,8 @@ void sim_wire_set_faults(struct sim_wire *w, const struct sim_faults *faults)
 	w->f = *faults;
 }
 
-void sim_wire_set_tap(struct sim_wire *w, bool (*tap)(const uint8_t *frame, uint32_t len, void *arg),
-		      void *arg)
+void sim_wire_set_tap(struct sim_wire *w,
+		      bool (*tap)(const uint8_t *frame, uint32_t len, void *arg), void *arg)
 {
 	w->tap = tap;
 	w->tap_arg = arg;

@@ -68,7 +68,7 @@ static void end_make(struct pair *p, struct end *e, uint32_t ip, uint8_t mac_las
 	e->cq = rdma_cq_create(e->dev, 16, on_cq, e);
 	e->qpc = (struct rdma_qp_config){ .pd = e->pd, .send_cq = e->cq, .recv_cq = e->cq,
 		.max_send_wr = 64, .max_recv_wr = 128, .retry_count = 7, .rnr_retry = 7,
-		.ack_timeout_us = 400, .priv = e };
+		.ack_timeout_us = 1000, .priv = e };
 	e->qp = rdma_qp_create(e->dev, &e->qpc);
 	assert_non_null(e->qp);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Connections: made, refused, unreachable, ended, on a good and on a bad wire; ARP and ping; mutated frames. */
+/*
+ * Connections: made, refused, unreachable, ended, on a good and on a bad wire; ARP and ping; frames
+ * with a right ICRC and wrong contents.
+ */
 #include "pair.h"
 
 #include <stdlib.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Two boards do random work in both directions on a wire that loses, duplicates, reorders, corrupts and
- * delays frames. Everything must arrive once, in order, unchanged; memory is freed the moment its
- * completion comes, so that ASan sees a NIC that still reads it. SEEDS and SEED in the environment choose.
+ * Two boards do random work in both directions on a wire that loses, duplicates, reorders, corrupts
+ * and delays frames. Everything must arrive once, in order, unchanged; memory is freed the moment
+ * its completion comes, so that ASan sees a NIC that still reads it. SEEDS and SEED in the
+ * environment choose.
  */
 #include "pair.h"
 
