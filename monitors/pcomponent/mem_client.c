@@ -263,6 +263,74 @@ int mem_fill_file(uint64_t object, uint64_t index, void *buf, uint64_t *size, ui
 	return 0;
 }
 
+/* ---- read-ahead ---- */
+struct mem_ra {
+	struct fit_call call;
+	struct file_fill req;
+	mem_ra_done done;
+	void *arg;
+	uint64_t since;
+	struct mem_ra *next;
+};
+static struct spinlock ra_lock = SPINLOCK_INIT("mem_ra");
+static struct mem_ra *ra_free;
+
+int mem_ra_init(unsigned slots)
+{
+	while (slots--) {
+		struct mem_ra *r = kzalloc(sizeof(*r));
+
+		if (!r)
+			return -ENOMEM;
+		mem_ra_cancel(r);
+	}
+	return 0;
+}
+
+struct mem_ra *mem_ra_try_get(void)
+{
+	struct mem_ra *r;
+
+	spin_lock(&ra_lock);
+	r = ra_free;
+	if (r)
+		ra_free = r->next;
+	spin_unlock(&ra_lock);
+	return r;
+}
+
+void mem_ra_cancel(struct mem_ra *r)
+{
+	spin_lock(&ra_lock);
+	r->next = ra_free;
+	ra_free = r;
+	spin_unlock(&ra_lock);
+}
+
+static void ra_ended(struct fit_call *c, const struct fit_reply *r)
+{
+	struct mem_ra *ra = container_of(c, struct mem_ra, call);
+	const struct file_fill_reply *rep = r->data;
+	int status = r->status;
+
+	if (!status && r->len != sizeof(*rep) + PAGE_SIZE)
+		status = -EPROTO;
+	ra->done(ra->arg, status, rep + 1, status ? 0 : le64_get(rep->seq), ra->since);
+	mem_ra_cancel(ra);
+}
+
+void mem_ra_start(struct mem_ra *r, uint64_t object, uint64_t index, uint64_t since,
+		  mem_ra_done done, void *arg)
+{
+	r->req = (struct file_fill){ le64(object), le64(index) };
+	r->done = done;
+	r->arg = arg;
+	r->since = since;
+	r->call = (struct fit_call){ .node = (uint16_t)(object >> 48), .op = OP_FILE_FILL,
+		.req = &r->req, .req_len = sizeof(r->req), .done = ra_ended };
+	fit_call_start(fit, &r->call);
+}
+
 /* ---- write-backs ---- */
 int mem_wb_init(unsigned slots)
 {

@@ -28,7 +28,7 @@
 	X(miss) X(miss_hit) X(view_hit) X(zero_fill) X(cow_copy) X(fill_bytes) \
 	X(writeback_bytes) X(writebacks) X(writeback_failed) X(writeback_lost) \
 	X(evict_clean) X(evict_dirty) X(evict_rescued) X(fork_shared) X(fork_bound) \
-	X(file_hit) X(file_miss) X(file_update) X(rights) X(wait_pending) X(wait_set) \
+	X(file_hit) X(file_miss) X(file_update) X(file_prefetch) X(rights) X(wait_pending) X(wait_set) \
 	X(stale_reply) X(fault_segv) X(fault_bus) X(fault_nomem) X(lines) X(dropped)
 COUNTERS_DECLARE(excache, EXCACHE_COUNTERS);
 
@@ -53,6 +53,12 @@ void excache_put(struct line *l);
 /* get_file, copy of n bytes at off within the page, put. */
 int __must_check excache_read_file(uint64_t object, uint64_t index, unsigned off, void *dst,
 				   unsigned n);
+
+/*
+ * Asks for n pages from first on that are not cached, without waiting. A reader who comes first
+ * waits for them.
+ */
+void excache_prefetch_file(uint64_t object, uint64_t first, unsigned n);
 
 /*
  * After the home has confirmed a write-through: puts the same bytes in the cached line, if there

@@ -26,6 +26,7 @@ COUNTERS_DEFINE(excache, EXCACHE_COUNTERS);
 #define WAYS_MIN 8u
 #define WAYS_MAX 64u
 #define WB_SLOTS 32
+#define RA_SLOTS 64 /* pages being read ahead */
 
 static_assert(CHUNK_SHIFT - PAGE_SHIFT <= PAGE_ORDER_MAX, "a chunk is one allocation");
 
@@ -178,6 +179,16 @@ static bool still_filling(struct set *s, uint64_t object, uint64_t index)
 	return r;
 }
 
+static void line_begin_fill_locked(struct line *l, uint64_t object, uint64_t index)
+{
+	l->pins++;
+	l->state = LINE_FILLING;
+	l->object = object;
+	l->index = index;
+	l->grace = GRACE;
+	atomic_fetch_add(object_count(object), 1);
+}
+
 int line_get(uint64_t object, uint64_t index, struct line **out, bool *is_new)
 {
 	struct set *s = set_of(object, index);
@@ -197,14 +208,10 @@ int line_get(uint64_t object, uint64_t index, struct line **out, bool *is_new)
 		if (!l)
 			l = set_find_free(s);
 		if (l) {
-			l->pins++;
 			if (*is_new) {
-				l->state = LINE_FILLING;
-				l->object = object;
-				l->index = index;
-				l->grace = GRACE;
-				atomic_fetch_add(object_count(object), 1);
+				line_begin_fill_locked(l, object, index);
 			} else {
+				l->pins++;
 				line_take_locked(l);
 				l->flags |= LINE_REF;
 			}
@@ -219,6 +226,22 @@ int line_get(uint64_t object, uint64_t index, struct line **out, bool *is_new)
 		if (err)
 			return err;
 	}
+}
+
+struct line *line_try_new(uint64_t object, uint64_t index)
+{
+	struct set *s = set_of(object, index);
+	struct line *l = NULL;
+
+	spin_lock(&s->lock);
+	if (!set_find_locked(s, object, index))
+		l = set_find_free(s);
+	if (l)
+		line_begin_fill_locked(l, object, index);
+	spin_unlock(&s->lock);
+	if (l)
+		set_evict_ahead(s);
+	return l;
 }
 
 struct line *line_lookup(uint64_t object, uint64_t index)
@@ -342,6 +365,8 @@ int excache_init(void)
 	err = rmap_init();
 	if (!err)
 		err = mem_wb_init(WB_SLOTS);
+	if (!err)
+		err = mem_ra_init(RA_SLOTS);
 	if (err)
 		return err;
 	counter_add(excache, lines, excache.nsets * excache.ways);

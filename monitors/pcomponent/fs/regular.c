@@ -18,6 +18,8 @@
 #include "fs/fs.h"
 #include "proc/task.h"
 
+#define READ_AHEAD 32 /* pages */
+
 struct inode_info {
 	uint64_t object;
 	uint64_t size, version;
@@ -30,6 +32,7 @@ static struct spinlock infos_lock = SPINLOCK_INIT("inode infos"); /* guards all 
 struct open_file {
 	struct inode_info *info;
 	uint32_t mode;
+	_Atomic uint64_t ra_next, ra_end; /* page a sequential reader comes to; asked for up to here */
 };
 
 static struct inode_info *info_find(uint64_t object)
@@ -126,6 +129,28 @@ static uint64_t size_for_read(struct file *f, uint64_t off)
 	return regular_size(f);
 }
 
+/* A reader that goes page by page finds the next ones on their way. */
+static void read_ahead(struct file *f, uint64_t index, uint64_t size)
+{
+	struct open_file *o = f->priv;
+	uint64_t last = DIV_ROUND_UP(size, PAGE_SIZE), end = KMIN(index + 1 + READ_AHEAD, last);
+	uint64_t next = o->ra_next, from = o->ra_end;
+
+	if (index + 1 == next)
+		return; /* the same page again */
+	o->ra_next = index + 1;
+	if (index != next) { /* a jump: begin anew, ask for nothing yet unless at the start */
+		from = index + 1;
+		end = index ? from : end;
+	}
+	from = KMAX(from, index + 1);
+	if (end < from + READ_AHEAD / 2 && end != last)
+		return;
+	if (end > from)
+		excache_prefetch_file(f->object, from, (unsigned)(end - from));
+	o->ra_end = KMAX(end, from);
+}
+
 static ssize_t_k regular_read(struct file *f, struct uio *to, uint64_t *off)
 {
 	struct open_file *o = f->priv;
@@ -146,6 +171,7 @@ static ssize_t_k regular_read(struct file *f, struct uio *to, uint64_t *off)
 		uint64_t left = KMIN(size - *off, to->left);
 		uint64_t len = KMIN(PAGE_SIZE - in_page, left);
 
+		read_ahead(f, *off / PAGE_SIZE, size);
 		n = excache_read_file(f->object, *off / PAGE_SIZE, in_page, buf, (unsigned)len);
 		if (!n)
 			n = uio_copy_out(to, buf, len);
