@@ -17,6 +17,8 @@
 #define SOCK_CLOEXEC O_CLOEXEC
 #define SOCK_NONBLOCK O_NONBLOCK
 
+#define SOCKADDR_MAX 128 /* struct sockaddr_storage */
+
 #define MSG_OOB 0x1
 #define MSG_PEEK 0x2
 #define MSG_TRUNC 0x20

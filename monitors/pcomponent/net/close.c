@@ -82,7 +82,11 @@ int stub_shutdown(struct stub *s, int how)
 		return how == 1 ? 0 : stub_disconnect(s);
 	case STUB_CONNECTING:
 		return stub_disconnect(s);
-	default:
+	default: /* remembered all the same, as on Linux */
+		spin_lock(&s->lock);
+		s->rx_shut |= how != 1;
+		s->tx_shut |= how != 0;
+		spin_unlock(&s->lock);
 		return -ENOTCONN;
 	}
 }

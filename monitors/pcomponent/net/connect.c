@@ -45,6 +45,7 @@ static bool failed_locked(struct stub *s, int status)
 	s->error = connect_errno(status);
 	s->late_error = 0;
 	s->connect_failed = true;
+	s->rx_shut = s->tx_shut = true; /* until connect() has said so (tcp_done()) */
 	s->leg = NULL;
 	if (drop) {
 		s->bound = false;
@@ -162,7 +163,7 @@ static int begin_busy(struct stub *s, uint32_t ip, uint16_t port)
 	s->bound = true;
 	s->leg = l;
 	s->remote = (struct sock_name){ ip, port };
-	s->connect_told = s->connect_failed = false;
+	s->connect_told = s->connect_failed = s->rx_shut = s->tx_shut = false;
 	s->error = 0;
 	l->connect = op;
 	spin_unlock(&s->lock);
@@ -184,7 +185,7 @@ static int result(struct stub *s)
 		spin_unlock(&s->lock);
 		return err;
 	}
-	s->connect_failed = false;
+	s->connect_failed = s->rx_shut = s->tx_shut = false;
 	spin_unlock(&s->lock);
 	err = stub_take_error(s);
 	return err ? -err : -ECONNABORTED;

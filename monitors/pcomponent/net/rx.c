@@ -438,7 +438,7 @@ static ssize_t_k why_end(struct stub *s, bool some)
 
 	spin_lock(&s->lock);
 	if (s->state == STUB_LISTEN || s->state == STUB_CLOSED)
-		err = s->error ? 0 : -ENOTCONN;
+		err = s->error || s->rx_shut ? 0 : -ENOTCONN;
 	else if (s->error || stub_eof_locked(s))
 		err = 0;
 	spin_unlock(&s->lock);
@@ -503,7 +503,7 @@ ssize_t_k stub_recv(struct stub *s, struct uio *to, unsigned flags)
 {
 	ssize_t_k n;
 
-	if (s->state == STUB_LISTEN || (s->state == STUB_CLOSED && !s->error))
+	if (s->state == STUB_LISTEN || (s->state == STUB_CLOSED && !s->error && !s->rx_shut))
 		return -ENOTCONN;
 	mutex_lock(&s->rx_mutex);
 	n = recv_locked(s, to, flags);

@@ -101,7 +101,8 @@ uint32_t stub_poll(struct stub *s)
 		ev |= EPOLLERR;
 	up = s->state == STUB_UP;
 	if (s->state == STUB_CLOSED)
-		ev |= EPOLLOUT | EPOLLWRNORM | EPOLLHUP;
+		ev |= EPOLLOUT | EPOLLWRNORM | EPOLLHUP |
+		      (s->rx_shut ? EPOLLIN | EPOLLRDNORM | EPOLLRDHUP : 0);
 	if ((s->state == STUB_LISTEN || up) && stub_readable_locked(s))
 		ev |= EPOLLIN | EPOLLRDNORM;
 	if (up && stub_eof_locked(s)) {

@@ -15,6 +15,18 @@
 #define RW_MAX 0x7ffff000u /* MAX_RW_COUNT of Linux */
 #define MMSG_MAX 1024      /* UIO_MAXIOV, more are not looked at */
 
+/* A stream ignores the address, but looks whether it is there. */
+static int check_name(uint64_t addr, uint64_t len)
+{
+	uint8_t buf[SOCKADDR_MAX];
+
+	if (!addr)
+		return 0;
+	if ((uint32_t)len > SOCKADDR_MAX)
+		return -EINVAL;
+	return copy_from_user(buf, addr, (uint32_t)len) ? -EFAULT : 0;
+}
+
 static int64_t sys_sendto(struct syscall_args *a)
 {
 	struct uio_seg one;
@@ -26,7 +38,9 @@ static int64_t sys_sendto(struct syscall_args *a)
 	if (!f)
 		return err;
 	uio_init_user(&u, &one, a->a[1], KMIN(a->a[2], (uint64_t)RW_MAX));
-	n = sock_send(f, &u, (uint32_t)a->a[3]); /* a stream ignores the address */
+	n = check_name(a->a[4], a->a[5]);
+	if (!n)
+		n = sock_send(f, &u, (uint32_t)a->a[3]);
 	file_put(f);
 	return n;
 }

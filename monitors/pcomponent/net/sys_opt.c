@@ -374,6 +374,12 @@ static size_t get_opt(struct stub *s, int level, int name, union optval *out)
 	return sizeof(out->v);
 }
 
+static int unknown(int level)
+{
+	return level == SOL_SOCKET || level == IPPROTO_TCP || level == IPPROTO_IP ? -ENOPROTOOPT :
+										 -EOPNOTSUPP;
+}
+
 static int64_t sys_getsockopt(struct syscall_args *a)
 {
 	union optval val = { .info = { 0 } };
@@ -390,7 +396,7 @@ static int64_t sys_getsockopt(struct syscall_args *a)
 	if (!err) {
 		n = get_opt(sock_stub(f), (int)a->a[1], (int)a->a[2], &val);
 		len = (int)KMIN(n, (size_t)len);
-		err = !n ? -ENOPROTOOPT :
+		err = !n ? unknown((int)a->a[1]) :
 		      copy_to_user(a->a[3], &val, (size_t)len) ||
 		      copy_to_user(a->a[4], &len, sizeof(len)) ? -EFAULT : 0;
 	}

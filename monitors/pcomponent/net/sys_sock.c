@@ -11,7 +11,6 @@
 #include "proc/task.h"
 #include "syscall/table.h"
 
-#define SOCKADDR_MAX 128 /* struct sockaddr_storage */
 #define PORT_PRIVILEGED 1024
 
 /* ---- names ---- */
@@ -66,7 +65,7 @@ static int64_t give_name(int fd, uint64_t addr, uint64_t lenp, bool peer)
 	s = sock_stub(f);
 	spin_lock(&s->lock);
 	n = peer ? s->remote : s->local;
-	if (peer && (s->state != STUB_UP || s->ended))
+	if (peer && (s->state != STUB_UP || s->ended || (s->rx_fin && s->tx_shut)))
 		err = -ENOTCONN;
 	spin_unlock(&s->lock);
 	if (!err)

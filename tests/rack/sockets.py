@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The same static program that exercises TCP sockets, on this Linux and on the rack in ddio and in dma: the
+outputs, every result and errno, must be the same; afterwards no socket is left on any board."""
+# timeout: 240
+import difflib
+import json
+import os
+import subprocess
+import time
+
+from lib import BUILD, Rack, Tap, rack
+
+
+def stats(board):
+    r = rack("stats", "--json")
+    return json.loads(r.out).get(board, {}) if r.rc == 0 else {}
+
+
+def legs():
+    return stats("p0").get("slab.net_leg", -1)
+
+
+def main():
+    t = Tap()
+    linux = subprocess.run([os.path.join(BUILD, "user", "socktest")], stdout=subprocess.PIPE,
+                           timeout=150).stdout.decode()
+    with Rack() as r:
+        for data in ("ddio", "dma"):
+            x = r.run("socktest", on="p0", data=data, timeout=150)
+            diff = list(difflib.unified_diff(linux.split("\n"), x.out.split("\n"), "linux", data,
+                                             lineterm="", n=0))
+            t.check(f"{data}: as on Linux", x.rc == 0 and not diff, "\n".join(diff) or x)
+        for _ in range(30):
+            if legs() == 0:
+                break
+            time.sleep(1)
+        t.check("no handle is left", legs() == 0, legs())
+        s = stats("p0")
+        t.check("no bad event", all(s.get(k, 0) == 0 for k in
+                                    ("stub.bad_event", "stub.bad_record", "stub.window_violation")),
+                {k: v for k, v in s.items() if k.startswith("stub.")})
+    t.end()
+
+
+if __name__ == "__main__":
+    main()
