@@ -5,7 +5,6 @@
  * ends in this process, over 127.0.0.1. Nothing that depends on timing, ports or buffer sizes of
  * the stack is printed.
  */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -291,7 +290,8 @@ static void test_connect(void)
 static void test_data(void)
 {
 	char buf[64];
-	struct iovec iov[3] = { { "one", 3 }, { "", 0 }, { "two", 3 } }, in[2] = { { buf, 2 }, { buf + 8, 8 } };
+	struct iovec iov[3] = { { "one", 3 }, { "", 0 }, { "two", 3 } };
+	struct iovec in[2] = { { buf, 2 }, { buf + 8, 8 } };
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 3 };
 	struct mmsghdr mm[2] = { 0 };
 	int p[2];

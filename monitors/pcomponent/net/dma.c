@@ -19,7 +19,8 @@ static void bytes_written(struct fit_xfer *x, int status)
 {
 	struct tx_buf *b = x->priv;
 	struct leg *l = b->leg;
-	struct sock_desc d = { .node = le16(l->sm->node), .off = le64(x->off), .len = le64(b->len) };
+	struct sock_desc d = { .node = le16(l->sm->node), .off = le64(x->off),
+		.len = le64(b->len) };
 
 	if (status || l->gone) {
 		counter_add(stub_dma, failed, 1);

@@ -27,7 +27,7 @@ static void opt_done(struct fit_call *c, const struct fit_reply *r)
 	kfree(op);
 }
 
-static void send_opt(struct leg *l, uint32_t level, uint32_t name, uint32_t value, uint32_t value2)
+static void send_opt(struct leg *l, uint32_t level, uint32_t name, uint32_t value)
 {
 	struct opt_op *op = l->gone ? NULL : kzalloc(sizeof(*op));
 
@@ -35,19 +35,19 @@ static void send_opt(struct leg *l, uint32_t level, uint32_t name, uint32_t valu
 		return;
 	op->leg = leg_get(l);
 	op->m = (struct sock_setopt){ .skel = l->skel, .level = le32(level), .name = le32(name),
-		.value = le32(value), .value2 = le32(value2) };
+		.value = le32(value) };
 	op->call = (struct fit_call){ .node = l->peer->node, .op = OP_SOCK_SETOPT, .req = &op->m,
 		.req_len = sizeof(op->m), .done = opt_done };
 	fit_call_start(net.fit, &op->call);
 }
 
-void stub_forward_opt(struct stub *s, uint32_t level, uint32_t name, uint32_t value, uint32_t value2)
+void stub_forward_opt(struct stub *s, uint32_t level, uint32_t name, uint32_t value)
 {
 	struct leg *l[NET_BINDS_MAX];
 	unsigned n = leg_list(s, l);
 
 	for (unsigned i = 0; i < n; i++) {
-		send_opt(l[i], level, name, value, value2);
+		send_opt(l[i], level, name, value);
 		leg_put(l[i]);
 	}
 }
@@ -69,5 +69,5 @@ void stub_forward_opts(struct stub *s, struct leg *l)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(all); i++)
 		if (all[i].value != all[i].normal)
-			send_opt(l, all[i].level, all[i].name, (uint32_t)all[i].value, 0);
+			send_opt(l, all[i].level, all[i].name, (uint32_t)all[i].value);
 }

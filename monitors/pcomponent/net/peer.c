@@ -4,8 +4,8 @@
  * (SOCK_HELLO) and again with every incarnation, and the socket memory on mComponents that dma
  * needs.
  *
- *   ASKING ---> UP ---> DEAD     one caller asks, others wait for it; a dead peer leaves the table and
- *      +---------------> DEAD    lives as long as legs and unread bytes refer to it
+ *   ASKING ---> UP ---> DEAD     one caller asks, others wait for it; a dead peer leaves the
+ *      +---------------> DEAD    table and lives as long as legs and unread bytes refer to it
  */
 #define LOG_SUBSYS "net"
 #include <kern/log.h>

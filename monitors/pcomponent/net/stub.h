@@ -5,14 +5,15 @@
  *
  *   struct stub   the socket: name, options, queues; lives as long as its file or its place in an
  *                 accept queue
- *   struct leg    the stub's side of one skeleton; owns the handle and the share of the transmit pools. A
- *                 connection has one, a wildcard listener one per nComponent. It outlives the stub:
- *                 its chunks and its handle are free when the skeleton said CLOSED or its board died
+ *   struct leg    the stub's side of one skeleton; owns the handle and the share of the transmit
+ *                 pools. A connection has one, a wildcard listener one per nComponent. It
+ *                 outlives the stub: its chunks and its handle are free when the skeleton said
+ *                 CLOSED or its board died
  *   struct net_peer  an nComponent with the two pools of the pair
  *
  *              listen()
- *   CLOSED -------------> LISTEN        reset, timeout, board gone: the state stays, with .ended, both
- *    |  ^  connect()                    directions shut and an error that is reported once
+ *   CLOSED -------------> LISTEN        reset, timeout, board gone: the state stays, with .ended,
+ *    |  ^  connect()                    both directions shut and an error that is reported once
  *    |  +<----------+ failed
  *    |              |       established
  *    +---------> CONNECTING ------------> UP <---- accepted (the stub is born here)
@@ -39,8 +40,8 @@
 
 #define STUB_COUNTERS(X)                                                                          \
 	X(sockets) X(binds) X(connects) X(connect_failed) X(accepts) X(accept_refused) X(sends)    \
-	X(send_bytes) X(recvs) X(recv_bytes) X(records_tx) X(records_rx) X(rx_bytes) X(tx_done)     \
-	X(rx_done) X(closes) X(closed) X(reset) X(hellos) X(peers_lost) X(gnm_calls) X(gnm_hits)  \
+	X(send_bytes) X(recvs) X(recv_bytes) X(records_tx) X(records_rx) X(rx_bytes)              \
+	X(tx_done) X(rx_done) X(closes) X(closed) X(reset) X(hellos) X(peers_lost) X(gnm_calls) X(gnm_hits)  \
 	X(bad_event) X(bad_record) X(stale) X(late_records) X(window_violation)                  \
 	X(tx_blocked_window) X(tx_blocked_pool) X(tx_failed) X(no_memory) X(no_handle)
 COUNTERS_DECLARE(stub, STUB_COUNTERS);
@@ -72,7 +73,7 @@ struct net_peer {
 	struct spinlock pool_lock;
 	struct sockpool tx_pool;    /* pool_lock */
 	struct spinlock owe_lock;
-	TAILQ_HEAD(, stub) owing;   /* owe_lock: stubs that consumed bytes and have not reported them */
+	TAILQ_HEAD(, stub) owing;   /* owe_lock: stubs that consumed bytes and did not report */
 	uint32_t nowing;
 	_Atomic uint64_t owed;      /* those bytes */
 	LIST_HEAD(, sockmem) sockmem; /* guarded by the list of peers' lock; freed with the peer */
@@ -123,8 +124,8 @@ struct stub_opts {
 	int linger_on, linger_s;
 	int rcvbuf, sndbuf, rcvlowat; /* bufs: 0: the default; else as getsockopt shows them */
 	uint64_t rcvtimeo_ns, sndtimeo_ns; /* 0: none */
-	int nodelay, cork, maxseg, keepidle, keepintvl, keepcnt, user_timeout, defer_accept, quickack;
-	int syncnt, linger2, notsent_lowat;
+	int nodelay, cork, maxseg, keepidle, keepintvl, keepcnt, user_timeout, defer_accept;
+	int quickack, syncnt, linger2, notsent_lowat;
 	int tos, ttl;
 };
 
@@ -332,6 +333,6 @@ struct fit_req;
 void event_serve(struct fit_req *req, void *arg);
 
 /* ---- opt.c ---- */
-void stub_forward_opt(struct stub *s, uint32_t level, uint32_t name, uint32_t value, uint32_t value2);
+void stub_forward_opt(struct stub *s, uint32_t level, uint32_t name, uint32_t value);
 /* All that differ from the default, to a new skeleton, before whatever is sent to it next. */
 void stub_forward_opts(struct stub *s, struct leg *l);

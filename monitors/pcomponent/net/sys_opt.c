@@ -76,7 +76,7 @@ static int set_int(struct stub *s, const struct int_opt *o, int v)
 	*int_at(s, o) = v;
 	spin_unlock(&s->lock);
 	if (o->forward)
-		stub_forward_opt(s, o->level, o->name, (uint32_t)v, 0);
+		stub_forward_opt(s, o->level, o->name, (uint32_t)v);
 	return 0;
 }
 
@@ -148,7 +148,7 @@ static int set_ttl(struct stub *s, int v)
 	if (v != -1 && (v < 1 || v > 255))
 		return -EINVAL;
 	s->opts.ttl = v == -1 ? 64 : v;
-	stub_forward_opt(s, IPPROTO_IP, IP_TTL, (uint32_t)s->opts.ttl, 0);
+	stub_forward_opt(s, IPPROTO_IP, IP_TTL, (uint32_t)s->opts.ttl);
 	return 0;
 }
 
@@ -157,7 +157,7 @@ static int set_maxseg(struct stub *s, int v)
 	if (v && (v < 88 || v > 32767))
 		return -EINVAL;
 	s->opts.maxseg = v;
-	stub_forward_opt(s, IPPROTO_TCP, TCP_MAXSEG, (uint32_t)v, 0);
+	stub_forward_opt(s, IPPROTO_TCP, TCP_MAXSEG, (uint32_t)v);
 	return 0;
 }
 

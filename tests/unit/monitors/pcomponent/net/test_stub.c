@@ -93,6 +93,11 @@ static ssize_t_k recv_bytes(struct stub *s, void *data, uint64_t n, unsigned fla
 	return stub_recv(s, &u, flags);
 }
 
+static const struct sock_end *last_end(uint16_t op)
+{
+	return (const void *)fake_last(op)->data;
+}
+
 /* ---- names ---- */
 
 static void test_bind_learns_port(void **state)
@@ -156,7 +161,7 @@ static void test_connect(void **state)
 	assert_int_equal(stub_connect(s, 0x0a0000fe, 5001, true), -EISCONN);
 	assert_int_equal(s->local.port, 40000);
 	stub_release(s);
-	assert_int_equal(((struct sock_end *)fake_last(OP_SOCK_CLOSE)->data)->flags.raw, 0);
+	assert_int_equal(le32_get(last_end(OP_SOCK_CLOSE)->flags), 0);
 }
 
 static void test_connect_refused(void **state)
@@ -273,7 +278,7 @@ static void test_send(void **state)
 	fake_tx_done(h, 5);
 	assert_int_equal(stub_outq(s), 0);
 	stub_release(s);
-	assert_int_equal(le64_get(((struct sock_end *)fake_last(OP_SOCK_CLOSE)->data)->tx_bytes), 5);
+	assert_int_equal(le64_get(last_end(OP_SOCK_CLOSE)->tx_bytes), 5);
 }
 
 static void test_window(void **state)
@@ -449,7 +454,7 @@ static void test_fin(void **state)
 	assert_int_equal(stub_shutdown(s, 1), 0);
 	assert_int_equal(send_bytes(s, "bye", 3, 0), -EPIPE);
 	assert_int_equal(stub_poll(s), IN | OUT | EPOLLRDHUP | EPOLLHUP);
-	assert_int_equal(le64_get(((struct sock_end *)fake_last(OP_SOCK_SHUTDOWN)->data)->tx_bytes), 3);
+	assert_int_equal(le64_get(last_end(OP_SOCK_SHUTDOWN)->tx_bytes), 3);
 	stub_release(s);
 }
 
@@ -497,8 +502,7 @@ static void test_unread_data_resets(void **state)
 
 	fake_record(h, "abc", 3, 0);
 	stub_release(s);
-	assert_int_equal(((struct sock_end *)fake_last(OP_SOCK_CLOSE)->data)->flags.raw,
-			 SOCK_CLOSE_RESET);
+	assert_int_equal(le32_get(last_end(OP_SOCK_CLOSE)->flags), SOCK_CLOSE_RESET);
 	fake_record(h, "late", 4, 0);
 }
 
@@ -725,7 +729,8 @@ int main(void)
 		.dma_prefetch = true, .data_mode = DATA_DDIO };
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
-		T(test_bind_learns_port), T(test_wildcard_on_two_nodes), T(test_first_contact_fails),
+		T(test_bind_learns_port), T(test_wildcard_on_two_nodes),
+		T(test_first_contact_fails),
 		T(test_connect), T(test_connect_refused), T(test_close_while_connecting),
 		T(test_connect_signal), T(test_accept), T(test_backlog), T(test_shutdown_listener),
 		T(test_send), T(test_window), T(test_pool_full), T(test_bad_tx_done),
