@@ -41,7 +41,8 @@
 #define STUB_COUNTERS(X)                                                                          \
 	X(sockets) X(binds) X(connects) X(connect_failed) X(accepts) X(accept_refused) X(sends)    \
 	X(send_bytes) X(recvs) X(recv_bytes) X(records_tx) X(records_rx) X(rx_bytes)              \
-	X(tx_done) X(rx_done) X(closes) X(closed) X(reset) X(hellos) X(peers_lost) X(gnm_calls) X(gnm_hits)  \
+	X(tx_done) X(rx_done) X(closes) X(closed) X(reset) X(hellos) X(peers_lost) X(gnm_calls)   \
+	X(gnm_hits)                                                                               \
 	X(bad_event) X(bad_record) X(stale) X(late_records) X(window_violation)                  \
 	X(tx_blocked_window) X(tx_blocked_pool) X(tx_failed) X(no_memory) X(no_handle)
 COUNTERS_DECLARE(stub, STUB_COUNTERS);
