@@ -74,9 +74,9 @@ static bool enqueue(struct stub *s, struct stub *c)
 	return ok;
 }
 
-void accept_event(struct leg *l, const struct sockevt_accept *m)
+void accept_event(struct leg *l, struct stub *s, const struct sockevt_accept *m)
 {
-	struct stub *s = leg_stub(l), *c = NULL;
+	struct stub *c = NULL;
 
 	if (le32_get(m->tx_window) > NET_TX_WINDOW_MAX)
 		counter_add(stub, bad_event, 1);
@@ -90,8 +90,6 @@ void accept_event(struct leg *l, const struct sockevt_accept *m)
 		waitq_wake_one(&s->rd_wq);
 		poll_notify(&s->poll, EPOLLIN | EPOLLRDNORM);
 	}
-	if (s)
-		stub_put(s);
 }
 
 /* The listener's leg has one more credit to give back. */

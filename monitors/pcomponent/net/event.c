@@ -11,18 +11,18 @@
 
 #define ERRNO_MAX 133 /* EHWPOISON, the highest of Linux */
 
-typedef void (*event_fn)(struct leg *l, const void *msg);
+typedef void (*event_fn)(struct leg *l, struct stub *s, const void *msg); /* s may be NULL */
 
-static void on_accept(struct leg *l, const void *msg)
+static void on_accept(struct leg *l, struct stub *s, const void *msg)
 {
-	accept_event(l, msg);
+	accept_event(l, s, msg);
 }
 
-static void on_tx_done(struct leg *l, const void *msg)
+static void on_tx_done(struct leg *l, struct stub *s, const void *msg)
 {
 	const struct sockevt_tx_done *m = msg;
 
-	tx_done_event(l, le64_get(m->bytes), le32_get(m->tx_window));
+	tx_done_event(l, s, le64_get(m->bytes), le32_get(m->tx_window));
 }
 
 static void fin(struct stub *s, uint64_t at)
@@ -40,11 +40,10 @@ static void fin(struct stub *s, uint64_t at)
 		counter_add(stub, bad_event, 1);
 }
 
-static void on_state(struct leg *l, const void *msg)
+static void on_state(struct leg *l, struct stub *s, const void *msg)
 {
 	const struct sockevt_state *m = msg;
 	uint32_t error = le32_get(m->error), flags = le32_get(m->flags);
-	struct stub *s = leg_stub(l);
 
 	if (!s)
 		return;
@@ -62,19 +61,14 @@ static void on_state(struct leg *l, const void *msg)
 		}
 		stub_wake_all(s, EPOLLIN | EPOLLRDNORM | EPOLLRDHUP);
 	}
-	stub_put(s);
 }
 
-static void on_closed(struct leg *l, const void *msg)
+static void on_closed(struct leg *l, struct stub *s, const void *msg)
 {
-	struct stub *s = leg_stub(l);
-
 	counter_add(stub, closed, 1);
 	(void)leg_gone(l);
-	if (!s)
-		return;
-	stub_fail(s, ECONNRESET, 0); /* unless it was reported before */
-	stub_put(s);
+	if (s)
+		stub_fail(s, ECONNRESET, 0); /* unless it was reported before */
 }
 
 static const struct {
@@ -92,15 +86,18 @@ static void run(struct fit_req *req)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(events); i++) {
 		struct sock_handle h;
+		struct stub *s;
 		struct leg *l;
 
 		if (events[i].op != req->op || req->len < events[i].len)
 			continue;
 		memcpy(&h, req->data, sizeof(h));
-		l = leg_lookup(req->from, h);
+		l = leg_lookup(req->from, h, &s);
 		if (!l)
 			return;
-		events[i].fn(l, req->data);
+		events[i].fn(l, s, req->data);
+		if (s)
+			stub_put(s);
 		leg_put(l);
 		return;
 	}

@@ -4,6 +4,6 @@
 
 #include "net/stub.h"
 
-void accept_event(struct leg *l, const struct sockevt_accept *m);
+void accept_event(struct leg *l, struct stub *s, const struct sockevt_accept *m);
 /* A socket that nobody has seen yet, or whose queue is dropped: RST; consumes the reference. */
 void stub_abort(struct stub *s);

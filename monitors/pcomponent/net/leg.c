@@ -120,18 +120,21 @@ struct sock_handle leg_handle(const struct leg *l)
 	return (struct sock_handle){ .index = le32(l->index), .gen = le32(l->gen) };
 }
 
-struct leg *leg_lookup(fit_node_t from, struct sock_handle h)
+struct leg *leg_lookup(fit_node_t from, struct sock_handle h, struct stub **s)
 {
 	uint32_t i = le32_get(h.index);
 	struct leg *l = NULL;
 
+	*s = NULL;
 	if (i < NET_LEGS_MAX) {
 		spin_lock(&table_lock);
 		l = slots[i].leg;
-		if (l && l->gen == le32_get(h.gen) && l->peer->node == from)
+		if (l && l->gen == le32_get(h.gen) && l->peer->node == from) {
 			leg_get(l);
-		else
+			*s = l->stub ? stub_get(l->stub) : NULL;
+		} else {
 			l = NULL;
+		}
 		spin_unlock(&table_lock);
 	}
 	if (!l)

@@ -108,7 +108,12 @@ static void wake_readers(struct stub *s, bool all)
 		waitq_wake_all(&s->rd_wq);
 	else
 		waitq_wake_one(&s->rd_wq);
-	poll_notify(&s->poll, EPOLLIN | EPOLLRDNORM);
+	/*
+	 * Who polls registers first and then looks at the stub under its lock, and the wake-up
+	 * above took a lock after the data was there: one of the two sees the other.
+	 */
+	if (!TAILQ_EMPTY(&s->poll.entries))
+		poll_notify(&s->poll, EPOLLIN | EPOLLRDNORM);
 }
 
 void rx_advance(struct stub *s)
@@ -232,7 +237,6 @@ static void deliver(struct stub *s, struct leg *l, const struct record *r)
 		return;
 	}
 	counter_add(stub, records_rx, 1);
-	counter_add(stub, rx_bytes, r->len);
 	if (readable)
 		wake_readers(s, end);
 }
@@ -248,16 +252,15 @@ void rx_imm(fit_node_t from, uint32_t imm, uint32_t len, void *arg)
 		counter_add(stub, bad_record, 1);
 		return;
 	}
-	l = leg_lookup(from, r.head.to);
+	l = leg_lookup(from, r.head.to, &s);
 	if (!l)
 		return;
-	s = l->peer == p ? leg_stub(l) : NULL;
-	if (s) {
+	if (s && l->peer == p)
 		deliver(s, l, &r);
-		stub_put(s);
-	} else {
+	else
 		counter_add(stub, late_records, 1);
-	}
+	if (s)
+		stub_put(s);
 	leg_put(l);
 }
 
@@ -447,15 +450,11 @@ static ssize_t_k why_end(struct stub *s, bool some)
 	return -stub_take_error(s);
 }
 
-static bool read_over(struct stub *s, uint64_t have)
+/* Without the lock: the wait queue's own orders this after the change that a wake-up tells of. */
+static bool read_over(const struct stub *s, uint64_t have)
 {
-	bool over;
-
-	spin_lock(&s->lock);
-	over = s->rx_ready - s->rx_consumed > have || s->error || stub_eof_locked(s) ||
+	return s->rx_ready - s->rx_consumed > have || s->error || stub_eof_locked(s) ||
 	       s->state == STUB_CLOSED || s->state == STUB_LISTEN;
-	spin_unlock(&s->lock);
-	return over;
 }
 
 /* rx_mutex is given up meanwhile. have: bytes that are there and do not help (MSG_PEEK). */

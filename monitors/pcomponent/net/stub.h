@@ -40,7 +40,7 @@
 
 #define STUB_COUNTERS(X)                                                                          \
 	X(sockets) X(binds) X(connects) X(connect_failed) X(accepts) X(accept_refused) X(sends)    \
-	X(send_bytes) X(recvs) X(recv_bytes) X(records_tx) X(records_rx) X(rx_bytes)              \
+	X(send_bytes) X(recvs) X(recv_bytes) X(records_tx) X(records_rx)                          \
 	X(tx_done) X(rx_done) X(closes) X(closed) X(reset) X(hellos) X(peers_lost) X(gnm_calls)   \
 	X(gnm_hits)                                                                               \
 	X(bad_event) X(bad_record) X(stale) X(late_records) X(window_violation)                  \
@@ -227,8 +227,11 @@ void leg_put(struct leg *l);
 struct sock_handle leg_handle(const struct leg *l);
 /* Legs of s, with references; at most NET_BINDS_MAX. */
 unsigned leg_list(struct stub *s, struct leg **out);
-/* For events: reference to the living leg of this handle at this node, or NULL. */
-struct leg *leg_lookup(fit_node_t from, struct sock_handle h);
+/*
+ * For events: references to the living leg of this handle at this node, or NULL, and its stub,
+ * if any.
+ */
+struct leg *leg_lookup(fit_node_t from, struct sock_handle h, struct stub **s);
 /* Reference to its stub, or NULL. */
 struct stub *leg_stub(struct leg *l);
 /* Off its stub, which gives up its reference. The skeleton lives on until CLOSED. */
@@ -285,7 +288,7 @@ void stub_release(struct stub *s);
 ssize_t_k stub_send(struct stub *s, struct uio *from, unsigned flags);
 /* Payload bytes sent and not done. */
 uint32_t stub_outq(struct stub *s);
-void tx_done_event(struct leg *l, uint64_t bytes, uint32_t window);
+void tx_done_event(struct leg *l, struct stub *s, uint64_t bytes, uint32_t window);
 void tx_credit(struct stub *s);
 bool tx_writable_locked(struct stub *s);
 /* A record could not be delivered. */

@@ -85,10 +85,9 @@ static bool pool_done(struct sockpool *p, struct spinlock *lock, struct sockpool
 	return ok;
 }
 
-void tx_done_event(struct leg *l, uint64_t bytes, uint32_t win)
+void tx_done_event(struct leg *l, struct stub *s, uint64_t bytes, uint32_t win)
 {
 	bool waiters, dma_waiters = false, ok;
-	struct stub *s;
 
 	if (bytes < l->tx_done || bytes > l->tx_posted || win > NET_TX_WINDOW_MAX) {
 		counter_add(stub, bad_event, 1);
@@ -106,13 +105,11 @@ void tx_done_event(struct leg *l, uint64_t bytes, uint32_t win)
 		peer_wake(l->peer);
 	if (dma_waiters)
 		sockmem_wake(l->sm);
-	s = leg_stub(l);
 	if (!s)
 		return;
 	if (bytes == l->tx_sent && s->opts.linger_on)
 		waitq_wake_all(&s->wr_wq);
 	tx_credit(s);
-	stub_put(s);
 }
 
 /* Sent and not done, as SIOCOUTQ shows it. */
@@ -128,15 +125,17 @@ uint32_t stub_outq(struct stub *s)
 
 /* ---- one record ---- */
 
+/* Takes over a reference to l, also when there is no memory. */
 static struct tx_buf *tx_buf_alloc(struct leg *l, uint32_t n)
 {
 	struct tx_buf *b = kmalloc(sizeof(*b) + KMAX(n, (uint32_t)sizeof(struct sock_desc)));
 
 	if (!b) {
 		counter_add(stub, no_memory, 1);
+		leg_put(l);
 		return NULL;
 	}
-	b->leg = leg_get(l);
+	b->leg = l;
 	b->len = n;
 	return b;
 }
@@ -220,7 +219,7 @@ static void start_locked(struct leg *l, struct tx_buf *b, uint32_t off)
 /* A buffer for the last bytes of b from n on. */
 static struct tx_buf *split(struct tx_buf *b, uint32_t n)
 {
-	struct tx_buf *rest = tx_buf_alloc(b->leg, b->len - n);
+	struct tx_buf *rest = tx_buf_alloc(leg_get(b->leg), b->len - n);
 
 	if (rest)
 		memcpy(rest->data, b->data + n, b->len - n);
@@ -368,7 +367,6 @@ static ssize_t_k send_piece(struct stub *s, struct uio *from, unsigned flags, ui
 	room = KMIN(room, TX_BUF_MAX);
 	room = (uint32_t)KMIN((uint64_t)room, from->left);
 	b = tx_buf_alloc(l, room);
-	leg_put(l);
 	if (!b)
 		return -ENOBUFS;
 	n = uio_copy_in(b->data, from, room);
