@@ -129,6 +129,7 @@ static int op_mprotect(fit_node_t from, const void *msg, size_t len, struct repl
 		return err;
 	for (struct vma *v = vma_find(&s->vmas, start); v && v->start < end; v = vma_next(v))
 		v->prot = prot;
+	vma_merge(&s->vmas, start, end);
 	return 0;
 }
 

@@ -96,15 +96,25 @@ static bool vma_mergeable(const struct vma *a, const struct vma *b)
 	       (!backed || a->pgoff + (a->end - a->start) / PAGE_SIZE == b->pgoff);
 }
 
-static void vma_merge_next(struct vma_tree *t, struct vma *a)
+static bool vma_merge_next(struct vma_tree *t, struct vma *a)
 {
 	struct vma *b = a ? vma_next(a) : NULL;
 
 	if (!b || !vma_mergeable(a, b))
-		return;
+		return false;
 	RB_REMOVE(vma_tree, t, b);
 	a->end = b->end;
 	vma_free(b);
+	return true;
+}
+
+void vma_merge(struct vma_tree *t, uint64_t start, uint64_t end)
+{
+	struct vma *v = vma_first_from(t, start ? start - 1 : 0);
+
+	while (v && v->start < end)
+		if (!vma_merge_next(t, v))
+			v = vma_next(v);
 }
 
 int vma_insert(struct vma_tree *t, const struct vma *proto)

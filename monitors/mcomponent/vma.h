@@ -34,6 +34,8 @@ struct vma *vma_next(struct vma *v);
 int vma_insert(struct vma_tree *t, const struct vma *proto);
 /* Cuts areas so that none crosses start or end. -ENOMEM. */
 int vma_split_at(struct vma_tree *t, uint64_t start, uint64_t end);
+/* Joins equal neighbours in and around [start, end), whose rights have changed. */
+void vma_merge(struct vma_tree *t, uint64_t start, uint64_t end);
 /* Removes areas in [start, end), which have been split there. */
 void vma_remove(struct vma_tree *t, uint64_t start, uint64_t end);
 /* Highest free range of len bytes with end <= top and start >= bottom; 0: none. */
