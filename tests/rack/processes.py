@@ -34,7 +34,8 @@ def programs(t, r):
     x = r.sh("printf '#!/bin/sh\\necho script $1 $0\\n' > /tmp/s; chmod +x /tmp/s; /tmp/s one; rm /tmp/s",
              on="p0")
     t.check("a script", x.rc == 0 and x.out == "script one /tmp/s\n", x)
-    for name, args in (("threads", ["1000"]), ("signals", []), ("forkcow", ["4"])):
+    for name, args in (("threads", ["1000"]), ("signals", []), ("forkcow", ["4"]),
+                       ("forkthreads", ["10"])):
         x = r.run(name, *args, on="p0", timeout=60)
         t.check(" ".join([name, *args]), x.rc == 0 and f"{name} ok" in x.out, x)
 
