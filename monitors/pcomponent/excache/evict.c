@@ -276,11 +276,12 @@ void set_evict_ahead(struct set *s)
 	if (!has_free_locked(s, &inflight, &candidate) && !inflight && candidate)
 		l = pick_victim_locked(s);
 	wb = l && l->dirty ? mem_wb_try_get() : NULL;
-	if (!wb) {
+	/* a clean line that is mapped costs a shoot-down, which can wait until the room is needed */
+	if (!wb && (!l || l->dirty || !rmap_empty(l))) {
 		spin_unlock(&s->lock);
 		return;
 	}
-	if (!evict_locked(s, l, wb))
+	if (!evict_locked(s, l, wb) && wb)
 		mem_wb_cancel(wb);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Read-ahead of file pages: the fills of lines that will be wanted soon, several in flight. A line asked for here is FILLING
- * like any other, so whoever wants it meanwhile waits for this answer instead of asking again. Slots are taken
- * at boot; when all are in flight, or a set has no room, nothing is asked for.
+ * Read-ahead of file pages: the fills of lines that will be wanted soon, several in flight. A line
+ * asked for here is FILLING like any other, so whoever wants it meanwhile waits for this answer
+ * instead of asking again. Slots are taken at boot; when all are in flight, or a set has no room,
+ * nothing is asked for.
  */
 #include <kern/mm.h>
 #include <kern/string.h>
