@@ -60,6 +60,19 @@ board() {
 	[ $? = 1 ]
 }
 
+# capture: recomputes the ICRC of each frame on t0 until `kill $capture`; its words go to $WORK/icrc
+capture() {
+	: >"$WORK/icrc"
+	"$TOP/scripts/icrc-check.py" --live t0 >"$WORK/icrc" 2>&1 &
+	capture=$!
+	PIDS="$PIDS $capture"
+	for _ in $(seq 200); do
+		grep -q capturing "$WORK/icrc" && return
+		sleep 0.05
+	done
+	fail "the capture does not begin"
+}
+
 # fail WORDS: says so, shows the logs
 fail() {
 	echo "FAIL: $*"

@@ -18,12 +18,11 @@ pair() {
 	common="e1000e.mtu=9000 roce.mtu=${5:-4096} fabric.dev=${2}0"
 	capture=
 	if [ "$ROCE_CAPTURE" != off ]; then
-		"$TOP/scripts/icrc-check.py" --live t0 >"$WORK/icrc" 2>&1 &
-		capture=$!
+		capture
 	fi
 	board "$WORK/serve" "name=serve roce=serve roce.once=on fabric.ip=10.0.0.1 $common" $NETDEV &
 	server=$!
-	PIDS="$PIDS $server $capture"
+	PIDS="$PIDS $server"
 	netdev_args "$2" t1 9000 2
 	board "$WORK/ping" "name=ping roce=ping roce.peer=10.0.0.1 fabric.ip=10.0.0.2 roce.n=$3 \
 		roce.size=$4 $common" $NETDEV || fail "$1: the client"

@@ -10,9 +10,7 @@
 run() {
 	tap t0 "$2"
 	netdev_args virtio t0 "$2" 1
-	"$TOP/scripts/icrc-check.py" --live t0 >"$WORK/icrc" 2>&1 &
-	capture=$!
-	PIDS="$PIDS $capture"
+	capture
 	export LINUX_MTU=$2
 
 	board "$WORK/board" "name=serve roce=serve roce.once=on fabric.ip=10.0.0.1 fabric.mtu=$2" \
