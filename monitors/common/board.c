@@ -6,7 +6,6 @@
 #define LOG_SUBSYS "board"
 #include <mon/board.h>
 
-#include <dev/netdev.h>
 #include <kern/cmdline.h>
 #include <kern/log.h>
 #include <kern/mm.h>
@@ -16,8 +15,6 @@
 
 #include "ctl_start.h"
 #include "member.h"
-
-#define IP_UDP_ROCE_OVERHEAD 80 /* IPv4 20, UDP 8, BTH 12, RETH 16, immediate 4, ICRC 4; rounded up */
 
 static struct board self;
 static bool started;
@@ -50,36 +47,16 @@ static int read_identity(struct board *b, enum proto_role role)
 	return 0;
 }
 
-static uint32_t path_mtu(const struct netdev *dev)
-{
-	uint32_t mtu = KMIN(dev->mtu, (uint32_t)cmdline_u64("fabric.mtu", dev->mtu)), p = 4096;
-
-	while (p > 256 && p + IP_UDP_ROCE_OVERHEAD > mtu)
-		p /= 2;
-	return p;
-}
-
 static int start_fabric(struct board *b)
 {
-	const char *dev = cmdline_get("fabric.dev");
-	int err = -ENOMEM;
+	int err;
 
-	dev = dev ? dev : "virtio0";
-	b->netdev = netdev_find(dev);
-	if (!b->netdev) {
-		log_err("fabric.dev=%s: there is no such device", dev);
-		return -ENODEV;
-	}
 	b->loop = loop_create("fabric", 0);
 	if (!b->loop)
 		return -ENOMEM;
-	b->dev = softroce_create(&(struct rdma_dev_config){ .netdev = b->netdev, .loop = b->loop,
-		.ip = b->ip, .prefix_len = (uint8_t)cmdline_u64("fabric.prefix", 24),
-		.path_mtu_max = path_mtu(b->netdev) }, &err);
-	if (!b->dev) {
-		log_err("RoCE on %s: error %d", dev, err);
+	err = fabric_open(b);
+	if (err)
 		return err;
-	}
 	b->fit = fit_create(&(struct fit_config){ .dev = b->dev, .loop = b->loop, .ip = b->ip,
 		.incarnation = b->incarnation,
 		.self = b->role == ROLE_MANAGER ? FIT_NODE_MANAGER : FIT_NODE_NONE }, &err);
