@@ -42,6 +42,8 @@ HOST_LIBS_monitors/pcomponent := pcomponent common fit kern
 HOST_LIBS_monitors/mcomponent := mcomponent common fit kern
 HOST_LIBS_monitors/ncomponent := ncomponent common fit kern
 
+include linux/tools.mk
+
 HOST_LIB_kernel := kern
 host_lib  = $(or $(HOST_LIB_$(1)),$(notdir $(1)))
 host_srcs = $(if $(filter undefined,$(origin HOST_SRCS_$(1))),$(filter-out \
@@ -97,6 +99,11 @@ define newline
 
 
 endef
+
+$(eval $(call host_link,fitctl,$(addprefix linux/tools/,fitctl.c transfer.c members.c) \
+	$(LINUX_BOARD_SRCS),linux/tools,plain,))
+$(eval $(call host_link,fit-managers,linux/tools/fit_managers.c managers/main.c \
+	$(LINUX_BOARD_SRCS),linux/tools,plain,))
 
 # ---- unit tests: every tests/unit/**/test_*.c ---------------------------------------------------
 TEST_SRCS  := $(sort $(shell find tests/unit -name 'test_*.c' 2>/dev/null))
