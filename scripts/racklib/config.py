@@ -18,6 +18,7 @@ HELP = """\
 keys of a rack's TOML file (all can be given with --set KEY=VALUE):
   name                  name of the rack; its state is build/rack/NAME
   timeout               seconds a board may take to come up (default 60)
+  managers              board (default), or linux: the managers are a program on a Linux VM with rdma_rxe
   append                words for the command line of every board
   log                   error|warn|info|debug: what boards log (default info)
   fabric.network        IPv4 network of the fabric, such as 10.77.0.0/24
@@ -80,6 +81,7 @@ KEYS = {
     "name": (lambda v: isinstance(v, str) and re.match(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$", v),
              "letters, digits, - and _"),
     "timeout": number(1, 3600),
+    "managers": one_of("board", "linux"),
     "append": TEXT,
     "log": one_of("error", "warn", "info", "debug"),
     "fabric.network": (is_net, "an IPv4 network such as 10.77.0.0/24"),
@@ -126,6 +128,7 @@ class Config:
     path: str
     name: str = "default"
     timeout: int = 60
+    managers: str = "board"
     append: str = ""
     log: str = "info"
     fabric: dict = field(default_factory=dict)
@@ -292,7 +295,7 @@ def load(path, sets=(), name=None):
     src = Source(os.path.relpath(path), text, from_set)
     flat = check_keys(tree, src)
     cfg = Config(path=path)
-    for key in ("name", "timeout", "append", "log"):
+    for key in ("name", "timeout", "managers", "append", "log"):
         if key in flat:
             setattr(cfg, key, flat[key])
     cfg.fabric = {"network": "10.77.0.0/24", "mtu": 9000, "nic": "virtio-net",
@@ -308,6 +311,11 @@ def load(path, sets=(), name=None):
     cfg.boards = make_boards(tree, flat, src)
     check_boards(cfg, src)
     return cfg
+
+
+def on_linux(cfg, board):
+    """True for the manager of a rack whose managers are a Linux program."""
+    return cfg.managers == "linux" and board.role == "manager"
 
 
 def command_line(cfg, board):

@@ -3,13 +3,16 @@
 folder, so that socket paths stay short however deep the tree lies."""
 import os
 
-from . import BUILD, RackError, accel, config, net
+from . import BUILD, RackError, accel, config, linux, net
 
 REAL = "qemu-system-x86_64"
 QEMU = os.environ.get("RACK_QEMU", REAL)
 
 
-def image_of(board):
+def image_of(cfg, board):
+    """What the board's machine boots; RackError when it is not there."""
+    if config.on_linux(cfg, board):
+        return linux.kernel()
     path = board.image or os.path.join(BUILD, f"{board.role}.elf")
     if not os.path.exists(path):
         raise RackError(f"board {board.name}: image {os.path.relpath(path)} is not there: "
@@ -46,12 +49,22 @@ def nic_args(model, ident, tap, mac, slot, mtu, queue=1024):
     return ["-netdev", netdev, "-device", device]
 
 
+def boot_args(cfg, board):
+    """What a board boots: its monitor, or Linux with the managers as a program."""
+    words = config.command_line(cfg, board)
+    if not config.on_linux(cfg, board):
+        args = ["-kernel", image_of(cfg, board), "-append", words]
+        return args + (["-initrd", initrd_of(board)] if board.role == "mcomponent" else [])
+    return ["-kernel", linux.kernel(), "-initrd", linux.managers_initramfs(),
+            "-append", f"console=ttyS0 panic=-1 quiet loglevel=3 -- {words}"]
+
+
 def board_args(cfg, board):
     """The command that boots board, to be run in the state folder."""
     n = board.name
-    args = machine_args(board.cpus, board.memory) + [
+    program = REAL if config.on_linux(cfg, board) else QEMU
+    args = machine_args(board.cpus, board.memory, program) + boot_args(cfg, board) + [
         "-name", f"{cfg.name}-{n}",
-        "-kernel", image_of(board), "-append", config.command_line(cfg, board),
         "-serial", f"file:logs/{n}.log",
         "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
         "-device", "virtio-rng-pci,disable-legacy=on,addr=0x2",
@@ -65,8 +78,6 @@ def board_args(cfg, board):
     if board.eth:
         args += nic_args("e1000e", "eth", net.eth_tap(board),
                          f"52:54:00:77:01:{board.index + 1:02x}", 5, cfg.ethernet["mtu"])
-    if board.role == "mcomponent":
-        args += ["-initrd", initrd_of(board)]
     return args
 
 

@@ -368,7 +368,7 @@ class Supervisor:
             rows.append({"board": b.name, "role": d.role, "state": b.state, "node": b.node,
                          "cpus": d.cpus, "memory": d.memory, "ip": d.ip, "eth": d.eth or None,
                          "pid": b.proc.pid if b.proc else None, "why": b.why,
-                         "image": qemu.image_of(d),
+                         "image": qemu.image_of(self.cfg, d),
                          "boot_seconds": b.boot_seconds and round(b.boot_seconds, 2)})
         writer.write(wire.json_frame({
             "name": self.cfg.name, "up": self.up, "config": self.cfg.path, "pid": os.getpid(),
