@@ -1,0 +1,38 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+# timeout: 120
+"""Looking into a rack that works: gdb on a board, frames on its links, processes, logs, counters."""
+import json
+
+from lib import Rack, Tap, rack
+
+
+def main():
+    t = Tap()
+    with Rack() as r:
+        ident = r.start("sleep", "100", on="p0")
+        got = rack("ps", "--json")
+        rows = json.loads(got.out or "[]")
+        t.check("ps names a program", any(f"{p['board']}:{p['pid']}" == ident and "sleep" in p["command"]
+                                          for p in rows), got)
+        got = rack("kill", "-s", "TERM", ident)
+        t.check("and it can be killed", got.rc == 0, got)
+        got = rack("gdb", "p0", "-batch", "-ex", "bt", "-ex", "detach", timeout=60)
+        t.check("gdb on a board has its symbols and lines", "kernel_main" in got.out + got.err
+                or "kernel/sched/" in got.out + got.err, got)
+        got = r.sh("echo goes on", on="p0")
+        t.check("the board goes on after it", got.out == "goes on\n", got)
+        got = rack("pcap", "fabric", "-c", "3", "udp", "port", "4791", timeout=30)
+        t.check("pcap: RoCEv2 on the fabric", got.rc == 0 and got.out.count("UDP") == 3, got)
+        got = rack("pcap", "x1")
+        t.check("pcap of no link names those there are", "n0.eth" in got.err and got.rc == 1, got)
+        got = rack("logs", "m0")
+        t.check("a log has board and time", got.out.count("[m0 ") > 3, got)
+        stats = json.loads(rack("stats", "--json").out)
+        t.check("every board has counters of FIT", all(v.get("fit.tx_bytes", 0) > 0
+                                                       for v in stats.values()), list(stats))
+    t.end()
+
+
+if __name__ == "__main__":
+    main()
