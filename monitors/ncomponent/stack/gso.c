@@ -14,11 +14,19 @@
 
 #define GSO_SEGMENTS_MAX 22 /* 32 KiB: eight of them make a send buffer */
 
+/* Between two sockets of this board nothing passes the NIC. */
+static bool is_local(const struct tcp_pcb *pcb)
+{
+	const ip4_addr_t *to = ip_2_ip4(&pcb->remote_ip);
+
+	return ip4_addr_isloopback(to) || ip4_addr_cmp(to, netif_ip4_addr(&stack_instance()->netif));
+}
+
 u16_t stack_tcp_send_size(const struct tcp_pcb *pcb)
 {
 	u16_t plain = LWIP_MIN(pcb->mss, TCPWND_MIN16(pcb->snd_wnd_max / 2));
 
-	if (!stack_instance()->gso || plain < pcb->mss)
+	if (!stack_instance()->gso || plain < pcb->mss || is_local(pcb))
 		return plain;
 	uint32_t n = LWIP_MIN(pcb->snd_wnd_max, pcb->cwnd) / 2 / pcb->mss;
 	n = KMIN(n, (uint32_t)GSO_SEGMENTS_MAX);
