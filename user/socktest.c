@@ -709,12 +709,20 @@ static void test_many(void)
 	for (int i = 0; i < 100; i++) {
 		int s = tcp();
 		ch = (char)i;
-		if (connect(s, SA(a)) || write(s, &ch, 1) != 1)
+		if (connect(s, SA(a)) || write(s, &ch, 1) != 1) {
+			perror("in turn: connect, write");
 			break;
+		}
 		close(s);
 		c = accept(l, NULL, NULL);
-		if (c < 0 || read(c, &ch, 1) != 1 || ch != (char)i || read(c, &ch, 1) != 0)
+		if (c < 0 || read(c, &ch, 1) != 1 || ch != (char)i) {
+			perror("in turn: accept, read");
 			break;
+		}
+		if (read(c, &ch, 1) != 0) {
+			perror("in turn: end");
+			break;
+		}
 		close(c);
 		done++;
 	}

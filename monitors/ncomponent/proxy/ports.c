@@ -71,6 +71,12 @@ static bool in_use(struct ports *p, const struct port_claim *c, uint16_t port)
 	return false;
 }
 
+/*
+ * A port in TIME_WAIT is free for other destinations, but the next connect() may well go where
+ * the last one went: so many candidates are looked at before one of them is taken.
+ */
+#define LINGER_TRIES 32
+
 static int claim_ephemeral(struct ports *p, struct port_claim *c)
 {
 	const uint32_t n = EPHEMERAL_LAST - EPHEMERAL_FIRST + 1;
@@ -79,6 +85,8 @@ static int claim_ephemeral(struct ports *p, struct port_claim *c)
 	for (uint32_t i = 0; i < n; i++) {
 		uint16_t port = (uint16_t)(EPHEMERAL_FIRST + (start + i) % n);
 		if (in_use(p, c, port))
+			continue;
+		if (i < LINGER_TRIES && stack_port_lingers(p->stack, c->ip, port))
 			continue;
 		insert(p, c, port);
 		counter_add(proxy, ephemeral, 1);
