@@ -123,6 +123,7 @@ static void drop_legs(struct stub *s, bool reset)
 
 static void finish(struct stub *s, bool reset)
 {
+	listener_remove(s);
 	rx_forget_owed(s);
 	drop_legs(s, reset);
 	stub_drop_queue(s);

@@ -235,6 +235,7 @@ int stub_disconnect(struct stub *s)
 
 	if (err)
 		return err;
+	listener_remove(s);
 	mutex_lock(&s->rx_mutex);
 	rx_forget_owed(s);
 	n = leg_list(s, l);

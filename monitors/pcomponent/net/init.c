@@ -8,6 +8,7 @@
 #include <kern/log.h>
 #include <kern/random.h>
 #include <kern/string.h>
+#include <kern/work.h>
 #include <mon/board.h>
 
 #include "mem_client.h"
@@ -26,12 +27,32 @@ static uint8_t data_mode(void)
 	return DATA_DDIO;
 }
 
+static struct workq *join_queue;
+static struct work join_work;
+static _Atomic uint64_t joined; /* bit per nComponent that came */
+
+static_assert(FIT_NODES_MAX <= 64, "one word of nodes");
+
+static void run_joined(struct work *w)
+{
+	uint64_t nodes = atomic_exchange(&joined, 0);
+
+	for (fit_node_t n = 0; n < FIT_NODES_MAX; n++)
+		if (nodes >> n & 1)
+			net_node_joined(n);
+}
+
 static void on_member(const struct proto_member *m, bool up, void *arg)
 {
-	if (up && m->role == ROLE_NCOMPONENT)
-		gnm_forget(); /* it may hold addresses that were not there before */
-	else if (!up)
-		net_node_gone(le16_get(m->node));
+	fit_node_t node = le16_get(m->node);
+
+	if (!up)
+		net_node_gone(node);
+	if (!up || m->role != ROLE_NCOMPONENT || node >= FIT_NODES_MAX)
+		return;
+	gnm_forget(); /* it may hold addresses that were not there before */
+	atomic_fetch_or(&joined, 1ULL << node);
+	work_queue(join_queue, &join_work);
 }
 
 void net_init(void)
@@ -47,5 +68,8 @@ void net_init(void)
 	int err = net_core_init(&cfg);
 
 	kassert(!err); /* at boot: no memory for the table of handles, or served twice */
+	join_queue = workq_create("net join", 1);
+	kassert(join_queue);
+	work_init(&join_work, run_joined);
 	mon_on_member(board_self(), on_member, NULL);
 }

@@ -156,6 +156,8 @@ static int listen_busy(struct stub *s, uint32_t backlog)
 	s->state = STUB_LISTEN; /* connections may come before the reply */
 	spin_unlock(&s->lock);
 	err = listen_legs(s, backlog);
+	if (!err)
+		listener_add(s);
 	if (err && was == STUB_CLOSED) {
 		spin_lock(&s->lock);
 		s->state = STUB_CLOSED;

@@ -58,7 +58,7 @@ void stub_put(struct stub *s)
 {
 	if (atomic_fetch_sub(&s->refs, 1) != 1)
 		return;
-	kassert(LIST_EMPTY(&s->legs) && !s->owing);
+	kassert(LIST_EMPTY(&s->legs) && !s->owing && !s->listed);
 	kfree(s);
 }
 

@@ -41,8 +41,8 @@
 #define STUB_COUNTERS(X)                                                                          \
 	X(sockets) X(binds) X(connects) X(connect_failed) X(accepts) X(accept_refused) X(sends)    \
 	X(send_bytes) X(recvs) X(recv_bytes) X(records_tx) X(records_rx)                          \
-	X(tx_done) X(rx_done) X(closes) X(closed) X(reset) X(hellos) X(peers_lost) X(gnm_calls)   \
-	X(gnm_hits)                                                                               \
+	X(tx_done) X(rx_done) X(closes) X(closed) X(reset) X(hellos) X(peers_lost) X(rejoined)    \
+	X(gnm_calls) X(gnm_hits)                                                                  \
 	X(bad_event) X(bad_record) X(stale) X(late_records) X(window_violation)                  \
 	X(tx_blocked_window) X(tx_blocked_pool) X(tx_failed) X(no_memory) X(no_handle)
 COUNTERS_DECLARE(stub, STUB_COUNTERS);
@@ -169,6 +169,8 @@ struct stub {
 	TAILQ_HEAD(, stub) acceptq;
 	TAILQ_ENTRY(stub) accept_link;
 	uint32_t nqueued, backlog;
+	bool listed;                /* guarded by the list's lock, as the link */
+	TAILQ_ENTRY(stub) listen_link;
 	struct leg *accept_leg;     /* the listener's, while we wait to be accepted; reference */
 
 	uint64_t owed;              /* lock: our part of peer.owed */
@@ -194,6 +196,10 @@ extern struct net_config net;
 int __must_check net_core_init(const struct net_config *cfg);
 /* The membership says that the board is gone. Loop. */
 void net_node_gone(fit_node_t node);
+/* An nComponent has come: listeners claim their ports there. Sleeps, for seconds. */
+void net_node_joined(fit_node_t node);
+void listener_add(struct stub *s);
+void listener_remove(struct stub *s);
 
 /* ---- stub.c ---- */
 struct stub_owner { uint8_t data_mode; uint16_t home; uint32_t uid; };

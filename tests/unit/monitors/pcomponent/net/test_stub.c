@@ -638,6 +638,31 @@ static void test_node_dies(void **state)
 	assert_int_equal(fake.hellos, 2);
 }
 
+/* A listener survives its board, and a wildcard reaches a board that comes later. */
+static void test_rejoin(void **state)
+{
+	struct sock_handle h;
+	struct stub *s = listener(&h), *w = make(), *c;
+
+	assert_int_equal(stub_bind(w, 0, 81), 0);
+	assert_int_equal(stub_listen(w, 3), 0);
+	net_node_gone(NODE_N);
+	assert_true(LIST_EMPTY(&s->legs) && LIST_EMPTY(&w->legs));
+	net_node_joined(NODE_N);
+	fake_accept(fake.last_stub, 300); /* of the wildcard, the younger one */
+	assert_int_equal(stub_accept(w, true, &c), 0);
+	stub_release(c);
+	assert_false(LIST_EMPTY(&s->legs));
+	fake.places = 2;
+	net_node_joined(NODE_N2);
+	assert_non_null(LIST_NEXT(LIST_FIRST(&w->legs), link));
+	assert_null(LIST_NEXT(LIST_FIRST(&s->legs), link)); /* that address is not there */
+	net_node_joined(NODE_N2);
+	assert_int_equal(fake.opens, 2 + 2 + 1);
+	stub_release(s);
+	stub_release(w);
+}
+
 static void test_random_events(void **state)
 {
 	struct sock_handle h, hl;
@@ -737,7 +762,8 @@ int main(void)
 		T(test_send_fails), T(test_recv), T(test_reports), T(test_idle_sockets_report),
 		T(test_fin), T(test_fin_in_record), T(test_reset), T(test_unread_data_resets),
 		T(test_bad_records), T(test_window_violation), T(test_dma_send), T(test_dma_recv),
-		T(test_dma_home_dies), T(test_node_dies), T(test_random_events), T(test_no_memory),
+		T(test_dma_home_dies), T(test_node_dies), T(test_rejoin),
+		T(test_random_events), T(test_no_memory),
 		T(test_blocked_reader),
 	};
 
