@@ -42,7 +42,7 @@ def machine_args(cpus, memory, program=QEMU):
 def nic_args(model, ident, tap, mac, slot, mtu, queue=1024):
     netdev = f"tap,id={ident},ifname={tap},script=no,downscript=no,vnet_hdr=on"
     if model == "virtio-net":
-        device = (f"virtio-net-pci,netdev={ident},mac={mac},host_mtu={mtu},mrg_rxbuf=on,"
+        device = (f"virtio-net-pci,netdev={ident},mac={mac},host_mtu={mtu},mrg_rxbuf=on,ioeventfd=off,"
                   f"rx_queue_size={queue},disable-legacy=on,addr={slot:#x}")
     else:
         device = f"e1000e,netdev={ident},mac={mac},addr={slot:#x}"
