@@ -15,6 +15,7 @@ static uint64_t seal(struct leg *l)
 {
 	uint64_t sent;
 
+	tx_flush(l);
 	spin_lock(&l->tx_lock);
 	l->tx_shut = true;
 	sent = l->tx_sent;

@@ -24,8 +24,7 @@ static void bytes_written(struct fit_xfer *x, int status)
 
 	if (status || l->gone) {
 		counter_add(stub_dma, failed, 1);
-		tx_lost(l);
-		tx_buf_free(b);
+		tx_finished(b, status ? status : -ECONNRESET);
 		return;
 	}
 	memcpy(b->data, &d, sizeof(d));
@@ -62,7 +61,7 @@ void dma_tx_start(struct tx_buf *b, uint32_t off)
 	struct fit_xfer *x = &b->x;
 	struct leg *l = b->leg;
 
-	tx_fill_record(b, le16_get(b->rec.flags) | SOCK_REC_DESC);
+	b->rec.flags = le16(le16_get(b->rec.flags) | SOCK_REC_DESC);
 	x->node = l->sm->node;
 	x->mr = l->sm->tx;
 	x->off = off;

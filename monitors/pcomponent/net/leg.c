@@ -185,6 +185,7 @@ void leg_detach(struct stub *s, struct leg *l)
 
 bool leg_gone(struct leg *l)
 {
+	struct tx_buf *pend;
 	bool was;
 
 	spin_lock(&table_lock);
@@ -197,7 +198,11 @@ bool leg_gone(struct leg *l)
 	l->gone = true;
 	spin_lock(&l->tx_lock);
 	l->tx_shut = true; /* nothing takes chunks any more */
+	pend = l->pend;
+	l->pend = NULL;
 	spin_unlock(&l->tx_lock);
+	if (pend)
+		tx_buf_free(pend);
 	spin_lock(&l->peer->pool_lock);
 	sockpool_drop(&l->peer->tx_pool, &l->share);
 	spin_unlock(&l->peer->pool_lock);

@@ -251,22 +251,31 @@ struct sockmem *peer_sockmem(struct net_peer *p, const struct stub *s)
 
 /* ---- waiting for room, and the end ---- */
 
+static struct leg *leg_of(struct sockpool_sock *w, bool dma)
+{
+	return dma ? container_of(w, struct leg, dma_share) : container_of(w, struct leg, share);
+}
+
 static void wake_waiters(struct sockpool *pool, struct spinlock *lock, bool dma)
 {
 	for (;;) {
 		struct sockpool_sock *w;
+		struct leg *l;
 		struct stub *s;
 
 		spin_lock(lock);
 		w = sockpool_next_waiter(pool);
-		s = w ? stub_from_wait(w, dma) : NULL;
+		l = w ? leg_get(leg_of(w, dma)) : NULL; /* who waits is in the table */
 		spin_unlock(lock);
-		if (!w)
+		if (!l)
 			return;
-		if (!s)
-			continue;
-		tx_credit(s);
-		stub_put(s);
+		tx_flush(l);
+		s = leg_stub(l);
+		if (s) {
+			tx_credit(s);
+			stub_put(s);
+		}
+		leg_put(l);
 	}
 }
 

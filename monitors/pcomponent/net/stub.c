@@ -165,12 +165,6 @@ void stub_fail(struct stub *s, int error, uint64_t at)
 	stub_wake_all(s, EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLRDHUP);
 }
 
-struct stub *stub_from_wait(struct sockpool_sock *w, bool dma)
-{
-	return leg_stub(dma ? container_of(w, struct leg, dma_share) :
-			      container_of(w, struct leg, share));
-}
-
 /* ---- exclusion of calls with round trips ---- */
 
 static bool ctl_take(struct stub *s)

@@ -44,7 +44,7 @@
 	X(tx_done) X(rx_done) X(closes) X(closed) X(reset) X(hellos) X(peers_lost) X(rejoined)    \
 	X(gnm_calls) X(gnm_hits)                                                                  \
 	X(bad_event) X(bad_record) X(stale) X(late_records) X(window_violation)                  \
-	X(tx_blocked_window) X(tx_blocked_pool) X(tx_failed) X(no_memory) X(no_handle)
+	X(tx_blocked_window) X(tx_blocked_pool) X(tx_failed) X(gathered) X(no_memory) X(no_handle)
 COUNTERS_DECLARE(stub, STUB_COUNTERS);
 #define STUB_DMA_COUNTERS(X)                                                                      \
 	X(pools) X(fallback) X(writes) X(write_bytes) X(descriptors) X(reads) X(read_bytes)        \
@@ -95,6 +95,8 @@ struct leg {
 	struct spinlock tx_lock;
 	bool tx_shut;               /* tx_lock: no more records */
 	uint64_t tx_sent;           /* tx_lock: payload bytes accepted */
+	uint32_t tx_records;        /* tx_lock: in flight */
+	struct tx_buf *pend;        /* tx_lock: accepted, waits to be a record */
 	_Atomic uint64_t tx_posted; /* of them the skeleton may know */
 	_Atomic uint64_t tx_done;   /* of them the skeleton is done with */
 	_Atomic uint32_t tx_window;
@@ -219,7 +221,6 @@ void stub_wake_all(struct stub *s, uint32_t events);
 /* The connection has ended with an error (positive): at once, or when at bytes have arrived. */
 void stub_fail(struct stub *s, int error, uint64_t at);
 void stub_publish_late_locked(struct stub *s);
-struct stub *stub_from_wait(struct sockpool_sock *w, bool dma);
 /* Calls with round trips exclude each other. 0 or -ERESTARTSYS. */
 int __must_check stub_ctl_begin(struct stub *s);
 void stub_ctl_end(struct stub *s);
@@ -297,8 +298,10 @@ uint32_t stub_outq(struct stub *s);
 void tx_done_event(struct leg *l, struct stub *s, uint64_t bytes, uint32_t window);
 void tx_credit(struct stub *s);
 bool tx_writable_locked(struct stub *s);
-/* A record could not be delivered. */
-void tx_lost(struct leg *l);
+/* Bytes that the window permits now. */
+uint32_t tx_window_left(const struct stub *s, const struct leg *l);
+
+/* ---- tx_record.c, dma.c ---- */
 
 /* ---- rx.c ---- */
 ssize_t_k stub_recv(struct stub *s, struct uio *to, unsigned flags);
@@ -311,7 +314,6 @@ void rx_forget_owed(struct stub *s);
 /* More of the queue can be read: counts it and wakes. */
 void rx_advance(struct stub *s);
 
-/* ---- dma.c ---- */
 struct tx_buf {
 	struct fit_xfer x;
 	struct leg *leg;            /* reference */
@@ -326,10 +328,21 @@ struct tx_buf {
 uint32_t dma_tx_take(struct leg *l, uint32_t n, uint32_t *off, uint32_t *rec_off);
 /* leg.tx_lock held: writes the payload there; the descriptor follows by itself. */
 void dma_tx_start(struct tx_buf *b, uint32_t off);
-void tx_fill_record(struct tx_buf *b, uint16_t flags);
 /* Writes record and body to the nComponent. */
 void tx_write(struct tx_buf *b, uint32_t off, uint32_t body);
+struct tx_buf *tx_buf_alloc(struct leg *l, uint32_t n);
 void tx_buf_free(struct tx_buf *b);
+/*
+ * Sends as much of *b as window and pools allow and leaves the rest in *b (NULL: nothing is
+ * left, or no memory for it: the send is a short one). Bytes sent, 0: not now; -EPIPE.
+ */
+ssize_t_k tx_post(struct stub *s, struct tx_buf **b, bool more);
+/* A record has arrived, or was lost. */
+void tx_finished(struct tx_buf *b, int status);
+/* What is pending goes out, as far as there is room. */
+void tx_flush(struct leg *l);
+/* Bytes of the stream are lost: the connection is broken. */
+void tx_lost(struct leg *l);
 struct dma_rx *dma_rx_create(struct leg *l, uint64_t off, uint32_t len);
 /* Begins the read if it has not begun. Loop, or the reader. */
 void dma_rx_start(struct dma_rx *d);

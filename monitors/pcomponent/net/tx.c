@@ -33,7 +33,7 @@ static uint32_t inflight(const struct leg *l)
 	return (uint32_t)(l->tx_sent - l->tx_done);
 }
 
-static uint32_t credit(const struct stub *s, const struct leg *l)
+uint32_t tx_window_left(const struct stub *s, const struct leg *l)
 {
 	uint32_t w = window(s, l), used = inflight(l);
 
@@ -42,8 +42,9 @@ static uint32_t credit(const struct stub *s, const struct leg *l)
 
 static bool has_room(const struct stub *s, const struct leg *l)
 {
-	return credit(s, l) >= (inflight(l) + 1) / 2 && credit(s, l) && !l->share.is_waiting &&
-	       !l->dma_share.is_waiting;
+	uint32_t left = tx_window_left(s, l);
+
+	return left && left >= inflight(l) / 2 && !l->share.is_waiting && !l->dma_share.is_waiting;
 }
 
 bool tx_writable_locked(struct stub *s)
@@ -123,141 +124,6 @@ uint32_t stub_outq(struct stub *s)
 	return n;
 }
 
-/* ---- one record ---- */
-
-/* Takes over a reference to l, also when there is no memory. */
-static struct tx_buf *tx_buf_alloc(struct leg *l, uint32_t n)
-{
-	struct tx_buf *b = kmalloc(sizeof(*b) + KMAX(n, (uint32_t)sizeof(struct sock_desc)));
-
-	if (!b) {
-		counter_add(stub, no_memory, 1);
-		leg_put(l);
-		return NULL;
-	}
-	b->leg = l;
-	b->len = n;
-	return b;
-}
-
-void tx_buf_free(struct tx_buf *b)
-{
-	leg_put(b->leg);
-	kfree(b);
-}
-
-void tx_lost(struct leg *l)
-{
-	struct stub *s = leg_stub(l);
-
-	counter_add(stub, tx_failed, 1);
-	if (!s)
-		return;
-	stub_fail(s, ECONNRESET, 0);
-	stub_put(s);
-}
-
-static void written(struct fit_xfer *x, int status)
-{
-	struct tx_buf *b = x->priv;
-
-	if (status)
-		tx_lost(b->leg);
-	tx_buf_free(b);
-}
-
-void tx_fill_record(struct tx_buf *b, uint16_t flags)
-{
-	b->rec = (struct sock_record){ .to = b->leg->skel, .len = le32(b->len),
-		.flags = le16(flags), .magic = le16(SOCK_REC_MAGIC) };
-}
-
-void tx_write(struct tx_buf *b, uint32_t off, uint32_t body)
-{
-	struct fit_xfer *x = &b->x;
-
-	x->node = b->leg->peer->node;
-	x->mr = b->leg->peer->tx_mr;
-	x->off = off;
-	x->frag[0].addr = &b->rec;
-	x->frag[0].len = (uint32_t)sizeof(b->rec) + body;
-	x->nfrags = 1;
-	x->has_imm = true;
-	x->port = FIT_PORT_SOCK;
-	x->imm = off / SOCK_UNIT;
-	x->done = written;
-	x->priv = b;
-	counter_add(stub, records_tx, 1);
-	fit_write(net.fit, x);
-}
-
-static uint32_t ddio_take(struct leg *l, uint32_t n, uint32_t *off)
-{
-	struct net_peer *p = l->peer;
-
-	spin_lock(&p->pool_lock);
-	n = sockpool_take(&p->tx_pool, &l->share, n, off);
-	if (!n)
-		sockpool_wait(&p->tx_pool, &l->share);
-	spin_unlock(&p->pool_lock);
-	return n;
-}
-
-/* tx_lock held: the bytes of b are the stream's next. */
-static void start_locked(struct leg *l, struct tx_buf *b, uint32_t off)
-{
-	l->tx_sent += b->len;
-	b->rec.len = le32(b->len);
-	if (l->sm) {
-		dma_tx_start(b, off);
-		return;
-	}
-	atomic_fetch_add(&l->tx_posted, b->len);
-	tx_write(b, off, b->len);
-}
-
-/* A buffer for the last bytes of b from n on. */
-static struct tx_buf *split(struct tx_buf *b, uint32_t n)
-{
-	struct tx_buf *rest = tx_buf_alloc(leg_get(b->leg), b->len - n);
-
-	if (rest)
-		memcpy(rest->data, b->data + n, b->len - n);
-	return rest;
-}
-
-/*
- * Posts as much of *b as credit and pools allow and leaves the rest in *b (NULL: nothing is
- * left, or no memory for it: the send is a short one). Bytes posted, 0: not now; -EPIPE.
- */
-static ssize_t_k post(struct stub *s, struct tx_buf **b, bool more)
-{
-	struct tx_buf *now = *b;
-	struct leg *l = now->leg;
-	uint32_t n, off = 0;
-
-	tx_fill_record(now, more ? SOCK_REC_MORE : 0);
-	spin_lock(&l->tx_lock);
-	if (l->tx_shut) {
-		spin_unlock(&l->tx_lock);
-		return -EPIPE;
-	}
-	n = KMIN(now->len, credit(s, l));
-	if (n) {
-		n = l->sm ? dma_tx_take(l, n, &off, &now->rec_off) : ddio_take(l, n, &off);
-		if (!n)
-			counter_add(stub, tx_blocked_pool, 1);
-	}
-	if (n) {
-		*b = n < now->len ? split(now, n) : NULL;
-		now->len = n;
-		start_locked(l, now, off); /* and now is FIT's */
-	}
-	spin_unlock(&l->tx_lock);
-	counter_add(stub, send_bytes, n);
-	return n;
-}
-
 /* ---- the call ---- */
 
 static ssize_t_k why_not_locked(struct stub *s)
@@ -285,7 +151,7 @@ static ssize_t_k may_send(struct stub *s, struct leg **l, uint32_t *room)
 	if (unlikely(s->state != STUB_UP || s->error || s->tx_shut || !s->leg))
 		err = why_not_locked(s);
 	if (!err) {
-		*room = credit(s, s->leg);
+		*room = tx_window_left(s, s->leg);
 		if (!*room || s->leg->share.is_waiting || s->leg->dma_share.is_waiting)
 			err = -EAGAIN;
 		else
@@ -333,7 +199,7 @@ static ssize_t_k post_all(struct stub *s, struct tx_buf *b, unsigned flags, uint
 	while (b) {
 		uint32_t len = b->len;
 
-		n = post(s, &b, more);
+		n = tx_post(s, &b, more);
 		if (n > 0) {
 			*done += n;
 			if (!b && (uint32_t)n < len)
@@ -375,7 +241,7 @@ static ssize_t_k send_piece(struct stub *s, struct uio *from, unsigned flags, ui
 		return n ? n : -EFAULT;
 	}
 	b->len = (uint32_t)n;
-	more = flags & STUB_MORE || (from->left && credit(s, b->leg) > room);
+	more = flags & STUB_MORE || (from->left && tx_window_left(s, b->leg) > room);
 	return post_all(s, b, flags, deadline, more, done);
 }
 

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Records on their way to the skeleton. A buffer holds what one write sends, header and bytes in
+ * one piece, until FIT says that it is there.
+ *
+ * Small sends that follow each other faster than the fabric carries them are gathered: while two
+ * records are in flight, their bytes are appended to one pending buffer, which goes out when
+ * fewer are, when it is full, or before anything that must come after it. A request and its
+ * answer never wait for that.
+ *
+ *   pend != NULL  =>  TX_GATHER_RECORDS in flight, or the share waits for room in a pool
+ *
+ * Everything here that changes a leg holds its tx_lock, which gives a socket's records their order.
+ */
+#include <kern/log.h>
+#include <kern/mm.h>
+#include <kern/string.h>
+
+#include "net/stub.h"
+
+#define TX_GATHER_RECORDS 2
+#define TX_GATHER_SEND 8192u /* longer sends are worth a record of their own */
+#define TX_GATHER_MAX (32768u - (uint32_t)sizeof(struct tx_buf))
+
+/* Takes over a reference to l, also when there is no memory. */
+struct tx_buf *tx_buf_alloc(struct leg *l, uint32_t n)
+{
+	struct tx_buf *b = kmalloc(sizeof(*b) + KMAX(n, (uint32_t)sizeof(struct sock_desc)));
+
+	if (!b) {
+		counter_add(stub, no_memory, 1);
+		leg_put(l);
+		return NULL;
+	}
+	b->leg = l;
+	b->len = n;
+	return b;
+}
+
+void tx_buf_free(struct tx_buf *b)
+{
+	leg_put(b->leg);
+	kfree(b);
+}
+
+static void fill_record(struct tx_buf *b, uint16_t flags)
+{
+	b->rec = (struct sock_record){ .to = b->leg->skel, .flags = le16(flags),
+		.magic = le16(SOCK_REC_MAGIC) };
+}
+
+/* ---- one write ---- */
+
+void tx_lost(struct leg *l)
+{
+	struct stub *s = leg_stub(l);
+
+	counter_add(stub, tx_failed, 1);
+	if (!s)
+		return;
+	stub_fail(s, ECONNRESET, 0);
+	stub_put(s);
+}
+
+static void flush_locked(struct leg *l);
+
+void tx_finished(struct tx_buf *b, int status)
+{
+	struct leg *l = b->leg;
+
+	if (status)
+		tx_lost(l);
+	spin_lock(&l->tx_lock);
+	l->tx_records--;
+	if (l->pend && l->tx_records < TX_GATHER_RECORDS)
+		flush_locked(l);
+	spin_unlock(&l->tx_lock);
+	tx_buf_free(b);
+}
+
+static void written(struct fit_xfer *x, int status)
+{
+	tx_finished(x->priv, status);
+}
+
+void tx_write(struct tx_buf *b, uint32_t off, uint32_t body)
+{
+	struct fit_xfer *x = &b->x;
+
+	x->node = b->leg->peer->node;
+	x->mr = b->leg->peer->tx_mr;
+	x->off = off;
+	x->frag[0].addr = &b->rec;
+	x->frag[0].len = (uint32_t)sizeof(b->rec) + body;
+	x->nfrags = 1;
+	x->has_imm = true;
+	x->port = FIT_PORT_SOCK;
+	x->imm = off / SOCK_UNIT;
+	x->done = written;
+	x->priv = b;
+	counter_add(stub, records_tx, 1);
+	fit_write(net.fit, x);
+}
+
+static uint32_t ddio_take(struct leg *l, uint32_t n, uint32_t *off)
+{
+	struct net_peer *p = l->peer;
+
+	spin_lock(&p->pool_lock);
+	n = sockpool_take(&p->tx_pool, &l->share, n, off);
+	if (!n)
+		sockpool_wait(&p->tx_pool, &l->share);
+	spin_unlock(&p->pool_lock);
+	return n;
+}
+
+/* A buffer for the last bytes of b from n on. */
+static struct tx_buf *split(struct tx_buf *b, uint32_t n)
+{
+	struct tx_buf *rest = tx_buf_alloc(leg_get(b->leg), b->len - n);
+
+	if (!rest)
+		return NULL;
+	memcpy(rest->data, b->data + n, b->len - n);
+	rest->rec = b->rec;
+	return rest;
+}
+
+/*
+ * The bytes of b are the stream's next: posts at most limit of them, as much as the pools take.
+ * What is left is in *rest (NULL also when there was no memory for it). fresh: they are not in
+ * tx_sent yet. Bytes posted; 0: nothing, b is still the caller's.
+ */
+static uint32_t post_locked(struct leg *l, struct tx_buf *b, uint32_t limit, bool fresh,
+			    struct tx_buf **rest)
+{
+	uint32_t off, n;
+
+	n = l->sm ? dma_tx_take(l, limit, &off, &b->rec_off) : ddio_take(l, limit, &off);
+	if (!n) {
+		counter_add(stub, tx_blocked_pool, 1);
+		return 0;
+	}
+	*rest = n < b->len ? split(b, n) : NULL;
+	b->len = n;
+	b->rec.len = le32(n);
+	if (fresh)
+		l->tx_sent += n;
+	l->tx_records++;
+	if (l->sm) {
+		dma_tx_start(b, off);
+		return n;
+	}
+	atomic_fetch_add(&l->tx_posted, n);
+	tx_write(b, off, n);
+	return n;
+}
+
+/* ---- gathering ---- */
+
+static void flush_locked(struct leg *l)
+{
+	while (l->pend) {
+		struct tx_buf *b = l->pend, *rest;
+		uint32_t len = b->len, n;
+
+		if (l->gone) {
+			l->pend = NULL;
+			tx_buf_free(b);
+			return;
+		}
+		n = post_locked(l, b, len, false, &rest);
+		if (!n)
+			return; /* goes on when there is room */
+		l->pend = rest;
+		if (n < len && !rest) { /* bytes that were accepted have gone */
+			l->tx_shut = true;
+			tx_lost(l);
+		}
+	}
+}
+
+void tx_flush(struct leg *l)
+{
+	spin_lock(&l->tx_lock);
+	flush_locked(l);
+	spin_unlock(&l->tx_lock);
+}
+
+/* Appends the first n bytes of b to the pending buffer. False: they want a record of their own. */
+static bool gather_locked(struct leg *l, const struct tx_buf *b, uint32_t n)
+{
+	if (l->tx_records < TX_GATHER_RECORDS || n > TX_GATHER_SEND)
+		return false;
+	if (l->pend && l->pend->len + n > TX_GATHER_MAX)
+		flush_locked(l);
+	if (!l->pend) {
+		l->pend = tx_buf_alloc(leg_get(l), TX_GATHER_MAX);
+		if (!l->pend)
+			return false;
+		l->pend->len = 0;
+	} else if (l->pend->len + n > TX_GATHER_MAX) {
+		return false;
+	}
+	memcpy(l->pend->data + l->pend->len, b->data, n);
+	l->pend->len += n;
+	l->tx_sent += n;
+	l->pend->rec = b->rec; /* of the flags the last word counts */
+	counter_add(stub, gathered, 1);
+	return true;
+}
+
+/* At most limit bytes of *b: bytes sent, and what is left of it. */
+static uint32_t send_locked(struct leg *l, struct tx_buf **b, uint32_t limit)
+{
+	struct tx_buf *now = *b;
+
+	if (gather_locked(l, now, limit)) {
+		*b = limit < now->len ? split(now, limit) : NULL;
+		tx_buf_free(now);
+		return limit;
+	}
+	flush_locked(l);
+	return l->pend ? 0 : post_locked(l, now, limit, true, b);
+}
+
+ssize_t_k tx_post(struct stub *s, struct tx_buf **b, bool more)
+{
+	struct leg *l = (*b)->leg;
+	uint32_t n;
+
+	fill_record(*b, more ? SOCK_REC_MORE : 0);
+	spin_lock(&l->tx_lock);
+	if (l->tx_shut) {
+		spin_unlock(&l->tx_lock);
+		return -EPIPE;
+	}
+	n = KMIN((*b)->len, tx_window_left(s, l));
+	if (n)
+		n = send_locked(l, b, n);
+	spin_unlock(&l->tx_lock);
+	counter_add(stub, send_bytes, n);
+	return n;
+}
