@@ -19,6 +19,7 @@ int net_core_init(const struct net_config *cfg)
 	net = *cfg;
 	net.pool_bytes = pool_size(net.pool_bytes);
 	net.sockmem_bytes = pool_size(net.sockmem_bytes);
+	net.gather_max = KMIN(net.gather_max, (uint32_t)NET_GATHER_MAX);
 	err = leg_table_init();
 	if (!err)
 		err = fit_serve(net.fit, PROTO_CLASS_SOCKEVT, event_serve, NULL);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Start of the sockets. Command line: net.data=ddio|dma|auto (ddio; auto is ddio for now)
- * net.pool= and net.sockmem= (bytes) net.dma.prefetch=on|off (on).
+ * Start of the sockets. Command line: net.data=ddio|dma|auto (ddio; auto is ddio for now),
+ * net.pool= and net.sockmem= (bytes), net.dma.prefetch=on|off (on), net.gather= (longest send,
+ * in bytes, that may share a record with others; 0: none).
  */
 #define LOG_SUBSYS "net"
 #include <kern/cmdline.h>
@@ -63,6 +64,7 @@ void net_init(void)
 		.pool_bytes = (uint32_t)cmdline_u64("net.pool", NET_POOL_DEFAULT),
 		.sockmem_bytes = (uint32_t)cmdline_u64("net.sockmem", NET_SOCKMEM_DEFAULT),
 		.dma_prefetch = cmdline_bool("net.dma.prefetch", true),
+		.gather_max = (uint32_t)cmdline_u64("net.gather", NET_GATHER_DEFAULT),
 		.data_mode = data_mode(),
 	};
 	int err = net_core_init(&cfg);

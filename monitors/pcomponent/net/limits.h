@@ -12,6 +12,8 @@
 #define NET_POOL_MIN (64u << 10)
 #define NET_POOL_MAX (8u << 20)     /* one run of pages */
 #define NET_SOCKMEM_DEFAULT (4u << 20) /* "net.sockmem=": bytes a direction on an mComponent */
+#define NET_GATHER_DEFAULT 8192     /* "net.gather=": sends up to this share records; 0: none */
+#define NET_GATHER_MAX 16384
 #define NET_SOMAXCONN 4096          /* net.core.somaxconn of Linux */
 #define NET_BACKLOG_MAX 254         /* what a skeleton counts; it lets one more wait, as Linux */
 #define NET_TX_WINDOW_MAX (16u << 20)  /* more than this from a skeleton is nonsense */

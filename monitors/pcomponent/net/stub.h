@@ -192,6 +192,7 @@ struct net_config {
 	uint64_t incarnation;
 	uint32_t pool_bytes, sockmem_bytes;
 	bool dma_prefetch;
+	uint32_t gather_max;        /* longer sends have records of their own */
 	uint8_t data_mode;          /* for programs that did not choose */
 };
 extern struct net_config net;

@@ -19,8 +19,8 @@
 #include "net/stub.h"
 
 #define TX_GATHER_RECORDS 2
-#define TX_GATHER_SEND 8192u /* longer sends are worth a record of their own */
 #define TX_GATHER_MAX (32768u - (uint32_t)sizeof(struct tx_buf))
+static_assert(NET_GATHER_MAX <= TX_GATHER_MAX, "one send fits");
 
 /* Takes over a reference to l, also when there is no memory. */
 struct tx_buf *tx_buf_alloc(struct leg *l, uint32_t n)
@@ -190,7 +190,7 @@ void tx_flush(struct leg *l)
 /* Appends the first n bytes of b to the pending buffer. False: they want a record of their own. */
 static bool gather_locked(struct leg *l, const struct tx_buf *b, uint32_t n)
 {
-	if (l->tx_records < TX_GATHER_RECORDS || n > TX_GATHER_SEND)
+	if (l->tx_records < TX_GATHER_RECORDS || n > net.gather_max)
 		return false;
 	if (l->pend && l->pend->len + n > TX_GATHER_MAX)
 		flush_locked(l);
