@@ -304,10 +304,13 @@ uint32_t tx_window_left(const struct stub *s, const struct leg *l);
 
 /* ---- tx_record.c, dma.c ---- */
 
-/* ---- rx.c ---- */
+/* ---- rx.c, recv.c ---- */
 ssize_t_k stub_recv(struct stub *s, struct uio *to, unsigned flags);
 uint32_t stub_inq(struct stub *s);
 void rx_queue_init(struct rx_queue *q);
+/* stub.lock: the i-th from the head; the head, read to its end, goes. */
+struct rx_rec *rx_rec_at(struct rx_queue *q, uint32_t i);
+void rx_pop(struct rx_queue *q);
 void rx_clear(struct stub *s);
 void rx_imm(fit_node_t from, uint32_t imm, uint32_t len, void *arg);
 /* Off the peer's list of those who owe reports. */
