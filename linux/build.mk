@@ -12,7 +12,7 @@
 # a part's tests: HOST_LDLIBS_<part>. A program: $(eval $(call host_program,NAME,SOURCES,PART)) gives
 # build/host/NAME and build/host/san/NAME with the libraries of PART.
 
-HOST_PARTS := kernel fit fit/softroce tests/sim managers monitors/common monitors/pcomponent \
+HOST_PARTS := kernel fit fit/softroce fit/lossy tests/sim managers monitors/common monitors/pcomponent \
               monitors/mcomponent monitors/ncomponent
 
 HOST_SRCS_kernel := $(wildcard linux/*.c) \
@@ -22,9 +22,11 @@ HOST_SRCS_kernel := $(wildcard linux/*.c) \
 HOST_EXCLUDE_fit            ?=
 HOST_EXCLUDE_managers       ?= managers/main.c
 HOST_EXCLUDE_monitors/common ?=
-# tests/unit/fit/softroce is linked with the simulated rack in place of linux/'s clock and threads
+# tests/unit/fit/softroce and lossy are linked with the simulated rack in place of linux/'s clock and threads
 HOST_SRCS_fit/softroce :=
+HOST_SRCS_fit/lossy :=
 INC_fit/softroce := $(INC_fit)
+INC_fit/lossy := $(INC_fit)
 INC_tests/sim := $(INC_fit)
 HOST_SRCS_monitors/pcomponent ?=
 HOST_SRCS_monitors/mcomponent ?=
@@ -35,6 +37,8 @@ HOST_LIBS_kernel              := kern
 HOST_LIBS_fit                 := fit kern
 HOST_LIBS_fit/softroce        := sim fit kern
 HOST_CFLAGS_fit/softroce      := -Itests/sim
+HOST_LIBS_fit/lossy           := sim fit kern
+HOST_CFLAGS_fit/lossy         := -Itests/sim
 HOST_LIBS_tests/sim           := sim fit kern
 HOST_LIBS_managers            := managers common fit kern
 HOST_LIBS_monitors/common     := common fit kern

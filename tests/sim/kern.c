@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel API of the simulated rack: clock, timers, loops, memory, locks, log. One thread, so a
+ * The kernel API of the simulated rack: clock, timers, loops, locks, log. One thread, so a
  * lock only checks that it is not taken twice. Who runs next is drawn from the seed.
  */
 #include "sim.h"
 
 #include <kern/cmdline.h>
 #include <kern/log.h>
-#include <kern/mm.h>
 #include <kern/random.h>
 #include <kern/spinlock.h>
 #include <kern/trace.h>
@@ -39,7 +38,6 @@ static unsigned ntimers;
 static struct loop *loops[SIM_LOOPS_MAX];
 static unsigned nloops;
 static struct loop *current;
-static uint64_t live;
 bool trace_enabled;
 
 /* ---- chance ---- */
@@ -137,6 +135,13 @@ static uint64_t next_time(void)
 
 	for (unsigned i = 0; i < ntimers; i++)
 		t = KMIN(t, timers[i]->deadline_ns);
+	for (unsigned i = 0; i < nloops; i++) {
+		struct loop_source *src;
+
+		TAILQ_FOREACH(src, &loops[i]->sources, link)
+			if (src->deadline)
+				t = KMIN(t, src->deadline(src));
+	}
 	return t;
 }
 
@@ -246,8 +251,9 @@ static bool sim_step(uint64_t end)
 		return true;
 	}
 	t = next_time();
-	if (KMIN(t, end) > now_ns)
-		now_ns = KMIN(t, end);
+	/* a source may be late: its deadline has passed and it has not said so by working */
+	t = KMIN(t, end);
+	now_ns = KMAX(t, now_ns + SIM_STEP_NS);
 	return t < end;
 }
 
@@ -277,7 +283,7 @@ void sim_reset(uint64_t seed)
 	event_seq = 0;
 	nloops = 0;
 	current = NULL;
-	live = 0;
+	sim_memory_reset();
 }
 
 /* ---- sleeping runs the rack ---- */
@@ -285,6 +291,10 @@ void sim_reset(uint64_t seed)
 void thread_sleep_ns(uint64_t ns)
 {
 	sim_run(NULL, NULL, ns);
+}
+
+void might_sleep(void)
+{
 }
 
 void cpu_relax(void)
@@ -351,38 +361,13 @@ void spin_unlock_irqrestore(struct spinlock *l, uint64_t flags)
 	spin_unlock(l);
 }
 
-/* ---- memory ---- */
-
-void *kmalloc(size_t size)
-{
-	live++;
-	return aligned_alloc(16, ROUND_UP(KMAX(size, (size_t)1), 16));
-}
-
-void *kzalloc(size_t size)
-{
-	return memset(kmalloc(size), 0, size);
-}
-
-void kfree(void *p)
-{
-	if (p)
-		live--;
-	free(p);
-}
-
-uint64_t sim_live_allocations(void)
-{
-	return live;
-}
-
 /* ---- words for people ---- */
 
 void log_print(enum log_level level, const char *subsys, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (level > (getenv("SIM_LOG") ? LOG_DEBUG : LOG_WARN))
+	if (level > (getenv("SIM_LOG") ? LOG_DEBUG : LOG_ERR))
 		return;
 	fprintf(stderr, "[%12.6f] %s: ", (double)now_ns / 1e9, subsys);
 	va_start(ap, fmt);

@@ -33,6 +33,7 @@ bool sim_run(bool (*cond)(void *arg), void *arg, uint64_t ns);
 void sim_loop_free(struct loop *l);
 /* Everything allocated by kmalloc() and page_alloc() and not freed. */
 uint64_t sim_live_allocations(void);
+void sim_memory_reset(void); /* by sim_reset() */
 
 /* ---- the wire: a hub all NICs are on (wire.c) ---- */
 struct sim_wire;
