@@ -310,7 +310,7 @@ static uint32_t some_len(enum kind kind)
 		return REQ_MIN + (uint32_t)sim_random(sim_random(2) ? 200 : FIT_MSG_MAX - REQ_MIN + 1);
 	if (kind == WRITE_IMM)
 		return (uint32_t)sim_random(sim_random(3) ? 3000 : FIT_XFER_IMM_MAX + 1);
-	return (uint32_t)sim_random(sim_random(4) ? 9000 : 180000);
+	return (uint32_t)sim_random(sim_random(6) ? 5000 : 150000);
 }
 
 static void plan(struct board *b)
@@ -499,12 +499,12 @@ static void run_kind(bool kind, uint64_t seeds)
 
 static void test_mild(void **state)
 {
-	run_kind(false, 100);
+	run_kind(false, 80);
 }
 
 static void test_harsh(void **state)
 {
-	run_kind(true, 100);
+	run_kind(true, 80);
 }
 
 int main(void)
