@@ -19,10 +19,13 @@
  *    +---------> CONNECTING ------------> UP <---- accepted (the stub is born here)
  *
  * Contexts: system calls run in threads; events, records and completions in the fabric loop,
- * which never waits for anything but the spinlocks. Locks, outermost first: stub.rx_mutex (one
- * reader at a time; never taken by the loop), leg.tx_lock (order of a socket's records),
- * stub.lock, peer.pool_lock, sockmem.lock, peer.owe_lock, table lock. FIT may be called under
- * any of them. No lock is held across a round trip: calls that need one mark the stub busy
+ * which never waits for anything but the spinlocks.
+ *
+ * Locks, outermost first: stub.rx_mutex (one reader at a time; never taken by the loop),
+ * leg.tx_lock (order of a socket's records), stub.lock, peer.pool_lock, sockmem.lock,
+ * peer.owe_lock, then the handles' table, the table of peers, the list of listeners. FIT may be
+ * called under any of them. No lock is held across a round trip, but that a reader keeps rx_mutex
+ * while its own buffer is fetched from memory. Calls that need a round trip mark the stub busy
  * (ctl_busy), which only other calls of that kind wait for.
  */
 #pragma once
