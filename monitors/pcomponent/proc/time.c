@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Clocks, sleeping, ITIMER_REAL. Process and thread CPU clocks count run time. */
+/* Clocks and sleeping. Process and thread CPU clocks count run time. */
 #include <kern/string.h>
 #include <linux/time.h>
 #include <linux/times.h>
@@ -12,6 +12,32 @@ struct ktimeval { int64_t sec, usec; };
 
 #define NSEC_PER_TICK (NSEC_PER_SEC / 100) /* times(2), AT_CLKTCK */
 #define SEC_MAX 1000000000LL               /* longer sleeps end there */
+
+/*
+ * Clocks with negative numbers: process or thread in the upper bits, inverted; bit 2: a thread's
+ * (clock_getcpuclockid(3)). Only the caller's own.
+ */
+static int cpu_clock(int id, uint64_t *ns)
+{
+	struct uthread *ut;
+	int of = ~(id >> 3), err = -EINVAL;
+
+	if (id & 4) {
+		ut = of ? uthread_find(of) : uthread_get(uthread_current());
+		if (ut && ut->task == task_current()) {
+			*ns = uthread_run_ns(ut);
+			err = 0;
+		}
+		if (ut)
+			uthread_put(ut);
+	} else if (!of || of == task_current()->pid) {
+		spin_lock(&tasks_lock);
+		*ns = task_run_ns_locked(task_current());
+		spin_unlock(&tasks_lock);
+		err = 0;
+	}
+	return err;
+}
 
 static int clock_read(int clk, uint64_t *ns)
 {
@@ -36,7 +62,7 @@ static int clock_read(int clk, uint64_t *ns)
 		*ns = uthread_run_ns(uthread_current());
 		return 0;
 	default:
-		return -EINVAL;
+		return clk < 0 ? cpu_clock(clk, ns) : -EINVAL;
 	}
 }
 
@@ -82,6 +108,12 @@ static int64_t sys_clock_settime(struct syscall_args *a)
 	return -EPERM; /* the wall clock is the rack's, not a program's */
 }
 SYSCALL_DEFINE(__NR_clock_settime, "clock_settime", sys_clock_settime);
+
+static int64_t sys_settimeofday(struct syscall_args *a)
+{
+	return -EPERM;
+}
+SYSCALL_DEFINE(__NR_settimeofday, "settimeofday", sys_settimeofday);
 
 static int64_t sys_gettimeofday(struct syscall_args *a)
 {
@@ -174,6 +206,8 @@ static int64_t sys_clock_nanosleep(struct syscall_args *a)
 
 	if (err || (int)a->a[0] == CLOCK_THREAD_CPUTIME_ID)
 		return -EINVAL;
+	if ((int)a->a[0] < 0 || a->a[0] == CLOCK_PROCESS_CPUTIME_ID)
+		return -EOPNOTSUPP; /* run time goes by at no fixed rate */
 	err = get_timespec(a->a[2], &ns);
 	if (err)
 		return err;
@@ -185,113 +219,3 @@ static int64_t sys_clock_nanosleep(struct syscall_args *a)
 	return r == -ERESTARTSYS ? -ERESTARTNOHAND : r;
 }
 SYSCALL_DEFINE(__NR_clock_nanosleep, "clock_nanosleep", sys_clock_nanosleep);
-
-/* ---- ITIMER_REAL; interval and next under task.lock ---- */
-static void itimer_fire(void *arg)
-{
-	struct task *t = arg;
-	uint64_t flags = spin_lock_irqsave(&t->lock), now = clock_mono_ns();
-	struct itimers *i = &t->itimer;
-	bool again = i->interval_ns && i->next_ns;
-
-	if (again) {
-		i->next_ns += i->interval_ns;
-		if (i->next_ns <= now)
-			i->next_ns = now + i->interval_ns;
-	} else {
-		i->next_ns = 0;
-	}
-	now = i->next_ns;
-	spin_unlock_irqrestore(&t->lock, flags);
-	task_signal(t, SIGALRM, NULL);
-	if (again)
-		timer_arm(&i->timer, now);
-}
-
-static void itimer_set(struct task *t, uint64_t value, uint64_t interval, uint64_t *old_value,
-		       uint64_t *old_interval)
-{
-	struct itimers *i = &t->itimer;
-	uint64_t flags, now, next;
-
-	if (i->timer.fn)
-		timer_cancel_sync(&i->timer);
-	else
-		timer_init(&i->timer, itimer_fire, t);
-	flags = spin_lock_irqsave(&t->lock);
-	now = clock_mono_ns();
-	*old_value = i->next_ns > now ? i->next_ns - now : i->next_ns ? 1000 : 0;
-	*old_interval = i->interval_ns;
-	i->interval_ns = interval;
-	i->next_ns = next = value ? now + value : 0;
-	spin_unlock_irqrestore(&t->lock, flags);
-	if (next)
-		timer_arm(&i->timer, next);
-}
-
-void itimer_exit(struct task *t)
-{
-	uint64_t v, i;
-
-	if (t->itimer.timer.fn)
-		itimer_set(t, 0, 0, &v, &i);
-}
-
-static int64_t sys_alarm(struct syscall_args *a)
-{
-	uint64_t old, interval;
-
-	itimer_set(task_current(), (uint32_t)a->a[0] * NSEC_PER_SEC, 0, &old, &interval);
-	return (int64_t)DIV_ROUND_UP(old, NSEC_PER_SEC);
-}
-SYSCALL_DEFINE(__NR_alarm, "alarm", sys_alarm);
-
-static int put_itimer(uint64_t addr, uint64_t value, uint64_t interval)
-{
-	struct ktimeval it[2] = {
-		{ (int64_t)(interval / NSEC_PER_SEC),
-		  (int64_t)(interval % NSEC_PER_SEC / NSEC_PER_USEC) },
-		{ (int64_t)(value / NSEC_PER_SEC),
-		  (int64_t)(value % NSEC_PER_SEC / NSEC_PER_USEC) },
-	};
-
-	return addr ? copy_to_user(addr, it, sizeof(it)) : 0;
-}
-
-static int64_t sys_setitimer(struct syscall_args *a)
-{
-	struct ktimeval it[2] = { 0 };
-	uint64_t ns[2], old, interval;
-
-	if (a->a[0] > ITIMER_PROF)
-		return -EINVAL;
-	if (a->a[1] && copy_from_user(it, a->a[1], sizeof(it)))
-		return -EFAULT;
-	for (int k = 0; k < 2; k++) {
-		if (it[k].sec < 0 || it[k].usec < 0 || it[k].usec >= 1000000)
-			return -EINVAL;
-		ns[k] = (uint64_t)KMIN(it[k].sec, SEC_MAX) * NSEC_PER_SEC +
-			(uint64_t)it[k].usec * NSEC_PER_USEC;
-	}
-	if (a->a[0] != ITIMER_REAL)
-		return -ENOSYS;
-	itimer_set(task_current(), ns[1], ns[0], &old, &interval);
-	return put_itimer(a->a[2], old, interval);
-}
-SYSCALL_DEFINE(__NR_setitimer, "setitimer", sys_setitimer);
-
-static int64_t sys_getitimer(struct syscall_args *a)
-{
-	struct task *t = task_current();
-	uint64_t flags, now, value, interval;
-
-	if (a->a[0] > ITIMER_PROF)
-		return -EINVAL;
-	flags = spin_lock_irqsave(&t->lock);
-	now = clock_mono_ns();
-	value = t->itimer.next_ns > now ? t->itimer.next_ns - now : 0;
-	interval = t->itimer.interval_ns;
-	spin_unlock_irqrestore(&t->lock, flags);
-	return a->a[1] ? put_itimer(a->a[1], value, interval) : -EFAULT;
-}
-SYSCALL_DEFINE(__NR_getitimer, "getitimer", sys_getitimer);
