@@ -141,8 +141,13 @@ static int64_t futex_wait(uint64_t addr, bool private, uint32_t val, uint32_t bi
 	err = read_user_u32(addr, &word);
 	if (!err && word != val)
 		err = -EAGAIN;
-	if (!err)
-		err = wait_event_signal(&w.wq, atomic_load(&w.woken), deadline);
+	if (err) {
+		/* it never waited: a wake that hit it is another's */
+		if (dequeue(&w))
+			wake_key(w.key, 1, bitset);
+		return err;
+	}
+	err = wait_event_signal(&w.wq, atomic_load(&w.woken), deadline);
 	return dequeue(&w) ? 0 : err;
 }
 

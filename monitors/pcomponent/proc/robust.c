@@ -44,12 +44,15 @@ static int64_t sys_set_tid_address(struct syscall_args *a)
 SYSCALL_DEFINE(__NR_set_tid_address, "set_tid_address", sys_set_tid_address);
 
 /* ---- the end of a thread ---- */
-static void robust_release(uint64_t addr, int tid)
+/* pending: the thread was about to take it, or had left it and not yet woken who waits. */
+static void robust_release(uint64_t addr, int tid, bool pending)
 {
 	uint32_t word, got;
 
 	if (addr % 4 || read_user_u32(addr, &word))
 		return;
+	if (pending && !word)
+		(void)futex_wake_addr(addr, 1, false);
 	while ((word & FUTEX_TID_MASK) == (uint32_t)tid) {
 		if (cmpxchg_user_u32(addr, word, (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED, &got))
 			return;
@@ -76,11 +79,11 @@ static void robust_walk(struct uthread *ut)
 		if (copy_from_user(&next, e, sizeof(next)))
 			break;
 		if (e != (head.pending & ~1ULL))
-			robust_release(e + (uint64_t)head.offset, ut->tid);
+			robust_release(e + (uint64_t)head.offset, ut->tid, false);
 		e = next & ~1ULL;
 	}
 	if (head.pending & ~1ULL)
-		robust_release((head.pending & ~1ULL) + (uint64_t)head.offset, ut->tid);
+		robust_release((head.pending & ~1ULL) + (uint64_t)head.offset, ut->tid, true);
 }
 
 void futex_exit(struct uthread *ut)
