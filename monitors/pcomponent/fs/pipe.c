@@ -22,7 +22,7 @@ struct pipe {
 	struct mutex lock;       /* guards the fields below */
 	uint8_t *buf;
 	uint32_t head, count;    /* oldest byte, bytes in it */
-	uint32_t held;           /* bytes before head that a reader is copying out and may put back */
+	uint32_t held;           /* bytes before head that readers copy out and may put back */
 	unsigned readers, writers;
 	uint64_t ino;
 	struct waitq rd_wq, wr_wq;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Ids: processes, groups, sessions, users; limits. */
 #include <kern/string.h>
+#include <linux/capability.h>
 
 #include "proc/proc.h"
 #include "syscall/table.h"
@@ -320,6 +321,30 @@ static int64_t sys_setgroups(struct syscall_args *a)
 }
 SYSCALL_DEFINE(__NR_setgroups, "setgroups", sys_setgroups);
 
+/* All of them with effective uid 0, else none. */
+static int64_t sys_capget(struct syscall_args *a)
+{
+	struct __user_cap_data_struct d[2] = { 0 };
+	struct __user_cap_header_struct h;
+	unsigned n;
+
+	if (copy_from_user(&h, a->a[0], sizeof(h)))
+		return -EFAULT;
+	n = h.version == _LINUX_CAPABILITY_VERSION_1 ? 1 : 2;
+	if (n == 2 && h.version != _LINUX_CAPABILITY_VERSION_3) {
+		h.version = _LINUX_CAPABILITY_VERSION_3;
+		if (copy_to_user(a->a[0], &h, sizeof(h)))
+			return -EFAULT;
+		return a->a[1] ? -EINVAL : 0;
+	}
+	if (task_privileged()) {
+		d[0].effective = d[0].permitted = UINT32_MAX;
+		d[1].effective = d[1].permitted = (1u << (CAP_LAST_CAP - 31)) - 1;
+	}
+	return a->a[1] ? copy_to_user(a->a[1], d, n * sizeof(d[0])) : 0;
+}
+SYSCALL_DEFINE(__NR_capget, "capget", sys_capget);
+
 /* ---- limits ---- */
 static int64_t do_prlimit(struct task *t, unsigned res, uint64_t new_addr, uint64_t old_addr)
 {
@@ -352,7 +377,10 @@ static int64_t sys_prlimit64(struct syscall_args *a)
 
 	if (!t)
 		return -ESRCH;
-	r = do_prlimit(t, (unsigned)a->a[1], a->a[2], a->a[3]);
+	if (t != task_current() && !task_privileged() && t->cred.uid != task_current()->cred.uid)
+		r = -EPERM;
+	else
+		r = do_prlimit(t, (unsigned)a->a[1], a->a[2], a->a[3]);
 	task_put(t);
 	return r;
 }

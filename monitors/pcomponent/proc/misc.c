@@ -15,7 +15,6 @@
 #include "syscall/table.h"
 
 #define RANDOM_CHUNK 256
-#define CPU_MASK_BYTES 8
 
 static int64_t sys_uname(struct syscall_args *a)
 {
@@ -143,66 +142,16 @@ static int64_t sys_getrandom(struct syscall_args *a)
 }
 SYSCALL_DEFINE(__NR_getrandom, "getrandom", sys_getrandom);
 
-/* ---- scheduling: one class, all CPUs ---- */
-static int64_t sys_sched_yield(struct syscall_args *a)
+/* The log is the operator's (`rack logs`). */
+static int64_t sys_syslog(struct syscall_args *a)
 {
-	thread_yield();
-	return 0;
+	return -EPERM;
 }
-SYSCALL_DEFINE(__NR_sched_yield, "sched_yield", sys_sched_yield);
+SYSCALL_DEFINE(__NR_syslog, "syslog", sys_syslog);
 
-static int64_t sys_sched_getaffinity(struct syscall_args *a)
+/* The board's name is the rack's to give. */
+static int64_t sys_sethostname(struct syscall_args *a)
 {
-	uint64_t mask = (1ULL << cpu_count()) - 1;
-
-	if (a->a[1] < CPU_MASK_BYTES || a->a[1] % CPU_MASK_BYTES)
-		return -EINVAL;
-	return copy_to_user(a->a[2], &mask, sizeof(mask)) ? -EFAULT : CPU_MASK_BYTES;
+	return -EPERM;
 }
-SYSCALL_DEFINE(__NR_sched_getaffinity, "sched_getaffinity", sys_sched_getaffinity);
-
-static int64_t sys_sched_setaffinity(struct syscall_args *a)
-{
-	uint64_t mask = 0;
-
-	if (copy_from_user(&mask, a->a[2], KMIN(a->a[1], (uint64_t)sizeof(mask))))
-		return -EFAULT;
-	return mask & ((1ULL << cpu_count()) - 1) ? 0 : -EINVAL;
-}
-SYSCALL_DEFINE(__NR_sched_setaffinity, "sched_setaffinity", sys_sched_setaffinity);
-
-static int64_t sys_getcpu(struct syscall_args *a)
-{
-	uint32_t cpu = (uint32_t)cpu_id(), node = 0;
-
-	if (a->a[0] && copy_to_user(a->a[0], &cpu, sizeof(cpu)))
-		return -EFAULT;
-	return a->a[1] ? copy_to_user(a->a[1], &node, sizeof(node)) : 0;
-}
-SYSCALL_DEFINE(__NR_getcpu, "getcpu", sys_getcpu);
-
-static int64_t sys_getpriority(struct syscall_args *a)
-{
-	return 20; /* nice 0, as the raw call reports it */
-}
-SYSCALL_DEFINE(__NR_getpriority, "getpriority", sys_getpriority);
-
-static int64_t sys_setpriority(struct syscall_args *a)
-{
-	return 0;
-}
-SYSCALL_DEFINE(__NR_setpriority, "setpriority", sys_setpriority);
-
-static int64_t sys_sched_getscheduler(struct syscall_args *a)
-{
-	return 0; /* SCHED_OTHER */
-}
-SYSCALL_DEFINE(__NR_sched_getscheduler, "sched_getscheduler", sys_sched_getscheduler);
-
-static int64_t sys_sched_getparam(struct syscall_args *a)
-{
-	int32_t prio = 0;
-
-	return copy_to_user(a->a[1], &prio, sizeof(prio));
-}
-SYSCALL_DEFINE(__NR_sched_getparam, "sched_getparam", sys_sched_getparam);
+SYSCALL_DEFINE(__NR_sethostname, "sethostname", sys_sethostname);
