@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * System calls with pointers to where nothing is, to kernel addresses, to read-only memory and across the end of a
- * page: each must fail with EFAULT, and the program and the system go on.
+ * System calls with pointers to where nothing is, to kernel addresses, to read-only memory and
+ * across the end of a page: each must fail with EFAULT, and the program and the system go on.
  */
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -14,7 +14,7 @@
 
 /* In an argument list: the wild pointer stands here. */
 #define BAD 0xbadbadULL
-#define TOO_MANY 6
+#define ARGS_MAX 6
 
 enum {
 	READS = 1,  /* from the pointer: read-only memory is as good as any */
@@ -30,7 +30,7 @@ struct call {
 	const char *name;
 	long nr;
 	int does;
-	uint64_t a[TOO_MANY];
+	uint64_t a[ARGS_MAX];
 };
 
 static uint64_t p(const void *q)
@@ -41,11 +41,11 @@ static uint64_t p(const void *q)
 static void call_all(const struct call *c, size_t n, uint64_t bad, bool writable)
 {
 	for (size_t k = 0; k < n; k++) {
-		uint64_t a[TOO_MANY];
+		uint64_t a[ARGS_MAX];
 
 		if (!writable && !(c[k].does & WRITES))
 			continue;
-		for (int i = 0; i < TOO_MANY; i++)
+		for (int i = 0; i < ARGS_MAX; i++)
 			a[i] = c[k].a[i] == BAD ? bad : c[k].a[i];
 		errno = 0;
 		long r = syscall(c[k].nr, a[0], a[1], a[2], a[3], a[4], a[5]);
@@ -169,9 +169,9 @@ static void check_effects(char *edge)
 
 int main(void)
 {
-	char *pages = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	char name[64], *ro;
+	char name[64], *pages, *ro;
 
+	pages = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ro = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	/* one page that may be touched, then one that may not, which keeps its place */
 	CHECK(pages != MAP_FAILED && !mprotect(pages + 4096, 4096, PROT_NONE));

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What every program finds: arguments, environment, auxiliary vector, heap, ids, machine, clocks. */
+/*
+ * What every program finds: arguments, environment, auxiliary vector, heap, ids, machine, clocks.
+ */
 #include <sys/auxv.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -70,6 +72,26 @@ static void check_system(void)
 	CHECK_ERRNO(syscall(511, 0), ENOSYS); /* a number that nobody has */
 }
 
+static void check_scheduling(void)
+{
+	struct sched_param param = { .sched_priority = 1 };
+	struct timespec ts;
+
+	CHECK_EQ(sched_getscheduler(0), SCHED_OTHER);
+	CHECK_EQ(sched_get_priority_max(SCHED_OTHER), 0);
+	CHECK_EQ(sched_get_priority_max(SCHED_FIFO), 99);
+	CHECK_EQ(sched_get_priority_min(SCHED_RR), 1);
+	CHECK_ERRNO(sched_get_priority_max(77), EINVAL);
+	CHECK_ERRNO(sched_setscheduler(0, SCHED_OTHER, &param), EINVAL);
+	param.sched_priority = 0;
+	CHECK(!sched_setscheduler(0, SCHED_OTHER, &param) && !sched_getparam(0, &param));
+	CHECK(!sched_rr_get_interval(0, &ts) && !sched_yield());
+	CHECK_ERRNO(sched_getscheduler(0x3ffffff), ESRCH);
+	errno = 0;
+	CHECK(getpriority(PRIO_PROCESS, 0) == 0 && !errno);
+	CHECK(sched_getcpu() >= 0);
+}
+
 static void check_clocks(void)
 {
 	struct timespec a, b, wall;
@@ -82,6 +104,12 @@ static void check_clocks(void)
 	CHECK(time(NULL) - wall.tv_sec <= 60);
 	CHECK_ERRNO(clock_gettime(77, &a), EINVAL);
 	CHECK(!clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a) && a.tv_sec < 60);
+	clockid_t own;
+	CHECK(!clock_getcpuclockid(getpid(), &own) && !clock_gettime(own, &b));
+	CHECK(b.tv_sec * 1000000000LL + b.tv_nsec >= a.tv_sec * 1000000000LL + a.tv_nsec);
+	CHECK_EQ(clock_nanosleep(CLOCK_THREAD_CPUTIME_ID, 0, &a, NULL), EINVAL);
+	a = (struct timespec){ 1, 0 }; /* long ago */
+	CHECK_EQ(clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &a, NULL), 0);
 }
 
 int main(int argc, char **argv)
@@ -90,6 +118,7 @@ int main(int argc, char **argv)
 	check_heap();
 	check_ids();
 	check_system();
+	check_scheduling();
 	check_clocks();
 	return all_ok("basics");
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Small static programs of ours for the rack: build/user/NAME from user/NAME.c, glibc, as users build them.
+# Small static programs of ours for the rack: build/user/NAME from user/NAME.c, glibc, as users
+# build them.
 USER_PROGS  := $(patsubst user/%.c,$(BUILD)/user/%,$(wildcard user/*.c))
 USER_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -pthread
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* crash HOW: ends by a signal, with memory, files, threads and a child in use; nobody cleans up after it. */
+/*
+ * crash HOW: ends by a signal, with memory, files, threads and a child in use; nobody cleans up
+ * after it.
+ */
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>

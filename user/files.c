@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Files in a folder of its own under /tmp, which it removes: contents, names, sizes, directories, mappings. */
+/*
+ * Files in a folder of its own under /tmp, which it removes: contents, names, sizes, directories,
+ * mappings.
+ */
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -194,7 +197,8 @@ static void check_mappings(void)
 	wait_ok(pid);
 	buf[150000] = 'C';
 	CHECK(shared[150000] == 'C' && own[150001] == buf[150001]);
-	CHECK(!msync(shared, SIZE, MS_SYNC) && !munmap(shared, SIZE) && !munmap(again, SIZE - 8192));
+	CHECK(!msync(shared, SIZE, MS_SYNC) && !munmap(shared, SIZE));
+	CHECK(!munmap(again, SIZE - 8192));
 	CHECK(own[9000] == (buf[9000] ^ 1) && !munmap(own, SIZE) && !close(fd));
 	fd = open("mapped", O_RDONLY);
 	CHECK(fd >= 0 && read(fd, back, SIZE) == SIZE && !memcmp(back, buf, SIZE));
@@ -224,7 +228,8 @@ static void check_offsets(void)
 
 int main(void)
 {
-	snprintf(dir, sizeof(dir), "/tmp/files-%d-%llx", (int)getpid(), (unsigned long long)now_ms());
+	snprintf(dir, sizeof(dir), "/tmp/files-%d-%llx", (int)getpid(),
+		 (unsigned long long)now_ms());
 	umask(022);
 	CHECK(!mkdir(dir, 0755) && !chdir(dir));
 	char cwd[128];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * forkcow [MIB]: what parent, children and a grandchild write after fork stays their own, while memory is larger than
- * exCache, so that shared pages are evicted and fetched between the writes. Shared mappings stay shared.
+ * forkcow [MIB]: what parent, children and a grandchild write after fork stays their own, while
+ * memory is larger than exCache, so that shared pages are evicted and fetched between the writes.
+ * Shared mappings stay shared.
  */
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -14,7 +15,7 @@
 
 static uint64_t *mem, pages;
 
-/* Writers: who wrote a page last. The owner of page p in a process: what the process must see there. */
+/* Who wrote a page last: what a process must see there follows from it. */
 enum { FIRST = 1, PARENT = 2, CHILD = 3, GRANDCHILD = 9 };
 
 static uint64_t pattern(uint64_t p, unsigned who, unsigned k)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * threads [ROUNDS]: threads of the C library, which stand on clone, futex, set_robust_list, set_tid_address and fs base; then futex(2)
- * by hand where the library does not go.
+ * threads [ROUNDS]: threads of the C library, which stand on clone, futex, set_robust_list,
+ * set_tid_address and fs base; then futex(2) by hand where the library does not go.
  */
 #include <linux/futex.h>
 #include <pthread.h>
@@ -265,7 +265,8 @@ static void check_many(void)
 }
 
 /* ---- futex(2) ---- */
-static long futex(uint32_t *addr, int op, uint32_t val, void *timeout, uint32_t *addr2, uint32_t val3)
+static long futex(uint32_t *addr, int op, uint32_t val, void *timeout, uint32_t *addr2,
+		  uint32_t val3)
 {
 	return syscall(SYS_futex, addr, op, val, timeout, addr2, val3);
 }

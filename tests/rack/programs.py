@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 # timeout: 300
-"""Programs that check themselves (user/), each on this machine's Linux and on a pComponent with a small exCache:
-the same answers, and nothing stays behind. Then programs that crash, and files that are no programs."""
+"""Programs that check themselves (user/), each on this machine's Linux and on a pComponent with a
+small exCache: the same answers, and nothing stays behind. Then programs that crash, and files that
+are no programs."""
 import json
 import os
 import re
@@ -67,7 +68,8 @@ def refused(t, r):
         line = x.err.strip()
         t.check(f"{what}: one line says so", x.rc == 125 and not x.out and "\n" not in line
                 and said in line and argv[0] in line, x)
-    x = r.sh("no-such-program; echo $?; /tmp/junk; echo $?; dynamic; echo $?; rm /tmp/junk", on="p0")
+    x = r.sh("no-such-program; echo $?; /tmp/junk; echo $?; dynamic; echo $?; rm /tmp/junk",
+             on="p0")
     t.check("the same below a shell", x.rc == 0 and x.out.split("\n")[0] == "127"
             and x.out.strip().endswith("126"), x)
 
