@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# timeout: 90
+# timeout: 150
 # FIT between a stock Linux with rdma_rxe (fitctl, on libibverbs and librdmacm) and a board: calls, and transfers
 # of 1 byte to 4 MiB both ways with checksums. Linux's counters show no error, every ICRC is right, tshark finds
-# no malformed frame. Retries are Linux's or the board's patience on a host that is busy, so one run of three
+# no malformed frame. Retries are Linux's or the board's patience on a host that is busy, so one run of six
 # without any is asked for; errors may never be.
 . "$(dirname "$0")/../board/lib.sh"
 . "$(dirname "$0")/rdma.sh"
@@ -22,7 +22,7 @@ PIDS="$PIDS $!"
 LINUX_PROGRAMS="$BUILD/host/fitctl" rdma_linux "$WORK/linux" "export FIT_MANAGER=10.0.0.1
 	sum() { n=0; for c in \$*; do n=\$((n + \$(cat $COUNTERS/\$c))); done; echo \$n; }
 	fitctl -t 40 nodes || exit 1
-	for run in 1 2 3; do
+	for run in 1 2 3 4 5 6; do
 		before=\$(sum $RETRIES)
 		fitctl -n 300 ping manager && fitctl check manager || exit 1
 		after=\$(sum $RETRIES)
