@@ -90,6 +90,8 @@ void sched_timer_irq(void);              /* LAPIC timer */
  * was before: switches if need_resched, irq_depth and preempt_count allow; returns with them off.
  */
 void sched_irq_exit(void);
+/* What a timer interrupt interrupted, where it was not the idle loop (debug/sample.c). Irq context. */
+void sample_pc(uint64_t pc, bool user);
 __noreturn void trap_panic(const char *what, uint64_t rip, uint64_t rsp, uint64_t rbp, uint64_t error, uint64_t addr);
 
 /* Name and offset of the function at addr ("name+0x12"), from the table the link put in. */

@@ -37,6 +37,7 @@ __attribute__((weak)) void board_main(void)
 
 static void main_thread(void *arg)
 {
+	sample_start();
 	if (pci_init)
 		pci_init();
 	const char *suites = cmdline_get("selftest");

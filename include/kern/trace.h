@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Binary trace: one ring per CPU, newest entries kept. Any context, a few dozen instructions.
- * Off unless "trace=on". Decoded on the host. Event ids: TRACE_ID(subsystem, n), names in trace_ids.h
+ * Off unless "trace=on" or "sample=" is given. Decoded on the host (`rack trace`, `rack profile`).
  */
 #pragma once
 
@@ -15,6 +15,10 @@ struct trace_entry {
 	uint64_t a, b;
 };
 static_assert(sizeof(struct trace_entry) == 32, "host decoder reads this layout");
+
+enum trace_event {
+	TRACE_SAMPLE = 1, /* a: what a timer interrupt interrupted ("sample=" microseconds); b: user mode */
+};
 
 extern bool trace_enabled;
 void trace_write(uint32_t event, uint64_t a, uint64_t b);

@@ -27,7 +27,7 @@ bool trace_enabled;
 
 void trace_init(void)
 {
-	if (!cmdline_bool("trace", false))
+	if (!cmdline_bool("trace", false) && !cmdline_u64("sample", 0))
 		return;
 	for (int cpu = 0; cpu < cpu_count(); cpu++) {
 		rings[cpu].entries = page_alloc_zeroed(RING_ORDER);
@@ -36,7 +36,7 @@ void trace_init(void)
 			return;
 		}
 	}
-	trace_enabled = true;
+	trace_enabled = cmdline_bool("trace", false);
 }
 
 void trace_write(uint32_t event, uint64_t a, uint64_t b)

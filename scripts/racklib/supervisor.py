@@ -41,6 +41,7 @@ class Board:
         self.status = None
         self.why = ""
         self.replies = {}  # stream -> future of a request
+        self.trace = b""
 
     def log_tail(self, n=15):
         try:
@@ -181,6 +182,8 @@ class Supervisor:
                 b.ready.set()
         elif f.type in (ctl.STDOUT, ctl.STDERR, ctl.STDIN_CREDIT, ctl.EXIT):
             await self.program_frame(b.name, f)
+        elif f.type == ctl.TRACE_REPLY and f.payload:
+            b.trace += f.payload  # an empty one ends it
         else:
             future = b.replies.get(f.stream)
             if future and not future.done():
@@ -399,6 +402,13 @@ class Supervisor:
                 if key:
                     values[key] = int(value) if value.lstrip("-").isdigit() else value
         writer.write(wire.json_frame({"boards": boards, "errors": errors}))
+
+    async def verb_trace(self, req, _reader, writer):
+        b = self.boards[self.cfg.board(req["board"]).name]
+        b.trace = b""
+        await self.ask(b, ctl.TRACE)
+        writer.write(wire.json_frame({"image": qemu.image_of(self.cfg, b.desc), "trace": b.trace.hex()}))
+        b.trace = b""
 
     async def verb_ps(self, _req, _reader, writer):
         texts, errors = await self.ask_all(ctl.PS, ("pcomponent",))

@@ -9,7 +9,7 @@ from lib import Rack, Tap, rack
 
 def main():
     t = Tap()
-    with Rack() as r:
+    with Rack("--set", "board.m0.append=trace=on", "--set", "board.p0.append=sample=100") as r:
         ident = r.start("sleep", "100", on="p0")
         got = rack("ps", "--json")
         rows = json.loads(got.out or "[]")
@@ -28,6 +28,13 @@ def main():
         t.check("pcap of no link names those there are", "n0.eth" in got.err and got.rc == 1, got)
         got = rack("logs", "m0")
         t.check("a log has board and time", got.out.count("[m0 ") > 3, got)
+        got = rack("trace", "m0")
+        t.check("the trace of a board names its events", "softroce-rx" in got.out, got)
+        r.sh("i=0; while [ $i -lt 3000 ]; do i=$((i + 1)); done", on="p0")
+        got = rack("profile", "p0")
+        t.check("a profile names user mode and functions", "(user mode)" in got.out and "%" in got.out, got)
+        got = rack("profile", "m0")
+        t.check("a board that does not sample has none", not got.out, got)
         stats = json.loads(rack("stats", "--json").out)
         t.check("every board has counters of FIT", all(v.get("fit.tx_bytes", 0) > 0
                                                        for v in stats.values()), list(stats))

@@ -14,6 +14,7 @@
 #include "arch/x86_64/x86.h"
 
 #define NO_GSI (-1)
+#define IDLE_TEXT 32 /* bytes of arch_idle(): time asleep is not sampled */
 
 struct irq_vector {
 	_Atomic(irq_handler_t) fn; /* NULL: free, or being freed */
@@ -81,6 +82,8 @@ void irq_dispatch(struct uregs *r)
 	atomic_fetch_add_explicit(&v->count, 1, memory_order_relaxed);
 	switch (r->vector) {
 	case VEC_TIMER:
+		if (r->rip - (uint64_t)arch_idle > IDLE_TEXT)
+			sample_pc(r->rip, r->cs & 3);
 		this_cpu()->timer_deadline = UINT64_MAX;
 		lapic_eoi();
 		sched_timer_irq();
