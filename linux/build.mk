@@ -12,7 +12,7 @@
 # a part's tests: HOST_LDLIBS_<part>. A program: $(eval $(call host_program,NAME,SOURCES,PART)) gives
 # build/host/NAME and build/host/san/NAME with the libraries of PART.
 
-HOST_PARTS := kernel fit fit/softroce fit/lossy tests/sim managers monitors/common monitors/pcomponent \
+HOST_PARTS := kernel fit fit/softroce fit/lossy tests/sim tests/fuzz managers monitors/common monitors/pcomponent \
               monitors/mcomponent monitors/ncomponent
 
 HOST_SRCS_kernel := $(wildcard linux/*.c) \
@@ -28,6 +28,8 @@ HOST_SRCS_fit/lossy :=
 INC_fit/softroce := $(INC_fit)
 INC_fit/lossy := $(INC_fit)
 INC_tests/sim := $(INC_fit)
+INC_tests/fuzz := $(INC_fit)
+HOST_SRCS_tests/fuzz := tests/fuzz/frame.c
 HOST_SRCS_monitors/pcomponent ?=
 HOST_SRCS_monitors/mcomponent ?=
 HOST_SRCS_monitors/ncomponent ?=
@@ -40,6 +42,8 @@ HOST_CFLAGS_fit/softroce      := -Itests/sim
 HOST_LIBS_fit/lossy           := sim fit kern
 HOST_CFLAGS_fit/lossy         := -Itests/sim
 HOST_LIBS_tests/sim           := sim fit kern
+HOST_LIBS_tests/fuzz          := fuzz sim fit kern
+HOST_CFLAGS_tests/fuzz        := -Itests/sim -Itests/unit/fit/softroce -Itests/unit/fit/rpc -Ifit/softroce
 HOST_LIBS_managers            := managers common fit kern
 HOST_LIBS_monitors/common     := common fit kern
 HOST_LIBS_monitors/pcomponent := pcomponent common fit kern
@@ -58,19 +62,25 @@ HOST_CFLAGS := -std=gnu11 -g -O1 $(WARN) -D_GNU_SOURCE -DHOST_BUILD -DDEBUG=$(DE
 HOST_FLAGS_san   := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-sanitize=alignment
 HOST_FLAGS_plain := -O2
 HOST_DIR_san     := $(BUILD)/host/san
+# tests/fuzz/build.mk: clang, which does not know all of gcc's warnings
+HOST_FLAGS_fuzz  := $(HOST_FLAGS_san) -fsanitize=fuzzer-no-link -Wno-unknown-warning-option -Wno-shadow -Wno-error
 HOST_DIR_plain   := $(BUILD)/host
-HOST_VARIANTS    := plain san
+HOST_DIR_fuzz    := $(BUILD)/host/fuzz
+HOST_CC_plain    := $(CC)
+HOST_CC_san      := $(CC)
+HOST_CC_fuzz     := clang
+HOST_VARIANTS    := plain san fuzz
 
 # $(1) part, $(2) variant: objects of the part's sources and of its tests, and the archive.
 define host_part_rules
 $(HOST_DIR_$(2))/obj/$(1)/%.c.o: $(1)/%.c | $(INC_DIRS)
 	@mkdir -p $$(@D)
 	@echo "  HOSTCC  $$< ($(2))"
-	@$(CC) $(HOST_CFLAGS) $(HOST_FLAGS_$(2)) $(INC_$(1)) -I$(1) $$(HOST_CFLAGS_$(1)) -MMD -MP -c $$< -o $$@
+	@$(HOST_CC_$(2)) $(HOST_CFLAGS) $(HOST_FLAGS_$(2)) $(INC_$(1)) -I$(1) $$(HOST_CFLAGS_$(1)) -MMD -MP -c $$< -o $$@
 $(HOST_DIR_$(2))/obj/tests/unit/$(1)/%.c.o: tests/unit/$(1)/%.c | $(INC_DIRS)
 	@mkdir -p $$(@D)
 	@echo "  HOSTCC  $$< ($(2))"
-	@$(CC) $(HOST_CFLAGS) $(HOST_FLAGS_$(2)) $(INC_$(1)) -I$(1) $$(HOST_CFLAGS_$(1)) -MMD -MP -c $$< -o $$@
+	@$(HOST_CC_$(2)) $(HOST_CFLAGS) $(HOST_FLAGS_$(2)) $(INC_$(1)) -I$(1) $$(HOST_CFLAGS_$(1)) -MMD -MP -c $$< -o $$@
 $(HOST_DIR_$(2))/lib$(call host_lib,$(1)).a: \
 	$(patsubst %,$(HOST_DIR_$(2))/obj/%.o,$(call host_srcs,$(1)))
 	@mkdir -p $$(@D)
@@ -83,7 +93,7 @@ define host_linux_rules
 $(HOST_DIR_$(1))/obj/linux/%.c.o: linux/%.c | $(INC_DIRS)
 	@mkdir -p $$(@D)
 	@echo "  HOSTCC  $$< ($(1))"
-	@$(CC) $(HOST_CFLAGS) $(HOST_FLAGS_$(1)) $(INC_kernel) -Ikernel -MMD -MP -c $$< -o $$@
+	@$(HOST_CC_$(1)) $(HOST_CFLAGS) $(HOST_FLAGS_$(1)) $(INC_kernel) -Ikernel -MMD -MP -c $$< -o $$@
 endef
 $(foreach v,$(HOST_VARIANTS),$(eval $(call host_linux_rules,$(v))))
 -include $(shell find $(BUILD)/host -name '*.d' 2>/dev/null)
@@ -94,7 +104,7 @@ $(HOST_DIR_$(4))/$(1): $(patsubst %,$(HOST_DIR_$(4))/obj/%.o,$(2)) \
 		$(HOST_LIBS_$(3):%=$(HOST_DIR_$(4))/lib%.a)
 	@mkdir -p $$(@D)
 	@echo "  HOSTLD  $$@"
-	@$(CC) $(HOST_FLAGS_$(4)) -pthread -o $$@ $$(filter %.o,$$^) \
+	@$(HOST_CC_$(4)) $(HOST_FLAGS_$(4)) -pthread -o $$@ $$(filter %.o,$$^) \
 	  -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(HOST_LDLIBS_$(3)) $(5)
 endef
 host_program = $(foreach v,$(HOST_VARIANTS),$(call host_link,$(1),$(2),$(3),$(v),)$(newline))$(newline)host: $(BUILD)/host/$(1)

@@ -499,12 +499,12 @@ static void run_kind(bool kind, uint64_t seeds)
 
 static void test_mild(void **state)
 {
-	run_kind(false, 80);
+	run_kind(false, 70);
 }
 
 static void test_harsh(void **state)
 {
-	run_kind(true, 80);
+	run_kind(true, 70);
 }
 
 int main(void)

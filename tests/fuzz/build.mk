@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# libFuzzer programs: tests/fuzz/fuzz_X.c becomes build/host/fuzz/X.
+
+FUZZ_frames := tests/unit/fit/softroce/pair.c
+FUZZ_cm     := tests/unit/fit/softroce/pair.c
+FUZZ_fit    := tests/unit/fit/rpc/mock_verbs.c
+FUZZ        := frames cm fit
+
+$(foreach f,$(FUZZ),$(eval $(call host_link,$(f),tests/fuzz/fuzz_$(f).c $(FUZZ_$(f)),tests/fuzz,fuzz,\
+	-fsanitize=fuzzer -lcmocka)))
+
+#: make fuzz     builds the fuzz targets; tests/fuzz/run runs them
+.PHONY: fuzz
+fuzz: $(FUZZ:%=$(HOST_DIR_fuzz)/%)
