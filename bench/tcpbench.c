@@ -8,8 +8,9 @@
  *
  * echo: N times SIZE bytes there and back, after a warm-up. in: N messages of SIZE bytes to the
  * server. out: N messages of SIZE bytes from it. The client says what it wants in struct ask.
- * "us" is half a round trip for echo: median, 10th and 99th percentile, least; "mbps" is 10^6 bits a second.
- * Left out: any concurrency; the server has one thread, as the programs it is compared with.
+ * "us" is half a round trip for echo: median, 10th and 99th percentile, least; "mbps" is 10^6 bits
+ * a second. Left out: any concurrency; the server has one thread, as the programs it is compared
+ * with.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -6,8 +6,8 @@
  * work that may sleep is queued to the handler's own workers. Blocking forms assert that they may
  * sleep and that the wait is allowed by the class table (docs/architecture.md).
  *
- * A call ends exactly once: with a reply, -ETIMEDOUT, -ECANCELED, or -EHOSTDOWN (peer declared dead or
- * never known). Replies land in receive buffers owned by FIT and are matched by request id, so a
+ * A call ends exactly once: with a reply, -ETIMEDOUT, -ECANCELED, or -EHOSTDOWN (peer declared dead
+ * or never known). Replies land in receive buffers owned by FIT and are matched by request id, so a
  * late one never touches reused memory. Messages of one class between two nodes keep their order.
  */
 #pragma once
@@ -74,8 +74,10 @@ struct fit_call {
 
 /* Any thread. done() is called exactly once, also for immediate errors (from the loop). */
 void fit_call_start(struct fit *f, struct fit_call *c);
-/* Asks that the call end now; done() gets -ECANCELED unless it ended before. The handler at the peer
- * learns of it by fit_on_cancel. Any thread. */
+/*
+ * Asks that the call end now; done() gets -ECANCELED unless it ended before. The handler at the
+ * peer learns of it by fit_on_cancel. Any thread.
+ */
 void fit_call_cancel(struct fit *f, struct fit_call *c);
 /*
  * Blocking form. Reply bytes are copied to rep (at most rep_max; *rep_len gets the length).
@@ -101,8 +103,8 @@ struct fit_req {
 	void *priv;           /* the handler's, e.g. for cancel */
 };
 /*
- * Loop context. The handler owns req: it answers at once, or keeps it and answers from any thread an
- * hour later. One-way: fit_req_put() instead of a reply.
+ * Loop context. The handler owns req: it answers at once, or keeps it and answers from any thread
+ * an hour later. One-way: fit_req_put() instead of a reply.
  */
 typedef void (*fit_handler)(struct fit_req *req, void *arg);
 /* One handler per class; -EBUSY if there is one. */
@@ -120,8 +122,11 @@ void fit_req_put(struct fit_req *req);
  */
 void fit_work_begin(uint8_t class);
 void fit_work_end(void);
-/* The requester cancelled: fn may reply -ECANCELED now; a reply is still owed exactly once. Loop. */
-void fit_on_cancel(struct fit *f, uint8_t class, void (*fn)(struct fit_req *req, void *arg), void *arg);
+/*
+ * The requester cancelled: fn may reply -ECANCELED now; a reply is still owed exactly once. Loop.
+ */
+void fit_on_cancel(struct fit *f, uint8_t class, void (*fn)(struct fit_req *req, void *arg),
+		   void *arg);
 
 /* ---- one-sided ---- */
 struct fit_mr;
@@ -136,7 +141,8 @@ struct fit_xfer {
 	fit_node_t node;
 	struct proto_mr mr;   /* as received from the owner */
 	uint64_t off;         /* from the start of the region */
-	struct { void *addr; uint32_t len; } frag[FIT_XFER_FRAGS]; /* local memory, stays until done */
+	/* local memory, stays until done */
+	struct { void *addr; uint32_t len; } frag[FIT_XFER_FRAGS];
 	unsigned nfrags;
 	bool has_imm;
 	uint8_t port;         /* with has_imm: FIT_PORT_*, 4 bits */

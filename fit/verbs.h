@@ -63,7 +63,8 @@ const char *rdma_wc_status_name(enum rdma_wc_status s);
 struct rdma_sge {
 	void *addr;
 	uint32_t len;
-	uint32_t lkey; /* of an MR, or RDMA_LKEY_ANY: any memory of this board (never valid remotely) */
+	/* of an MR, or RDMA_LKEY_ANY: any memory of this board (never valid remotely) */
+	uint32_t lkey;
 };
 #define RDMA_LKEY_ANY 0u
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Memory of the kernel API from the C library, so that sanitizers see every object. A physical address
- * equals the virtual one. Live objects are counted, for leak checks.
+ * Memory of the kernel API from the C library, so that sanitizers see every object. A physical
+ * address equals the virtual one. Live objects are counted, for leak checks.
  */
 #include <kern/log.h>
 #include <kern/mm.h>

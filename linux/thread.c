@@ -2,9 +2,9 @@
 /*
  * Threads of the kernel API as pthreads, and virtual CPUs.
  *
- * A virtual CPU is a mutex; it is held by a thread exactly while its preempt count is not zero. A CPU is taken
- * only by a thread that holds nothing, before any spinlock, so the order is CPU, then spinlocks,
- * and no cycle exists. Parking is a futex word per thread: EMPTY, TOKEN or PARKED.
+ * A virtual CPU is a mutex; it is held by a thread exactly while its preempt count is not zero. A
+ * CPU is taken only by a thread that holds nothing, before any spinlock, so the order is CPU, then
+ * spinlocks, and no cycle exists. Parking is a futex word per thread: EMPTY, TOKEN or PARKED.
  */
 #include <errno.h>
 #include <kern/irq.h>

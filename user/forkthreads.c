@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * fork while other threads write: nothing a thread wrote is lost in the parent, a child's snapshot does not
- * move, and mappings come and go meanwhile. Then a semaphore shared by two processes. Argument: forks.
+ * fork while other threads write: nothing a thread wrote is lost in the parent, a child's snapshot
+ * does not move, and mappings come and go meanwhile. Then a semaphore shared by two processes.
+ * Argument: forks.
  */
 #include <pthread.h>
 #include <semaphore.h>

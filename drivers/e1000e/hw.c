@@ -14,7 +14,8 @@
 #define POLL_US 5
 
 /* Waits until (reg & mask) == want. 0 or -ETIMEDOUT. */
-static int wait_bits(struct e1000e *e, unsigned reg, uint32_t mask, uint32_t want, unsigned limit_us)
+static int wait_bits(struct e1000e *e, unsigned reg, uint32_t mask, uint32_t want,
+		     unsigned limit_us)
 {
 	for (unsigned us = 0; us <= limit_us; us += POLL_US) {
 		if ((e1000e_read(e, reg) & mask) == want)

@@ -125,7 +125,8 @@ static union e1000e_txd *put_frame(struct e1000e *e, const struct nettx *tx)
 	for (unsigned i = 0; i < tx->nfrags; i++) {
 		const struct netfrag *f = &tx->frag[i];
 		if (f->len > skip)
-			last = put_data(e, (const uint8_t *)f->kva + skip, f->len - skip, cmd, popts);
+			last = put_data(e, (const uint8_t *)f->kva + skip, f->len - skip, cmd,
+					popts);
 		skip = 0;
 	}
 	return last;

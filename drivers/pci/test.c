@@ -40,7 +40,8 @@ KTEST(pci, bars_do_not_overlap)
 		for (struct pci_dev *e = d->next; e; e = e->next)
 			for (unsigned i = 0; i < 36; i++) {
 				unsigned m = i / 6, n = i % 6;
-				if (d->bar[m].io != e->bar[n].io || !d->bar[m].len || !e->bar[n].len)
+				if (d->bar[m].io != e->bar[n].io || !d->bar[m].len ||
+				    !e->bar[n].len)
 					continue;
 				KT_ASSERT(d->bar[m].phys + d->bar[m].len <= e->bar[n].phys ||
 					  e->bar[n].phys + e->bar[n].len <= d->bar[m].phys);

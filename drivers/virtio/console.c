@@ -9,7 +9,8 @@
  *
  * QEMU: a virtconsole (port 0) throws bytes away when its socket is full; a virtserialport does
  * not, and says whether its socket is connected. So the port is to be a virtserialport, number 1
- * of a device with max_ports=2; without ports to choose from (max_ports=1) port 0 is taken as it is.
+ * of a device with max_ports=2; without ports to choose from (max_ports=1) port 0 is taken as it
+ * is.
  */
 #define LOG_SUBSYS "virtio-console"
 #include "console.h"

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* virtio-console: state shared by the data path (console.c) and the control queue (console_ctl.c). */
+/*
+ * virtio-console: state shared by the data path (console.c) and the control queue (console_ctl.c).
+ */
 #pragma once
 
 #include "virtio.h"

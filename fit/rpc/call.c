@@ -4,9 +4,9 @@
  *
  *   NEW -> ACTIVE (in the peer's table; waiting for a credit, or sent) -> ENDED -> done()
  *
- * Ends: the reply, the deadline, a cancel, the peer's death. Whoever takes the call out of the table
- * under the peer's lock is the one that ends it; done() always runs in the loop. A call that ended
- * without its reply leaves the reply's place reserved: the reply will still come, is matched
+ * Ends: the reply, the deadline, a cancel, the peer's death. Whoever takes the call out of the
+ * table under the peer's lock is the one that ends it; done() always runs in the loop. A call that
+ * ended without its reply leaves the reply's place reserved: the reply will still come, is matched
  * by nothing, and frees the place.
  */
 #define LOG_SUBSYS "fit"
@@ -162,7 +162,9 @@ fail:
 	fit_call_post_done(f, c, err);
 }
 
-/* Tells the peer that nobody waits any more. Needs a buffer; without one the peer finds out later. */
+/*
+ * Tells the peer that nobody waits any more. Needs a buffer; without one the peer finds out later.
+ */
 static void send_cancel_locked(struct fit_peer *p, struct fit_call *c)
 {
 	struct fit_buf *b = fit_buf_get(p->f, PROTO_CLASS_FIT);

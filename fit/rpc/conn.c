@@ -3,11 +3,11 @@
  * Connections: two queue pairs between two boards, made by whoever first needs one, lane 0 before
  * lane 1, and made again when lost. All of it runs in the loop.
  *
- * A lost connection is no loss of the peer: sequence numbers live in the peer struct, the hellos of the next
- * connection carry them, and both sides go on from there. Before a hello is written
- * all completions of the old connection have been taken, so that what the old queue pair
- * acknowledged is counted. Who reconnects: the lower node at once, the higher after FIT_YIELD_NS
- * when it has something to say.
+ * A lost connection is no loss of the peer: sequence numbers live in the peer struct, the hellos of
+ * the next connection carry them, and both sides go on from there. Before a hello is written all
+ * completions of the old connection have been taken, so that what the old queue pair acknowledged
+ * is counted. Who reconnects: the lower node at once, the higher after FIT_YIELD_NS when it has
+ * something to say.
  *
  * Destruction never happens in a callback: failing a connection only marks it and posts a call.
  */
@@ -265,8 +265,15 @@ static void lane_established(struct fit_lane *l, const struct rdma_cm_info *info
 
 static const char *reject_name(unsigned reason)
 {
-	static const char *const name[] = { "refused", "malformed", "another version",
-		"a new incarnation", "not in its view", "collision", "lane", "sequence", "no room" };
+	static const char *const name[] = { "refused",
+					    "malformed",
+					    "another version",
+					    "a new incarnation",
+					    "not in its view",
+					    "collision",
+					    "lane",
+					    "sequence",
+					    "no room" };
 
 	return name[reason < ARRAY_SIZE(name) ? reason : 0];
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * PROTO_CLASS_TEST, served by every board: echo, and a scratch region for one-sided tests. The region is
- * one for all peers (its content is nobody's), with a key for each peer that asks.
+ * PROTO_CLASS_TEST, served by every board: echo, and a scratch region for one-sided tests. The
+ * region is one for all peers (its content is nobody's), with a key for each peer that asks.
  */
 #define LOG_SUBSYS "fit"
 #include <kern/log.h>

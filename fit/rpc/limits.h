@@ -6,7 +6,8 @@
 
 /* Control lane (queue pair 0), per pair of boards. */
 #define FIT_TX_WR 256          /* sends posted and not known to be complete */
-#define FIT_TX_SIGNAL_EVERY 8  /* one send in so many asks for a completion; frees those before it */
+/* one send in so many asks for a completion; frees those before it */
+#define FIT_TX_SIGNAL_EVERY 8
 #define FIT_RX_WR 1024         /* receive entries: class windows + slack + reserved reply places */
 #define FIT_RX_SLACK 32        /* for cancels and credit messages, which reserve nothing */
 #define FIT_PLACES_MIN 16      /* reply places that stay posted, so that a call seldom posts one */
@@ -22,7 +23,8 @@
 
 /* Buffers of one message each. */
 #define FIT_POOL_KEEP 256      /* free ones kept instead of given back to the allocator */
-#define FIT_POOL_RESERVE 16    /* of them for PROTO_CLASS_MEM alone: freeing memory needs no memory */
+/* of them for PROTO_CLASS_MEM alone: freeing memory needs no memory */
+#define FIT_POOL_RESERVE 16
 
 /* Connections. */
 #define FIT_JOINERS_MAX 64
@@ -42,5 +44,6 @@
 extern const uint16_t fit_class_window[PROTO_CLASSES];
 #define FIT_WINDOWS_SUM 292 /* of them all; asserted */
 
-static_assert(FIT_PLACES_MAX + FIT_RX_SLACK + FIT_WINDOWS_SUM <= FIT_RX_WR, "room for every window");
+static_assert(FIT_PLACES_MAX + FIT_RX_SLACK + FIT_WINDOWS_SUM <= FIT_RX_WR,
+	      "room for every window");
 static_assert(sizeof(struct fit_hdr) + FIT_MSG_MAX == 4384, "one message, one buffer");

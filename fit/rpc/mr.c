@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory lent to one peer for one-sided access. Each peer has its own protection domain, so a key is
- * worth nothing to anybody else. The peer's death revokes the key; the struct stays with the
+ * Memory lent to one peer for one-sided access. Each peer has its own protection domain, so a key
+ * is worth nothing to anybody else. The peer's death revokes the key; the struct stays with the
  * owner until fit_mr_dereg(). Any thread; may sleep.
  */
 #include <kern/mm.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who may wait for whom (docs/architecture.md), asserted at every blocking call of a debug build. A thread
- * that serves a class may wait only for classes that stand below it; a thread that serves none is
- * an application's or the board's own and may not wait for what would call it back.
+ * Who may wait for whom (docs/architecture.md), asserted at every blocking call of a debug build. A
+ * thread that serves a class may wait only for classes that stand below it; a thread that serves
+ * none is an application's or the board's own and may not wait for what would call it back.
  */
 #define LOG_SUBSYS "fit"
 #include <kern/log.h>

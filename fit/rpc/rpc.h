@@ -167,7 +167,8 @@ struct fit_peer {
 	_Atomic uint16_t node;   /* FIT_NODE_NONE: it joins */
 	uint32_t ip;
 	uint64_t incarnation;    /* 0: not known yet */
-	bool any_incarnation;    /* told so by the owner: learn it, and start over when it changes */
+	/* told so by the owner: learn it, and start over when it changes */
+	bool any_incarnation;
 	uint64_t gone_ns;        /* when buried; a joiner: when its connection was lost */
 	LIST_ENTRY(fit_peer) link; /* joiners or graveyard */
 	struct loop_call bury_call;
@@ -330,7 +331,8 @@ void fit_xfer_pump_locked(struct fit_peer *p);
 void fit_xfer_completion(struct fit_conn *c, const struct rdma_wc *wc);
 void fit_xfer_imm(struct fit_conn *c, const struct rdma_wc *wc);
 void fit_xfer_post_imm(struct fit_conn *c, unsigned n);
-void fit_xfers_lost(struct fit_peer *p);              /* loop; the queue pair is gone: end the failed */
+/* loop; the queue pair is gone: end the failed */
+void fit_xfers_lost(struct fit_peer *p);
 void fit_xfers_resume_locked(struct fit_peer *p, uint64_t imm_seen);
 void fit_xfers_abort(struct fit_peer *p, int status); /* peer is dead */
 void fit_xfers_run_done(struct fit *f);

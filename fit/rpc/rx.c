@@ -24,7 +24,8 @@ void fit_rx_refill_locked(struct fit_peer *p, struct fit_conn *c)
 		struct rdma_recv_wr wr;
 
 		if (!b)
-			return; /* senders are told "not ready" and retry; the next message refills */
+			/* senders are told "not ready" and retry; the next message refills */
+			return;
 		wr = (struct rdma_recv_wr){ .wr_id = (uintptr_t)b | FIT_WR_RX, .nsge = 1,
 			.sge[0] = { .addr = &b->hdr, .len = sizeof(b->hdr) + FIT_MSG_MAX } };
 		if (rdma_post_recv(c->lane[0].qp, &wr)) {

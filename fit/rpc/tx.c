@@ -162,7 +162,9 @@ void fit_tx_release_all_locked(struct fit_peer *p)
 		fit_tx_release_locked(p, i);
 }
 
-/* The request that took it is off its receive buffer. Returned at once when half a window is owed. */
+/*
+ * The request that took it is off its receive buffer. Returned at once when half a window is owed.
+ */
 void fit_tx_return_credit_locked(struct fit_peer *p, unsigned class)
 {
 	struct fit_class_state *cs = &p->class[class];

@@ -3,13 +3,14 @@
  * The bulk lane: one-sided transfers and the immediates that announce them.
  *
  * Transfers to a peer form one queue. They are cut in pieces of at most FIT_PIECE bytes, so that no
- * single work request keeps the wire to itself, and posted in the queue's order; every piece asks for
- * a completion, the last one's ends the transfer.
+ * single work request keeps the wire to itself, and posted in the queue's order; every piece asks
+ * for a completion, the last one's ends the transfer.
  *
  * A lost connection: what did not complete is posted again on the next one. That is safe for
- * reads, and for writes because their region is lent until they complete. Immediates must arrive once: the
- * peer's hello says how many it has seen, which also says that all writes before them arrived.
- * A piece refused by the peer (bad key) ends its transfer with -EACCES and the connection with it.
+ * reads, and for writes because their region is lent until they complete. Immediates must arrive
+ * once: the peer's hello says how many it has seen, which also says that all writes before them
+ * arrived. A piece refused by the peer (bad key) ends its transfer with -EACCES and the connection
+ * with it.
  */
 #define LOG_SUBSYS "fit"
 #include <kern/log.h>
@@ -184,7 +185,8 @@ void fit_xfer_pump_locked(struct fit_peer *p)
 /* Bulk lane, send side. Pieces complete in order, so the last piece's transfer is whole. */
 void fit_xfer_completion(struct fit_conn *c, const struct rdma_wc *wc)
 {
-	struct fit_xferx *x = (struct fit_xferx *)(uintptr_t)(wc->wr_id & ~(uint64_t)FIT_WR_TAG_MASK);
+	struct fit_xferx *x = (struct fit_xferx *)(uintptr_t)(wc->wr_id &
+							      ~(uint64_t)FIT_WR_TAG_MASK);
 	struct fit_peer *p = c->peer;
 	bool last = (wc->wr_id & FIT_WR_TAG_MASK) == FIT_WR_PIECE_LAST;
 

@@ -212,7 +212,8 @@ static void rx_drep(struct rdma_cm *cm)
 
 static void rx_known(struct rdma_cm *cm, const union cm_mad *m, uint16_t attr)
 {
-	/* once the peer's id is known, every message must bear it (a REJ may come before it has one) */
+	/* once the peer's id is known, every message must bear it (a REJ may come before it has
+	 * one) */
 	bool id_ok = attr == CM_REP || !cm->remote_id || attr == CM_REJ || attr == CM_MRA ||
 		     be32_get(m->rtu.local_id) == cm->remote_id;
 

@@ -195,7 +195,8 @@ static void rx_read_resp(struct rdma_qp *qp, const struct rx_pkt *rx)
 static void rx_atomic_ack(struct rdma_qp *qp, const struct rx_pkt *rx)
 {
 	struct send_wqe *w = answered_wqe(qp, rx);
-	const struct atomic_ack_eth *a = (const struct atomic_ack_eth *)(rx->bth + rx->op->atomic_ack);
+	const struct atomic_ack_eth *a = (const struct atomic_ack_eth *)(rx->bth +
+									 rx->op->atomic_ack);
 	uint64_t original = be64_get(a->original);
 	uint32_t done = 0;
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the responder sends: READ data and results of atomics in the order of their requests, then a
- * NAK if one is owed, then a pending acknowledgement. READ data goes out from the region itself; its
- * right is checked for every packet, because it may be revoked at any moment.
- * A queue pair that waits for room sends nothing here; it is kicked when there is some.
- * qp->lock is held throughout; loop, and any thread for an acknowledgement ahead of a request.
+ * NAK if one is owed, then a pending acknowledgement. READ data goes out from the region itself;
+ * its right is checked for every packet, because it may be revoked at any moment. A queue pair that
+ * waits for room sends nothing here; it is kicked when there is some. qp->lock is held throughout;
+ * loop, and any thread for an acknowledgement ahead of a request.
  */
 #include "softroce.h"
 

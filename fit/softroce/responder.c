@@ -267,7 +267,8 @@ static void rx_duplicate(struct rdma_qp *qp, const struct rx_pkt *rx)
 
 	sr_count(duplicate_requests);
 	if (rx->op->flags & OPF_READ) {
-		/* what it asks for must lie before epsn; a bad key is not fatal, it was good once */
+		/* what it asks for must lie before epsn; a bad key is not fatal, it was good
+		 * once */
 		if (psn_diff(r->epsn, rx->psn) < (int32_t)read_npsn(qp, reth) ||
 		    do_read(qp, rx, true))
 			sr_count(drop_duplicate_read);

@@ -149,7 +149,8 @@ static void report(void)
 			}
 	log_info("rounds=%u size=%u median_ns=%llu min_ns=%llu bytes_per_s=%llu", rp.round, rp.size,
 		 (unsigned long long)s[n / 2], (unsigned long long)s[0],
-		 (unsigned long long)((uint64_t)rp.round * rp.size * 2 * 1000000 / (ns / 1000 + 1)));
+		 (unsigned long long)((uint64_t)rp.round * rp.size * 2 * 1000000 /
+				      (ns / 1000 + 1)));
 }
 
 /* ---- the server ---- */
@@ -309,7 +310,8 @@ static int setup(struct loop *loop)
 	if (!rp.pd || !rp.cq || !rp.src || !rp.sink || !rp.samples)
 		return -ENOMEM;
 	rp.src_mr = rdma_mr_reg(rp.pd, rp.src, RPING_SIZE_MAX, RDMA_REMOTE_READ);
-	rp.sink_mr = rdma_mr_reg(rp.pd, rp.sink, RPING_SIZE_MAX, RDMA_LOCAL_WRITE | RDMA_REMOTE_WRITE);
+	rp.sink_mr = rdma_mr_reg(rp.pd, rp.sink, RPING_SIZE_MAX,
+				 RDMA_LOCAL_WRITE | RDMA_REMOTE_WRITE);
 	return rp.src_mr && rp.sink_mr ? 0 : -ENOMEM;
 }
 
@@ -364,7 +366,8 @@ int rping_main(void)
 	if (rp.client && !rp.status)
 		report();
 	if (!rp.client)
-		thread_sleep_ns(RPING_LINGER_NS); /* the answer to the DREQ leaves, or is asked for again */
+		/* the answer to the DREQ leaves, or is asked for again */
+		thread_sleep_ns(RPING_LINGER_NS);
 	counter_each(print_counter, NULL);
 	return rp.status;
 }

@@ -323,7 +323,8 @@ void qp_arm_locked(struct rdma_qp *qp, uint64_t at_ns);
 /* To ERR. status is that of the oldest send; the rest and the receives are flushed. */
 void qp_fail_locked(struct rdma_qp *qp, enum rdma_wc_status status);
 struct qp_peer {
-	uint32_t ip, qpn, psn;  /* psn: which it expects first (IBTA 12.7.31: the receiver chooses) */
+	/* psn: which it expects first (IBTA 12.7.31: the receiver chooses) */
+	uint32_t ip, qpn, psn;
 	uint32_t mtu;
 };
 /* 0, or -EINVAL when the state is another (destroyed, in error). */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Self-tests on a board's own threads, timers and loops: two devices joined by a wire in memory, work
- * posted by several threads at once, queue pairs destroyed under way. (Faults of the wire and every single
- * operation are tested in tests/unit/fit/softroce, on a virtual clock.)
+ * Self-tests on a board's own threads, timers and loops: two devices joined by a wire in memory,
+ * work posted by several threads at once, queue pairs destroyed under way. (Faults of the wire and
+ * every single operation are tested in tests/unit/fit/softroce, on a virtual clock.)
  */
 #include "softroce.h"
 
@@ -218,8 +218,8 @@ static bool pair_up(struct board_end *a, struct board_end *b)
 
 /* ---- work ---- */
 
-static bool work_one(struct worker *w, enum rdma_opcode op, void *addr, uint32_t len, uint64_t remote,
-		     uint32_t rkey)
+static bool work_one(struct worker *w, enum rdma_opcode op, void *addr, uint32_t len,
+		     uint64_t remote, uint32_t rkey)
 {
 	struct posted p = { .status = RDMA_WC_REM_OP_ERR };
 	struct rdma_send_wr wr = { .wr_id = (uintptr_t)&p, .op = op, .flags = RDMA_SEND_SIGNALED,

@@ -47,10 +47,12 @@ struct nettx {
 	uint8_t nfrags;
 	uint8_t flags;        /* NTX_* */
 	uint16_t csum_start;  /* NTX_CSUM: the device sums from here to the end ... */
-	uint16_t csum_offset; /* ... and stores at csum_start + csum_offset (holds the pseudo-header sum) */
+	/* ... and stores at csum_start + csum_offset (holds the pseudo-header sum) */
+	uint16_t csum_offset;
 	uint16_t gso_size;    /* NTX_TSO4: payload bytes per segment */
 	uint16_t hdr_len;     /* NTX_TSO4: Ethernet + IP + TCP header bytes */
-	void (*done)(struct nettx *tx); /* from poll or xmit, no lock of the driver's held; not in irq */
+	/* from poll or xmit, no lock of the driver's held; not in irq */
+	void (*done)(struct nettx *tx);
 	void *priv;           /* the caller's */
 };
 #define NTX_CSUM 1u

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * In-kernel self-tests, reported as KTAP. KTEST(suite, name) { ... KT_ASSERT(x); } registers itself.
- * A board booted with "selftest" (all) or "selftest=suite[,suite]" runs them in a thread after
- * its drivers are up, prints KTAP, and ends the machine: status 0 all passed, 1 a failure.
+ * In-kernel self-tests, reported as KTAP. KTEST(suite, name) { ... KT_ASSERT(x); } registers
+ * itself. A board booted with "selftest" (all) or "selftest=suite[,suite]" runs them in a thread
+ * after its drivers are up, prints KTAP, and ends the machine: status 0 all passed, 1 a failure.
  */
 #pragma once
 

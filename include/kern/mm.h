@@ -35,7 +35,8 @@ void *kmem_cache_alloc(struct kmem_cache *c); /* zeroed */
 void kmem_cache_free(struct kmem_cache *c, void *p);
 uint64_t kmem_cache_live(const struct kmem_cache *c);
 /* Calls fn for every cache: name, object size, live objects. */
-void kmem_cache_each(void (*fn)(const char *name, size_t size, uint64_t live, void *arg), void *arg);
+void kmem_cache_each(void (*fn)(const char *name, size_t size, uint64_t live, void *arg),
+		     void *arg);
 
 /* Boot archive (cpio) handed to this board by the loader; size 0 when there is none. */
 const void *boot_archive(size_t *size);

@@ -17,12 +17,36 @@ static inline void mmio_write16(volatile void *a, uint16_t v) { *(volatile uint1
 static inline void mmio_write32(volatile void *a, uint32_t v) { *(volatile uint32_t *)a = v; }
 static inline void mmio_write64(volatile void *a, uint64_t v) { *(volatile uint64_t *)a = v; }
 
-static inline uint8_t io_in8(uint16_t p) { uint8_t v; __asm__ volatile("inb %1,%0" : "=a"(v) : "Nd"(p)); return v; }
-static inline uint16_t io_in16(uint16_t p) { uint16_t v; __asm__ volatile("inw %1,%0" : "=a"(v) : "Nd"(p)); return v; }
-static inline uint32_t io_in32(uint16_t p) { uint32_t v; __asm__ volatile("inl %1,%0" : "=a"(v) : "Nd"(p)); return v; }
-static inline void io_out8(uint16_t p, uint8_t v) { __asm__ volatile("outb %0,%1" : : "a"(v), "Nd"(p)); }
-static inline void io_out16(uint16_t p, uint16_t v) { __asm__ volatile("outw %0,%1" : : "a"(v), "Nd"(p)); }
-static inline void io_out32(uint16_t p, uint32_t v) { __asm__ volatile("outl %0,%1" : : "a"(v), "Nd"(p)); }
+static inline uint8_t io_in8(uint16_t p)
+{
+	uint8_t v;
+	__asm__ volatile("inb %1,%0" : "=a"(v) : "Nd"(p));
+	return v;
+}
+static inline uint16_t io_in16(uint16_t p)
+{
+	uint16_t v;
+	__asm__ volatile("inw %1,%0" : "=a"(v) : "Nd"(p));
+	return v;
+}
+static inline uint32_t io_in32(uint16_t p)
+{
+	uint32_t v;
+	__asm__ volatile("inl %1,%0" : "=a"(v) : "Nd"(p));
+	return v;
+}
+static inline void io_out8(uint16_t p, uint8_t v)
+{
+	__asm__ volatile("outb %0,%1" : : "a"(v), "Nd"(p));
+}
+static inline void io_out16(uint16_t p, uint16_t v)
+{
+	__asm__ volatile("outw %0,%1" : : "a"(v), "Nd"(p));
+}
+static inline void io_out32(uint16_t p, uint32_t v)
+{
+	__asm__ volatile("outl %0,%1" : : "a"(v), "Nd"(p));
+}
 
 /* Descriptors in memory are visible to the device before the doorbell write. */
 static inline void dma_wmb_before_doorbell(void) { __asm__ volatile("" ::: "memory"); }

@@ -8,7 +8,8 @@
 #include <kern/types.h>
 
 struct spinlock {
-	_Atomic uint32_t locked; /* test and set: a ticket would queue behind a CPU the host stopped */
+	/* test and set: a ticket would queue behind a CPU the host stopped */
+	_Atomic uint32_t locked;
 	int holder;              /* CPU, or -1 */
 	const char *name;
 };

@@ -19,7 +19,8 @@ struct timer {
 	void (*fn)(void *arg);
 	void *arg;
 	_Atomic int cpu;       /* whose tree it is or was on; -1 for a moment while it moves */
-	_Atomic bool armed;    /* written under that tree's lock, as are the deadline and the links */
+	/* written under that tree's lock, as are the deadline and the links */
+	_Atomic bool armed;
 	RB_ENTRY(timer) link;
 };
 void timer_init(struct timer *t, void (*fn)(void *arg), void *arg);

@@ -17,7 +17,8 @@ struct trace_entry {
 static_assert(sizeof(struct trace_entry) == 32, "host decoder reads this layout");
 
 enum trace_event {
-	TRACE_SAMPLE = 1, /* a: what a timer interrupt interrupted ("sample=" microseconds); b: user mode */
+	/* a: what a timer interrupt interrupted ("sample=" microseconds); b: user mode */
+	TRACE_SAMPLE = 1,
 };
 
 extern bool trace_enabled;

@@ -44,7 +44,8 @@ void uspace_set_ops(const struct uspace_ops *ops);
 __noreturn void uspace_enter(const struct uregs *r);
 /*
  * Makes a thread that is in user mode on this CPU pass through leave() soon. Who wants something of
- * a running thread sets its flag, then kicks its CPU; a thread that is not running passes by itself.
+ * a running thread sets its flag, then kicks its CPU; a thread that is not running passes by
+ * itself.
  */
 void uspace_kick(int cpu);
 /* The registers of the current thread's user mode while it is in the kernel. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Names and files: pComponent -> mComponent. A file (or directory) is named by its object number, the
- * same that identifies its lines in <proto/mem.h>. FILE_OPEN takes a reference that FILE_CLOSE drops;
- * an unlinked file lives until its last reference is gone. Errors are Linux's.
- * Reading goes by FILE_FILL (whole lines, cacheable by identity), writing by FILE_WRITE (through).
+ * Names and files: pComponent -> mComponent. A file (or directory) is named by its object number,
+ * the same that identifies its lines in <proto/mem.h>. FILE_OPEN takes a reference that FILE_CLOSE
+ * drops; an unlinked file lives until its last reference is gone. Errors are Linux's. Reading goes
+ * by FILE_FILL (whole lines, cacheable by identity), writing by FILE_WRITE (through).
  */
 #pragma once
 
@@ -41,18 +41,33 @@ struct file_open { struct file_path at; le32_t oflags; /* O_* */ le32_t mode; };
 struct file_obj { le64_t object; };
 #define OP_FILE_STAT PROTO_OP(PROTO_CLASS_FILE, 3)      /* file_path; reply: file_attr */
 #define OP_FILE_GETATTR PROTO_OP(PROTO_CLASS_FILE, 4)   /* file_obj; reply: file_attr */
-#define OP_FILE_FILL PROTO_OP(PROTO_CLASS_FILE, 5)      /* reply: file_fill_reply + 4 KiB (zero beyond the end) */
+/* reply: file_fill_reply + 4 KiB (zero beyond the end) */
+#define OP_FILE_FILL PROTO_OP(PROTO_CLASS_FILE, 5)
 struct file_fill { le64_t object; le64_t index; };
 struct file_fill_reply { le64_t size; le64_t version; le64_t seq; };
-#define OP_FILE_WRITE PROTO_OP(PROTO_CLASS_FILE, 6)     /* data follows, at most 4096; reply: file_write_reply */
-struct file_write { le64_t object; le64_t off; /* UINT64_MAX: append */ le32_t len; le32_t reserved; };
+/* data follows, at most 4096; reply: file_write_reply */
+#define OP_FILE_WRITE PROTO_OP(PROTO_CLASS_FILE, 6)
+struct file_write {
+	le64_t object;
+	le64_t off; /* UINT64_MAX: append */
+	le32_t len;
+	le32_t reserved;
+};
 struct file_write_reply { le64_t off; le64_t size; le64_t version; };
 #define OP_FILE_TRUNCATE PROTO_OP(PROTO_CLASS_FILE, 7)  /* reply: file_attr */
 struct file_truncate { le64_t object; le64_t size; };
-#define OP_FILE_READDIR PROTO_OP(PROTO_CLASS_FILE, 8)   /* reply: file_readdir_reply + file_dirent records */
+/* reply: file_readdir_reply + file_dirent records */
+#define OP_FILE_READDIR PROTO_OP(PROTO_CLASS_FILE, 8)
 struct file_readdir { le64_t object; le64_t cookie; /* 0: from the start */ };
 struct file_readdir_reply { le32_t n; le32_t eof; };
-struct file_dirent { le64_t ino; le64_t cookie; /* of the next */ uint8_t type; /* DT_* */ uint8_t reserved; le16_t len; char name[]; };
+struct file_dirent {
+	le64_t ino;
+	le64_t cookie; /* of the next */
+	uint8_t type;  /* DT_* */
+	uint8_t reserved;
+	le16_t len;
+	char name[];
+};
 #define OP_FILE_UNLINK PROTO_OP(PROTO_CLASS_FILE, 9)    /* file_path */
 #define OP_FILE_MKDIR PROTO_OP(PROTO_CLASS_FILE, 10)    /* file_mk */
 #define OP_FILE_RMDIR PROTO_OP(PROTO_CLASS_FILE, 11)    /* file_path */
@@ -64,7 +79,12 @@ struct file_dirent { le64_t ino; le64_t cookie; /* of the next */ uint8_t type; 
 #define OP_FILE_SETATTR PROTO_OP(PROTO_CLASS_FILE, 17)  /* reply: file_attr */
 #define OP_FILE_STATFS PROTO_OP(PROTO_CLASS_FILE, 18)   /* file_path; reply: file_statfs */
 struct file_mk { struct file_path at; le32_t mode; le32_t reserved; le64_t rdev; };
-struct file_two { struct file_path at; le64_t base2; le16_t len2; le16_t reserved[3]; /* path, path2 */ };
+struct file_two {
+	struct file_path at;
+	le64_t base2;
+	le16_t len2;
+	le16_t reserved[3]; /* path, path2 */
+};
 struct file_setattr {
 	struct file_path at; /* or at.base itself when at.len is 0 */
 	le32_t valid;        /* FILE_SET_* */
@@ -77,5 +97,8 @@ struct file_setattr {
 #define FILE_SET_ATIME 8u
 #define FILE_SET_MTIME 16u
 struct file_statfs { le64_t blocks, bfree, files, ffree; le32_t bsize; le32_t type; };
-/* The cwd's or a descriptor's path as the kernel shows it. Request: file_obj (directory). Reply: bytes. */
+/*
+ * The cwd's or a descriptor's path as the kernel shows it. Request: file_obj (directory). Reply:
+ * bytes.
+ */
 #define OP_FILE_GETPATH PROTO_OP(PROTO_CLASS_FILE, 19)

@@ -76,7 +76,13 @@ enum fit_reject {
 	FIT_REJECT_RESOURCES = 8,
 };
 
-enum fit_msg_type { FIT_REQUEST = 1, FIT_REPLY = 2, FIT_ONEWAY = 3, FIT_CANCEL = 4, FIT_CREDIT = 5 };
+enum fit_msg_type {
+	FIT_REQUEST = 1,
+	FIT_REPLY = 2,
+	FIT_ONEWAY = 3,
+	FIT_CANCEL = 4,
+	FIT_CREDIT = 5
+};
 struct fit_hdr {
 	uint8_t type;      /* enum fit_msg_type */
 	uint8_t flags;     /* 0 */

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* GNM: which nComponent has which NIC and address. Coarse, soft state; registrations are idempotent. */
+/*
+ * GNM: which nComponent has which NIC and address. Coarse, soft state; registrations are
+ * idempotent.
+ */
 #pragma once
 
 #include <proto/fit.h>
 
-/* nComponent -> manager, call; repeated at every change and every lease period. Reply: gnm_lease. */
+/*
+ * nComponent -> manager, call; repeated at every change and every lease period. Reply: gnm_lease.
+ */
 #define OP_GNM_REGISTER PROTO_OP(PROTO_CLASS_GNM, 1)
 struct gnm_nic {
 	le64_t incarnation; /* of the nComponent */
@@ -25,8 +30,10 @@ struct gnm_lease { le32_t period_ms; le32_t reserved; };
  * -EADDRNOTAVAIL: not the rack's. Reply: gnm_place (n entries). */
 #define OP_GNM_RESOLVE PROTO_OP(PROTO_CLASS_GNM, 2)
 struct gnm_resolve { le32_t ip; le32_t reserved; };
-/* pComponent -> manager, call (connect without bind): from where to this destination? Reply: gnm_place,
- * one entry. -ENETUNREACH. */
+/*
+ * pComponent -> manager, call (connect without bind): from where to this destination? Reply:
+ * gnm_place, one entry. -ENETUNREACH.
+ */
 #define OP_GNM_ROUTE PROTO_OP(PROTO_CLASS_GNM, 3)
 struct gnm_route { le32_t dst; le32_t policy; /* enum gnm_policy */ };
 enum gnm_policy {
@@ -38,8 +45,21 @@ enum gnm_policy {
 struct gnm_place {
 	le32_t n;
 	le32_t lease_ms;    /* may be cached that long */
-	struct gnm_place_entry { le16_t node; le16_t nic; le32_t ip; le32_t local; /* dst is the rack's own */ } at[16];
+	struct gnm_place_entry {
+		le16_t node;
+		le16_t nic;
+		le32_t ip;
+		le32_t local; /* dst is the rack's own */
+	} at[16];
 };
 /* Anyone -> manager: all NICs, for operators. Reply: gnm_list. */
 #define OP_GNM_LIST PROTO_OP(PROTO_CLASS_GNM, 4)
-struct gnm_list { le32_t n; le32_t reserved; struct { le16_t node; le16_t pad[3]; struct gnm_nic nic; } at[32]; };
+struct gnm_list {
+	le32_t n;
+	le32_t reserved;
+	struct {
+		le16_t node;
+		le16_t pad[3];
+		struct gnm_nic nic;
+	} at[32];
+};

@@ -8,7 +8,9 @@
 
 enum proto_data_mode { DATA_DEFAULT = 0, DATA_DDIO = 1, DATA_DMA = 2, DATA_AUTO = 3 };
 
-/* manager -> pComponent, call: start a program. Reply: spawn_reply, or -errno (ENOENT, ENOEXEC...). */
+/*
+ * manager -> pComponent, call: start a program. Reply: spawn_reply, or -errno (ENOENT, ENOEXEC...).
+ */
 #define OP_SPAWN_START PROTO_OP(PROTO_CLASS_SPAWN, 1)
 struct spawn_start {
 	le64_t token;       /* stream number of its stdio on the board's control channel */
@@ -18,7 +20,8 @@ struct spawn_start {
 	le16_t argc;
 	le16_t envc;
 	le32_t args_len;
-	char args[];        /* argc then envc strings; argv[0] is the path, searched in PATH if without '/' */
+	/* argc then envc strings; argv[0] is the path, searched in PATH if without '/' */
+	char args[];
 };
 #define SPAWN_STDIN 1u      /* stdin is fed by the channel; else it is empty */
 struct spawn_reply {

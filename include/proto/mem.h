@@ -5,20 +5,20 @@
  * An address space lives on its home mComponent, which owns VMA tree, page tables and pages. The
  * pComponent caches 4-KiB lines. A line has an identity (object, index) that does not depend on
  * the address space it is seen through: file pages are (file object, page number); anonymous
- * pages are (anonymous object, number). Anonymous objects belong to one pComponent and the numbers in
- * them are chosen by it, so that first touch and copy-on-write need no round trip:
+ * pages are (anonymous object, number). Anonymous objects belong to one pComponent and the numbers
+ * in them are chosen by it, so that first touch and copy-on-write need no round trip:
  *
  *   fresh     the pComponent made the line itself (zero-filled, or the copy of a COW line); the
  *             mComponent does not know the number yet
  *   bound     MEM_BIND or a write-back told it: (space, address) -> identity
  *   remote    the line was evicted: the pComponent's page table entry only says "ask"
  *
- * Fork: the pComponent first binds the parent's fresh lines, then MEM_FORK snapshots the page table at
- * the mComponent (pages shared, counted) while both sides' entries are write-protected at the
- * pComponent; no line is flushed. A write then makes a fresh copy at the pComponent; the
- * mComponent drops the old page's reference when the new number is bound at that address.
- * A number is never used twice. Write-backs carry a sequence number per line; an older one than
- * the last stored is ignored.
+ * Fork: the pComponent first binds the parent's fresh lines, then MEM_FORK snapshots the page table
+ * at the mComponent (pages shared, counted) while both sides' entries are write-protected at the
+ * pComponent; no line is flushed. A write then makes a fresh copy at the pComponent; the mComponent
+ * drops the old page's reference when the new number is bound at that address. A number is never
+ * used twice. Write-backs carry a sequence number per line; an older one than the last stored is
+ * ignored.
  */
 #pragma once
 
@@ -52,8 +52,9 @@ struct mem_as_reply { proto_as_t as; };
 struct mem_as { proto_as_t as; };
 
 /*
- * Loads an ELF executable into an empty space: maps segments and a stack. The pComponent writes argv, environment and
- * auxv to the stack itself. -ENOENT, -EACCES, -ENOEXEC (not an ELF; #! is for later), -ELIBBAD (dynamic without interpreter).
+ * Loads an ELF executable into an empty space: maps segments and a stack. The pComponent writes
+ * argv, environment and auxv to the stack itself. -ENOENT, -EACCES, -ENOEXEC (not an ELF; #! is for
+ * later), -ELIBBAD (dynamic without interpreter).
  */
 #define OP_MEM_EXEC PROTO_OP(PROTO_CLASS_MEM, 5)
 struct mem_exec {
@@ -70,17 +71,21 @@ struct mem_exec_reply {
 	le64_t brk;         /* start of the heap */
 	le64_t stack_low, stack_high; /* private anonymous, grants MEM_READ|MEM_WRITE */
 	le64_t start_code, end_code, start_data, end_data;
-	le32_t ngrants;     /* private anonymous ranges mapped (bss): first touch is the pComponent's */
+	/* private anonymous ranges mapped (bss): first touch is the pComponent's */
+	le32_t ngrants;
 	le32_t reserved;
 	struct mem_grant { le64_t start, end; le32_t prot; le32_t reserved; } grant[8];
-	/* Private mappings of files: the page at addr is (object, index + (addr - start) / 4096) as long as
-	 * nothing was bound there, so a cached line needs no miss. */
+	/* Private mappings of files: the page at addr is (object, index + (addr - start) / 4096)
+	 * as long as nothing was bound there, so a cached line needs no miss. */
 	le32_t nviews;
 	le32_t reserved2;
 	struct mem_view { le64_t start, end, object, index; le32_t prot; le32_t reserved; } view[8];
 };
 
-/* mmap(2). file 0: anonymous. Reply: mem_addr. Private anonymous memory is first-touched by the pComponent. */
+/*
+ * mmap(2). file 0: anonymous. Reply: mem_addr. Private anonymous memory is first-touched by the
+ * pComponent.
+ */
 #define OP_MEM_MMAP PROTO_OP(PROTO_CLASS_MEM, 6)
 struct mem_mmap {
 	proto_as_t as;
@@ -92,7 +97,10 @@ struct mem_mmap {
 };
 struct mem_addr { le64_t addr; };
 
-/* munmap(2), mprotect(2), madvise(MADV_DONTNEED): the pComponent has dropped (or will drop before it returns) its lines. */
+/*
+ * munmap(2), mprotect(2), madvise(MADV_DONTNEED): the pComponent has dropped (or will drop before
+ * it returns) its lines.
+ */
 #define OP_MEM_MUNMAP PROTO_OP(PROTO_CLASS_MEM, 7)
 #define OP_MEM_MPROTECT PROTO_OP(PROTO_CLASS_MEM, 8)
 #define OP_MEM_DONTNEED PROTO_OP(PROTO_CLASS_MEM, 9)
@@ -129,7 +137,8 @@ struct mem_fill {
 #define MEM_FILL_RIGHTS 1u
 struct mem_fill_reply {
 	struct proto_line line; /* object 0 with MEM_FILL_FRESH */
-	le32_t rights;      /* of the mapping, MEM_*; with MEM_FILL_COW a write needs a fresh copy */
+	/* of the mapping, MEM_*; with MEM_FILL_COW a write needs a fresh copy */
+	le32_t rights;
 	le32_t flags;
 	le64_t seq;         /* last write-back sequence stored for this line */
 };

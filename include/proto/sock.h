@@ -2,27 +2,32 @@
 /*
  * Sockets between a stub (pComponent) and Proxy and skeletons (nComponent).
  *
- * Handles: a stub and a skeleton are named by {index, generation}; the receiver checks that the handle
- * belongs to the sending node. Addresses are IPv4 in network byte order, ports too (be types).
+ * Handles: a stub and a skeleton are named by {index, generation}; the receiver checks that the
+ * handle belongs to the sending node. Addresses are IPv4 in network byte order, ports too (be
+ * types).
  *
  * Socket memory. For each pair of pComponent and nComponent and each direction the receiving side
- * offers one pool (SOCK_HELLO): SOCK_POOL_CHUNKS chunks of 4 KiB, one region. The SENDING side hands out the
- * chunks of the pool (it knows which are in use) and writes records into them, one RDMA write
- * with immediate each: struct sock_record, then the bytes. imm (28 bits) = offset of the record in
- * the pool in units of 16 bytes. A record never crosses the pool's end and may span chunks.
- *   transmit: records are consumed in order per socket; the skeleton returns SOCKEVT_TX_DONE with the cumulative count
+ * offers one pool (SOCK_HELLO): SOCK_POOL_CHUNKS chunks of 4 KiB, one region. The SENDING side
+ * hands out the chunks of the pool (it knows which are in use) and writes records into them, one
+ * RDMA write with immediate each: struct sock_record, then the bytes. imm (28 bits) = offset of the
+ * record in the pool in units of 16 bytes. A record never crosses the pool's end and may span
+ * chunks.
+ *   transmit: records are consumed in order per socket; the skeleton returns SOCKEVT_TX_DONE with
+ *   the cumulative count
  *     of payload bytes it is done with (acknowledged by the peer, or discarded); the stub then
  *     reuses chunks whose last record is done.
  *   receive: the same the other way round: SOCK_RX_DONE, cumulative bytes that recv() has consumed.
  * In-flight bytes per socket are bounded by the receiver-announced window (tx_window, rx_window).
- * The region belongs to kernel frames; a record is checked (handle, generation, owner, length) before use.
+ * The region belongs to kernel frames; a record is checked (handle, generation, owner, length)
+ * before use.
  *
  * dma: records carry no bytes: struct sock_record with SOCK_REC_DESC, then struct sock_desc naming
- * socket memory on an mComponent (proto/sockmem.h) where the bytes are. Transmit: written there by the stub
- * before the record is posted (from the completion of that write), read by dDMA. Receive: the other way round.
+ * socket memory on an mComponent (proto/sockmem.h) where the bytes are. Transmit: written there by
+ * the stub before the record is posted (from the completion of that write), read by dDMA. Receive:
+ * the other way round.
  *
- * Order across message kinds: control messages that must come after data (shutdown, close) carry the
- * cumulative byte count sent before them, and take effect when that many bytes have arrived.
+ * Order across message kinds: control messages that must come after data (shutdown, close) carry
+ * the cumulative byte count sent before them, and take effect when that many bytes have arrived.
  */
 #pragma once
 
@@ -39,7 +44,8 @@ struct sock_handle { le32_t index; le32_t gen; };
 
 struct sock_record {
 	struct sock_handle to; /* the receiver's: skeleton or stub */
-	le32_t len;            /* payload bytes; with SOCK_REC_DESC those it stands for (desc.len) */
+	/* payload bytes; with SOCK_REC_DESC those it stands for (desc.len) */
+	le32_t len;
 	le16_t flags;
 	le16_t magic;          /* SOCK_REC_MAGIC */
 };
@@ -60,8 +66,10 @@ static_assert(sizeof(struct sock_desc) == 24, "wire layout");
 /* ---- pComponent -> nComponent, calls ---- */
 /* Once per pair and incarnation: exchange of pools. */
 #define OP_SOCK_HELLO PROTO_OP(PROTO_CLASS_SOCK, 1)
-struct sock_hello { struct proto_mr rx_pool; le64_t incarnation; };       /* nComponent writes there */
-struct sock_hello_reply { struct proto_mr tx_pool; le64_t incarnation; }; /* pComponent writes there */
+/* nComponent writes there */
+struct sock_hello { struct proto_mr rx_pool; le64_t incarnation; };
+/* pComponent writes there */
+struct sock_hello_reply { struct proto_mr tx_pool; le64_t incarnation; };
 
 /*
  * The Proxy makes a skeleton, and binds it when SOCK_OPEN_BIND is set. -EADDRINUSE, -EADDRNOTAVAIL,
@@ -77,7 +85,8 @@ struct sock_open {
 	le16_t flags;
 	uint8_t data_mode;     /* enum proto_data_mode */
 	uint8_t reserved;
-	le16_t sockmem;        /* mComponent of the stub's socket memory (dma); 0: none, ddio is used */
+	/* mComponent of the stub's socket memory (dma); 0: none, ddio is used */
+	le16_t sockmem;
 	le32_t opt_reuse;      /* bit 0 REUSEADDR, bit 1 REUSEPORT */
 	le32_t uid;            /* for REUSEPORT */
 	le32_t rx_window;      /* bytes the stub will hold unread */
@@ -98,7 +107,9 @@ struct sock_connect_reply { be32_t local_ip; be16_t local_port; le16_t mss; };
 /* credits: how many connections may wait in the stub's accept queue. May be called again. */
 #define OP_SOCK_LISTEN PROTO_OP(PROTO_CLASS_SOCK, 4)
 struct sock_listen { struct sock_handle skel; le32_t backlog; le32_t reserved; };
-/* Options the stack must know: level, name as in setsockopt(2), 32-bit value or struct linger etc. */
+/*
+ * Options the stack must know: level, name as in setsockopt(2), 32-bit value or struct linger etc.
+ */
 #define OP_SOCK_SETOPT PROTO_OP(PROTO_CLASS_SOCK, 5)
 struct sock_setopt { struct sock_handle skel; le32_t level, name; le32_t value, value2; };
 /* Facts only the stack has (TCP_INFO): reply bytes as getsockopt gives them. */
@@ -119,11 +130,18 @@ struct sock_attach {
 	le16_t sockmem;        /* as in sock_open */
 };
 #define OP_SOCK_RX_DONE PROTO_OP(PROTO_CLASS_SOCK, 18)
-struct sock_rx_done { struct sock_handle skel; le64_t bytes; /* cumulative */ le32_t rx_window; le32_t reserved; };
+struct sock_rx_done {
+	struct sock_handle skel;
+	le64_t bytes; /* cumulative */
+	le32_t rx_window;
+	le32_t reserved;
+};
 /* how: SHUT_RD 0, SHUT_WR 1, SHUT_RDWR 2. tx_bytes: payload sent before. */
 #define OP_SOCK_SHUTDOWN PROTO_OP(PROTO_CLASS_SOCK, 19)
-/* The stub is gone; the skeleton delivers what it has, closes, then says SOCKEVT_CLOSED. flags: SOCK_CLOSE_RESET
- * (unread data, linger 0): RST. */
+/*
+ * The stub is gone; the skeleton delivers what it has, closes, then says SOCKEVT_CLOSED. flags:
+ * SOCK_CLOSE_RESET (unread data, linger 0): RST.
+ */
 #define OP_SOCK_CLOSE PROTO_OP(PROTO_CLASS_SOCK, 20)
 struct sock_end { struct sock_handle skel; le64_t tx_bytes; le32_t how; le32_t flags; };
 #define SOCK_CLOSE_RESET 1u
@@ -139,8 +157,16 @@ struct sockevt_accept {
 	le32_t mss;
 };
 #define OP_SOCKEVT_TX_DONE PROTO_OP(PROTO_CLASS_SOCKEVT, 2)
-struct sockevt_tx_done { struct sock_handle stub; le64_t bytes; /* cumulative */ le32_t tx_window; le32_t reserved; };
-/* Connection state changed: error (errno: ECONNRESET, ETIMEDOUT...), or end of stream after rx_bytes. */
+struct sockevt_tx_done {
+	struct sock_handle stub;
+	le64_t bytes; /* cumulative */
+	le32_t tx_window;
+	le32_t reserved;
+};
+/*
+ * Connection state changed: error (errno: ECONNRESET, ETIMEDOUT...), or end of stream after
+ * rx_bytes.
+ */
 #define OP_SOCKEVT_STATE PROTO_OP(PROTO_CLASS_SOCKEVT, 3)
 struct sockevt_state { struct sock_handle stub; le32_t error; le32_t flags; le64_t rx_bytes; };
 #define SOCKEVT_FIN 1u      /* no bytes after rx_bytes */

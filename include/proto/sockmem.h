@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Socket memory on an mComponent, for the dma configuration: one pool per pair of pComponent and
- * nComponent and direction. The pComponent asks for it and tells the nComponent; both get a key of their own
- * protection domain. Chunks are handed out by the sender, as in <proto/sock.h>.
+ * nComponent and direction. The pComponent asks for it and tells the nComponent; both get a key of
+ * their own protection domain. Chunks are handed out by the sender, as in <proto/sock.h>.
  */
 #pragma once
 
@@ -15,6 +15,9 @@ struct sockmem_pools {
 	struct proto_mr tx; /* stub writes, dDMA reads */
 	struct proto_mr rx; /* dDMA writes, stub reads */
 };
-/* nComponent -> mComponent, call: the same pools with this node's keys. -ENOENT. Reply: sockmem_pools. */
+/*
+ * nComponent -> mComponent, call: the same pools with this node's keys. -ENOENT. Reply:
+ * sockmem_pools.
+ */
 #define OP_SOCKMEM_ATTACH PROTO_OP(PROTO_CLASS_SOCKMEM, 2)
 struct sockmem_attach { le16_t pcomponent; le16_t reserved[3]; };

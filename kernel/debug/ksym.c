@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Names for addresses, from the table that the second link put into the image (scripts/ksyms.py). */
+/*
+ * Names for addresses, from the table that the second link put into the image (scripts/ksyms.py).
+ */
 #include <kern/string.h>
 
 #include "arch.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The text log. A line is built on the stack of its writer, so that only whole lines meet on the port;
- * the lock is held for the write. Any context. After a panic began, the lock is only tried, for a
- * bounded time. Shared with linux/.
+ * The text log. A line is built on the stack of its writer, so that only whole lines meet on the
+ * port; the lock is held for the write. Any context. After a panic began, the lock is only tried,
+ * for a bounded time. Shared with linux/.
  */
 #include <kern/cmdline.h>
 #include <kern/log.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The end: says why, with a backtrace by name, stops the other CPUs and leaves with a status that the
- * host sees. A panic inside a panic leaves at once; a second CPU that panics waits to be stopped.
+ * The end: says why, with a backtrace by name, stops the other CPUs and leaves with a status that
+ * the host sees. A panic inside a panic leaves at once; a second CPU that panics waits to be
+ * stopped.
  */
 #define LOG_SUBSYS "panic"
 #include <kern/irq.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * "sample=" microseconds: a timer on every CPU, whose interrupts leave what they interrupted in the trace
- * ring (irq.c), so that the host can say where a board spends its time (`rack profile`). The distance is
- * prime to nothing in particular: what runs in step with it is seen too often or never. Shared with linux/.
+ * "sample=" microseconds: a timer on every CPU, whose interrupts leave what they interrupted in the
+ * trace ring (irq.c), so that the host can say where a board spends its time (`rack profile`). The
+ * distance is prime to nothing in particular: what runs in step with it is seen too often or never.
+ * Shared with linux/.
  */
 #define LOG_SUBSYS "trace"
 #include <kern/cmdline.h>

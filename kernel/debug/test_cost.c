@@ -54,7 +54,8 @@ KTEST(cost, primitives)
 	COST("kmalloc/kfree 1024", kfree(kmalloc(1024)));
 	COST("kmem_cache alloc/free 256", kmem_cache_free(c, kmem_cache_alloc(c)));
 	COST("page_alloc/free", page_free(page_alloc(0), 0));
-	COST("timer_arm/cancel far", timer_arm(&t, clock_mono_ns() + NSEC_PER_SEC); timer_cancel(&t));
+	COST("timer_arm/cancel far", timer_arm(&t, clock_mono_ns() + NSEC_PER_SEC);
+	     timer_cancel(&t));
 	COST("memcpy 64", memcpy(a, b, 64));
 	COST("memcpy 1500", memcpy(a, b, 1500));
 	COST("memcpy 4096", memcpy(a, b, 4096));

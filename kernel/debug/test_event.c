@@ -38,7 +38,8 @@ KTEST(kernel, timers)
 
 	for (unsigned i = 0; i < NTIMERS; i += 10)
 		cancelled += timer_cancel(&timers[i]);
-	while (atomic_load(&fired) + cancelled < NTIMERS && clock_mono_ns() < now + 20 * NSEC_PER_SEC)
+	while (atomic_load(&fired) + cancelled < NTIMERS &&
+	       clock_mono_ns() < now + 20 * NSEC_PER_SEC)
 		thread_sleep_ns(NSEC_PER_MSEC);
 	for (unsigned i = 0; i < NTIMERS; i++)
 		timer_cancel_sync(&timers[i]);

@@ -201,7 +201,8 @@ KTEST(kernel, copies)
 		}
 		memset(b, 0xee, sizeof(b));
 		memset(b + 5, 0x11, n);
-		KT_ASSERT(b[4] == 0xee && b[5 + n] == 0xee && (!n || (b[5] == 0x11 && b[4 + n] == 0x11)));
+		KT_ASSERT(b[4] == 0xee && b[5 + n] == 0xee &&
+			  (!n || (b[5] == 0x11 && b[4 + n] == 0x11)));
 	}
 }
 

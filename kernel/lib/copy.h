@@ -13,5 +13,8 @@ extern void (*copy_large)(void *dst, const void *src, size_t n);
 void fill_stosq(void *dst, uint64_t v, size_t n);
 void fill_unrolled(void *dst, uint64_t v, size_t n);
 extern void (*fill_large)(void *dst, uint64_t v, size_t n);
-/* Measures them on 4 KiB and sets copy_large and fill_large. At boot; takes a fraction of a millisecond. */
+/*
+ * Measures them on 4 KiB and sets copy_large and fill_large. At boot; takes a fraction of a
+ * millisecond.
+ */
 void copy_select(void);

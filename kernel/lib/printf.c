@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * vsnprintf: flags - 0 + space #, width and precision (also *), lengths hh h l ll z t j, and
- * d i u x X o c s p %. Returns the length the whole text would have, as C's does. No floating point.
+ * d i u x X o c s p %. Returns the length the whole text would have, as C's does. No floating
+ * point.
  */
 #include <kern/string.h>
 

@@ -76,7 +76,9 @@ static uint64_t tag_secret;
 
 /* ---- debug marks ---- */
 
-/* Word 0 is the free list's, word 1 the tag, then the pattern. A stride is a multiple of 16 bytes. */
+/*
+ * Word 0 is the free list's, word 1 the tag, then the pattern. A stride is a multiple of 16 bytes.
+ */
 static size_t marked_words(const struct kmem_cache *c)
 {
 	return KMIN(c->stride / 8, (size_t)POISON_WORDS + 2);
@@ -135,7 +137,8 @@ static void slab_release(struct slab *s)
 	unsigned order = pg->order;
 
 	for (unsigned i = 0; i < 1u << order; i++)
-		pg[i] = (struct page){ .kind = i ? PAGE_TAIL : PAGE_TAKEN, .order = (uint8_t)order };
+		pg[i] = (struct page){ .kind = i ? PAGE_TAIL : PAGE_TAKEN,
+				       .order = (uint8_t)order };
 	page_free(s, order);
 }
 

@@ -8,8 +8,8 @@
  *    ^---- work -----'        <-- a source refuses --'                    |
  *    ^----------------------- kick or deadline ---------------------------'
  *
- * No wake is lost: a kick sets the flag and then unparks, the loop looks at the flag between any two
- * parks. Sources are touched by the loop's thread only; the lock guards the calls. Shared with
+ * No wake is lost: a kick sets the flag and then unparks, the loop looks at the flag between any
+ * two parks. Sources are touched by the loop's thread only; the lock guards the calls. Shared with
  * linux/.
  */
 #include <kern/cmdline.h>
@@ -22,7 +22,8 @@
 
 #include "sched/park.h"
 
-#define LOOP_BUDGET 64u /* units per source and round: bounds how long one source keeps the others */
+/* units per source and round: bounds how long one source keeps the others */
+#define LOOP_BUDGET 64u
 
 struct loop {
 	struct thread *thread;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The one blocking primitive. Wait queues, mutexes, loops and work queues stand on it and so are the
- * same source in a monitor (kernel/sched/sched.c) and on a Linux process (linux/thread.c).
+ * The one blocking primitive. Wait queues, mutexes, loops and work queues stand on it and so are
+ * the same source in a monitor (kernel/sched/sched.c) and on a Linux process (linux/thread.c).
  *
  * A thread has a token. thread_unpark() leaves it; thread_park() sleeps until there is one and
  * takes it. Tokens do not add up. park may also return with neither a token nor the deadline
@@ -20,9 +20,9 @@ _Atomic bool *thread_intr_flag(struct thread *t);
 /* One more reference. */
 void thread_get(struct thread *t);
 /*
- * For loops. A thread that is woken by a thread waits on the waker's CPU even if another idles, because
- * most wakers sleep soon and an interrupt to the other CPU costs more than that. A waker that goes
- * on working calls thread_spread(): the waiting thread may go elsewhere.
+ * For loops. A thread that is woken by a thread waits on the waker's CPU even if another idles,
+ * because most wakers sleep soon and an interrupt to the other CPU costs more than that. A waker
+ * that goes on working calls thread_spread(): the waiting thread may go elsewhere.
  */
 void thread_spread(void);
 /* True if another thread waits for this CPU. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Single-instruction access to the fields of this CPU's struct percpu, so that a thread that is moved to another
- * CPU between two instructions never changes a field of the CPU it left.
+ * Single-instruction access to the fields of this CPU's struct percpu, so that a thread that is
+ * moved to another CPU between two instructions never changes a field of the CPU it left.
  */
 #pragma once
 

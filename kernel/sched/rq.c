@@ -13,7 +13,10 @@ struct rq rqs[MAX_CPUS];
 _Atomic uint32_t idle_cpus;
 _Atomic uint32_t online_cpus;
 
-/* ---- timer hardware: the earlier of the slice's end and the next timer; later is left as it is ---- */
+/*
+ * ---- timer hardware: the earlier of the slice's end and the next timer; later is left as it is
+ * ----
+ */
 
 static void hw_want(struct rq *rq, uint64_t deadline_ns)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Private to kernel/sched: a CPU's run queue. The lock is a bare word taken with interrupts off; it is held
- * across the switch and released by the thread that is switched to, so whoever holds it and finds
- * a thread on the queue may switch to that thread.
+ * Private to kernel/sched: a CPU's run queue. The lock is a bare word taken with interrupts off; it
+ * is held across the switch and released by the thread that is switched to, so whoever holds it and
+ * finds a thread on the queue may switch to that thread.
  */
 #pragma once
 
@@ -58,7 +58,9 @@ static inline unsigned rq_cpu(const struct rq *rq)
 
 /* Places t by its vruntime. */
 void rq_insert_locked(struct rq *rq, struct thread *t);
-/* Gives a thread that was away its vruntime: at most the bonus ahead; what it owed fades with time. */
+/*
+ * Gives a thread that was away its vruntime: at most the bonus ahead; what it owed fades with time.
+ */
 void rq_place_locked(struct rq *rq, struct thread *t, uint64_t now);
 /* Charges current for its time since run_since and moves the queue's virtual time. */
 void rq_charge_locked(struct rq *rq, uint64_t now);

@@ -29,7 +29,8 @@ struct thread {
 	const struct thread_ops *ops;
 	_Atomic uint32_t park; /* enum park_state */
 	_Atomic bool interrupted;
-	/* The CPU it runs on, or the last; the CPU whose queue it is on. Guard: that run queue's lock. */
+	/* The CPU it runs on, or the last; the CPU whose queue it is on. Guard: that run queue's
+	 * lock. */
 	_Atomic int cpu;
 	_Atomic bool on_cpu; /* its registers and stack are in use: not to be switched to */
 	/* guarded by the run queue's lock, or by the waker's win of PARKED */

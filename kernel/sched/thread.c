@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Life of a thread. References: one of the creator, one of the thread itself, which the reaper puts.
- * A thread cannot free the stack it stands on, so the CPU that left it last hands it to the reaper, a
- * thread of its own, which frees the stack, lets joiners go and puts the reference. When
+ * Life of a thread. References: one of the creator, one of the thread itself, which the reaper
+ * puts. A thread cannot free the stack it stands on, so the CPU that left it last hands it to the
+ * reaper, a thread of its own, which frees the stack, lets joiners go and puts the reference. When
  * thread_join() returns, the stack's memory is back.
  */
 #define LOG_SUBSYS "thread"

@@ -3,9 +3,9 @@
  * One-shot timers, in one red-black tree per CPU ordered by deadline.
  *
  * Invariants: a timer is in the tree of base t->cpu exactly while t->armed; both change under that
- * base's lock. While a timer moves between bases its cpu is -1 and everybody else spins. A timer whose fn runs
- * stays on that base (so that cancel_sync sees it in base->running), whoever re-arms it.
- * fn runs without the base's lock, in interrupt context. Shared with linux/.
+ * base's lock. While a timer moves between bases its cpu is -1 and everybody else spins. A timer
+ * whose fn runs stays on that base (so that cancel_sync sees it in base->running), whoever re-arms
+ * it. fn runs without the base's lock, in interrupt context. Shared with linux/.
  */
 #include <kern/log.h>
 #include <kern/spinlock.h>

@@ -23,7 +23,8 @@ void waitq_init(struct waitq *q)
 
 bool waitq_empty(struct waitq *q)
 {
-	/* The waker's store to the condition, then this load; waitq_prepare() has the other half. */
+	/* The waker's store to the condition, then this load; waitq_prepare() has the other
+	 * half. */
 	atomic_thread_fence(memory_order_seq_cst);
 	return !__atomic_load_n(&q->waiters.tqh_first, __ATOMIC_RELAXED);
 }

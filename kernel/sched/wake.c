@@ -2,13 +2,13 @@
 /*
  * Waking: where a thread goes that was parked, or is new.
  *
- * Its pinned CPU; else this CPU if it idles (we are in an interrupt: no IPI is needed); else, woken by a
- * thread and nobody waits here: this CPU, deferred; else the CPU it was on if that idles; else any that
- * idles; else the shorter queue of last and this.
- * Deferred: the waker keeps its CPU until it sleeps, or gives the waiting thread to an idle CPU when
- * it is about to go on (a second round of a loop, the way back to user mode).
- * The unparker that finds PARKED owns the thread until it has put it on a queue.
- * Order of locks: a wait queue's, then one run queue's.
+ * Its pinned CPU; else this CPU if it idles (we are in an interrupt: no IPI is needed); else, woken
+ * by a thread and nobody waits here: this CPU, deferred; else the CPU it was on if that idles; else
+ * any that idles; else the shorter queue of last and this.
+ * Deferred: the waker keeps its CPU until it sleeps, or gives the waiting thread to an idle CPU
+ * when it is about to go on (a second round of a loop, the way back to user mode). The unparker
+ * that finds PARKED owns the thread until it has put it on a queue. Order of locks: a wait queue's,
+ * then one run queue's.
  */
 #include <kern/irq.h>
 #include <kern/thread.h>
@@ -120,7 +120,8 @@ void thread_unpark(struct thread *t)
 	uint64_t flags = pcpu_irq_save();
 
 	atomic_store(&t->park, PARK_EMPTY);
-	/* It may still be on its way off its CPU, which does not wait for us: interrupts are off there. */
+	/* It may still be on its way off its CPU, which does not wait for us: interrupts are off
+	 * there. */
 	while (atomic_load_explicit(&t->on_cpu, memory_order_acquire))
 		cpu_relax();
 	enqueue(t);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Work queues. Works start in the order they were queued; each start has a number. A flush notes how many
- * were queued and waits until that many have started and no worker is still inside one of
- * them. The lock guards everything; it is irqsave because works are queued in any context.
- * Shared with linux/.
+ * Work queues. Works start in the order they were queued; each start has a number. A flush notes
+ * how many were queued and waits until that many have started and no worker is still inside one of
+ * them. The lock guards everything; it is irqsave because works are queued in any context. Shared
+ * with linux/.
  */
 #include <kern/log.h>
 #include <kern/mm.h>

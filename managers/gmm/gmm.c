@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * GMM. An mComponent's free memory comes with its heartbeats; homes given since then are taken off it by a
- * guess, so that programs started in one go do not all land on one board.
+ * GMM. An mComponent's free memory comes with its heartbeats; homes given since then are taken off
+ * it by a guess, so that programs started in one go do not all land on one board.
  */
 #define LOG_SUBSYS "gmm"
 #include "gmm/gmm.h"

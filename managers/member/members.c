@@ -2,13 +2,13 @@
 /*
  * Membership. The manager alone declares death, and a view says so to everybody:
  *
- *   JOIN -> alive, in a new view  --no heartbeat for member.missed periods--> dead, a view without it
- *                                 --the same board joins as a new incarnation--> dead, then alive anew
+ *   JOIN -> alive, in a new view  --no heartbeat for member.missed periods-->  dead, in no view
+ *                                 --the same board joins as a new incarnation-->  dead, then alive
  *
  * Every view has a number (epoch), is sent to every member as a call and sent again until it is
  * confirmed. Epochs grow over restarts of the manager, because they begin at the wall clock.
- * A manager that has just started knows nobody: its views are marked LEARNING for one full death period,
- * and boards keep the members that are missing in them.
+ * A manager that has just started knows nobody: its views are marked LEARNING for one full death
+ * period, and boards keep the members that are missing in them.
  * A number belongs to a name: a board that comes back gets its old one.
  * When the manager itself was held up, the time it lost is nobody's silence.
  */
@@ -128,7 +128,9 @@ static void die(struct member *m, const char *why)
 	m->alive = false;
 }
 
-/* Room for a number: its own from before, else the lowest that was never used, else any free one. */
+/*
+ * Room for a number: its own from before, else the lowest that was never used, else any free one.
+ */
 static struct member *slot_for(const struct proto_member *p)
 {
 	struct member *fresh = NULL, *spare = NULL;
@@ -304,7 +306,8 @@ static void timer_fired(void *arg)
 
 int members_start(struct board *b)
 {
-	uint64_t now = clock_mono_ns(), ms_wished = cmdline_u64("heartbeat_ms", HEARTBEAT_MS_DEFAULT);
+	uint64_t now = clock_mono_ns(),
+		 ms_wished = cmdline_u64("heartbeat_ms", HEARTBEAT_MS_DEFAULT);
 	int err;
 
 	memset(&ms, 0, sizeof(ms));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Bring-up of a board: from the command line to a member of the rack. Every step that fails says what
- * and why, in one line; what it has made so far stays, because the machine ends then.
+ * Bring-up of a board: from the command line to a member of the rack. Every step that fails says
+ * what and why, in one line; what it has made so far stays, because the machine ends then.
  */
 #define LOG_SUBSYS "board"
 #include <mon/board.h>

@@ -76,7 +76,10 @@ int __must_check mon_member_wait(struct board *b, const char *name, uint64_t dea
 void mon_set_load(void (*fn)(uint64_t *load, uint64_t *capacity));
 
 /* ---- for this folder and the membership manager ---- */
-/* Makes b->dev on b->loop; 0 or -errno, logged. One of two files is linked: fabric.c here, or Linux's. */
+/*
+ * Makes b->dev on b->loop; 0 or -errno, logged. One of two files is linked: fabric.c here, or
+ * Linux's.
+ */
 int __must_check fabric_open(struct board *b);
 void view_init(struct view *v);
 /* Loop. Replaces the view by m[0..n): FIT's peers and callbacks follow. keep: a member that is

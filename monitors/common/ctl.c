@@ -157,8 +157,8 @@ static void frame_arrived(void)
 	counter_add(ctl, rx_frames, 1);
 	if (type >= CTL_TYPES || !ctl.handler[type].fn) {
 		counter_add(ctl, unhandled, 1);
-		ctl_fail(le64_get(ctl.hdr.stream), ENOSYS, "this board does not serve frames of type %u",
-			 type);
+		ctl_fail(le64_get(ctl.hdr.stream), ENOSYS,
+			 "this board does not serve frames of type %u", type);
 		return;
 	}
 	ctl.handler[type].fn(type, le64_get(ctl.hdr.stream), ctl.payload, le32_get(ctl.hdr.len),
@@ -191,7 +191,8 @@ static void rx(const uint8_t *buf, size_t n, void *arg)
 		n -= took;
 		if (ctl.have == sizeof(ctl.hdr) && hdr_decode(&ctl.hdr)) {
 			counter_add(ctl, bad_frames, 1);
-			log_err("a frame from the host has a bad header: its channel is ignored now");
+			log_err("a frame from the host has a bad header: its channel is ignored "
+				"now");
 			ctl.broken = true;
 		} else if (ctl.have >= sizeof(ctl.hdr) &&
 			   ctl.have == sizeof(ctl.hdr) + le32_get(ctl.hdr.len)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The operator's channel of a board (<proto/ctl.h>): frames in are handed to the handler of their type,
- * frames out may come from any thread. HELLO, STATS, TRACE and SHUTDOWN are served here; the
+ * The operator's channel of a board (<proto/ctl.h>): frames in are handed to the handler of their
+ * type, frames out may come from any thread. HELLO, STATS, TRACE and SHUTDOWN are served here; the
  * boards add their own.
  */
 #pragma once

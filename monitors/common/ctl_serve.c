@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What every board answers on its control channel: HELLO once it has joined, STATS, TRACE, SHUTDOWN.
- * All in the channel's thread, but for READY, which whoever joins may send.
+ * What every board answers on its control channel: HELLO once it has joined, STATS, TRACE,
+ * SHUTDOWN. All in the channel's thread, but for READY, which whoever joins may send.
  */
 #define LOG_SUBSYS "ctl"
 #include <dev/netdev.h>

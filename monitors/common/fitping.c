@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * fitping=<board>: measures FIT's round trip to another board once that is up, and says so in the log:
+ * fitping=<board>: measures FIT's round trip to another board once that is up, and says so in the
+ * log:
  *
- *   fitping: n=2000 size=64 median_ns=... best_ns=...        calls started by the last one's callback
+ *   fitping: n=2000 size=64 median_ns=... best_ns=...        each started by the last one's callback
  *   fitping_call: n=2000 size=64 median_ns=... best_ns=...   blocking calls of a thread
  *   fitping_write: bytes=... mbytes_s=...                    one-sided, 64 KiB each, 8 at a time
  *   fitping_read: bytes=... mbytes_s=...

@@ -149,7 +149,8 @@ static void join(struct board *b, uint64_t *heartbeat_ns)
 		if (!err)
 			break;
 		if (err == -EEXIST && ++taken == NAME_TAKEN_TRIES) {
-			log_err("another board of this rack has the name %s or its address", b->name);
+			log_err("another board of this rack has the name %s or its address",
+				b->name);
 			board_exit(BOARD_EXIT_CONFIG);
 		}
 		if (err == -ESTALE)

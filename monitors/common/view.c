@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The view: who is in the rack, as the manager last said. A new view is compared with the old
- * one; who left is removed from FIT first (its calls end, its keys die), then the board's own code is
- * told; who came is a peer before anybody is told. Applied in the loop only, read from any thread.
+ * one; who left is removed from FIT first (its calls end, its keys die), then the board's own code
+ * is told; who came is a peer before anybody is told. Applied in the loop only, read from any
+ * thread.
  */
 #define LOG_SUBSYS "member"
 #include <kern/log.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Unpacks a "newc" cpio archive into the ramfs. Each entry: 110 bytes of ASCII hexadecimal header, the name,
- * padding to 4, the data, padding to 4. Hard links (data only with the last name) are not made by
- * the archives we build: each name gets what its own entry holds.
+ * Unpacks a "newc" cpio archive into the ramfs. Each entry: 110 bytes of ASCII hexadecimal header,
+ * the name, padding to 4, the data, padding to 4. Hard links (data only with the last name) are not
+ * made by the archives we build: each name gets what its own entry holds.
  */
 #define LOG_SUBSYS "cpio"
 #include "cpio.h"

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ELF loader (System V gABI, x86-64 psABI): checks the whole header first, then maps PT_LOAD segments of
- * the program and of its interpreter as private file mappings, the zero-filled rest as private
- * anonymous memory, and a stack. The page in which file bytes end and zeroes begin is copied
- * here, since no mapping can express it. argv, environment and auxv are the pComponent's to write.
+ * ELF loader (System V gABI, x86-64 psABI): checks the whole header first, then maps PT_LOAD
+ * segments of the program and of its interpreter as private file mappings, the zero-filled rest as
+ * private anonymous memory, and a stack. The page in which file bytes end and zeroes begin is
+ * copied here, since no mapping can express it. argv, environment and auxv are the pComponent's to
+ * write.
  *
  * Left out: PT_GNU_STACK (the stack is never executable), ELF32, other machines.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files by object number: open, close, fill, write, truncate, attributes, directory listing. Opens are counted
- * per node, so that a node that leaves releases what it held.
+ * Files by object number: open, close, fill, write, truncate, attributes, directory listing. Opens
+ * are counted per node, so that a node that leaves releases what it held.
  */
 #include <kern/counter.h>
 #include <kern/mm.h>

@@ -90,11 +90,19 @@ void inode_put(struct inode *i)
 void inode_attr(const struct inode *i, struct file_attr *out)
 {
 	*out = (struct file_attr){
-		.object = le64(page_wire(i->object)), .size = le64(i->size), .version = le64(i->version),
-		.mode = le32(i->mode), .nlink = le32(i->nlink), .uid = le32(i->uid),
-		.gid = le32(i->gid), .rdev = le64(i->rdev), .atime_ns = le64(i->atime_ns),
-		.mtime_ns = le64(i->mtime_ns), .ctime_ns = le64(i->ctime_ns),
-		.blocks = le64(DIV_ROUND_UP(i->size, 512)), .ino = le64(i->ino),
+		.object = le64(page_wire(i->object)),
+		.size = le64(i->size),
+		.version = le64(i->version),
+		.mode = le32(i->mode),
+		.nlink = le32(i->nlink),
+		.uid = le32(i->uid),
+		.gid = le32(i->gid),
+		.rdev = le64(i->rdev),
+		.atime_ns = le64(i->atime_ns),
+		.mtime_ns = le64(i->mtime_ns),
+		.ctime_ns = le64(i->ctime_ns),
+		.blocks = le64(DIV_ROUND_UP(i->size, 512)),
+		.ino = le64(i->ino),
 	};
 }
 

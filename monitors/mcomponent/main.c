@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The mComponent: address spaces, page cache, loader and the ramfs. Everything is ready before the board joins, so
- * the first caller finds it complete; after that only the fabric loop touches it.
+ * The mComponent: address spaces, page cache, loader and the ramfs. Everything is ready before the
+ * board joins, so the first caller finds it complete; after that only the fabric loop touches it.
  */
 #define LOG_SUBSYS "main"
 #include <kern/board.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Shape of an address space: create, fork, exit, mmap, munmap, mprotect, mremap, brk, madvise. Semantics are
- * those of the system calls of the same names in section 2 of the manual.
+ * Shape of an address space: create, fork, exit, mmap, munmap, mprotect, mremap, brk, madvise.
+ * Semantics are those of the system calls of the same names in section 2 of the manual.
  */
 #include <kern/mm.h>
 #include <kern/random.h>

@@ -20,7 +20,8 @@ struct line_id {
 
 struct page {
 	struct line_id id; /* hash key */
-	uint32_t refs;     /* page-table slots, plus one for the file or shared object that owns it */
+	/* page-table slots, plus one for the file or shared object that owns it */
+	uint32_t refs;
 	uint64_t seq;      /* of the last write-back stored */
 	LIST_ENTRY(page) owned; /* in the list of that file or object */
 	void *data;        /* NULL: all zero, or its bytes are still at the pComponent */

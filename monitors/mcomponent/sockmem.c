@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Socket memory for the dma configuration: for each pair of pComponent and nComponent two pools, one a
- * direction, each registered once for either peer (protection domains are per peer). This monitor never looks
- * into them.
+ * Socket memory for the dma configuration: for each pair of pComponent and nComponent two pools,
+ * one a direction, each registered once for either peer (protection domains are per peer). This
+ * monitor never looks into them.
  */
 #include "sockmem.h"
 

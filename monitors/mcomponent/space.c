@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Address spaces and their page tables. A leaf holds one reference on its page. Only private pages that
- * were bound (or made by the loader) have leaves: file and shared pages follow from the area.
- * Fork shares every leaf; who writes first makes a fresh line at the pComponent, and binding it here
- * replaces the leaf.
+ * Address spaces and their page tables. A leaf holds one reference on its page. Only private pages
+ * that were bound (or made by the loader) have leaves: file and shared pages follow from the area.
+ * Fork shares every leaf; who writes first makes a fresh line at the pComponent, and binding it
+ * here replaces the leaf.
  */
 #include "space.h"
 
@@ -92,7 +92,10 @@ int space_map(struct space *s, uint64_t addr, struct page *p)
 	return 0;
 }
 
-/* Calls fn for each used leaf in [start, end), skipping absent tables. fn: 0 or stop with its value. */
+/*
+ * Calls fn for each used leaf in [start, end), skipping absent tables. fn: 0 or stop with its
+ * value.
+ */
 static int each_leaf(void *table, unsigned level, uint64_t base, uint64_t start, uint64_t end,
 		     int (*fn)(uint64_t addr, struct page **leaf, void *arg), void *arg)
 {

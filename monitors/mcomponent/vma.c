@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Areas in a red-black tree by start address. Invariants: page aligned, not empty, no overlap; an area
- * holds one reference on its file or shared object. Policy (what mmap may do) is in map.c.
+ * Areas in a red-black tree by start address. Invariants: page aligned, not empty, no overlap; an
+ * area holds one reference on its file or shared object. Policy (what mmap may do) is in map.c.
  */
 #include "vma.h"
 

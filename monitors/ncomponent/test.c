@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * In-kernel tests of what only the board's own build has: lwIP with the board's allocator, clock and
- * loop, on a NIC that goes nowhere. A connection to the board's own address turns round inside.
+ * In-kernel tests of what only the board's own build has: lwIP with the board's allocator, clock
+ * and loop, on a NIC that goes nowhere. A connection to the board's own address turns round inside.
  * They use the only instance of the stack, so they run instead of the board, not beside it.
  */
 #define LOG_SUBSYS "test"

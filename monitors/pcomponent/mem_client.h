@@ -53,7 +53,10 @@ int mem_fill(uint16_t node, uint64_t as, uint64_t addr, uint32_t access, uint32_
 int mem_fill_file(uint64_t object, uint64_t index, void *buf, uint64_t *size, uint64_t *seq,
 		  void **data);
 
-/* Read-ahead of file pages: asynchronous, on slots taken at boot. done runs in the fabric's loop; since is handed through. */
+/*
+ * Read-ahead of file pages: asynchronous, on slots taken at boot. done runs in the fabric's loop;
+ * since is handed through.
+ */
 struct mem_ra;
 typedef void (*mem_ra_done)(void *arg, int status, const void *data, uint64_t seq, uint64_t since);
 int mem_ra_init(unsigned slots);

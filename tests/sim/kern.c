@@ -320,8 +320,9 @@ static bool completion_done(void *arg)
 
 int completion_wait(struct completion *c, uint64_t deadline_ns)
 {
-	return sim_run(completion_done, c, deadline_ns ? deadline_ns - now_ns : NSEC_PER_SEC * 3600) ?
-	       0 : -ETIMEDOUT;
+	return sim_run(completion_done, c, deadline_ns ? deadline_ns - now_ns : NSEC_PER_SEC * 3600)
+		       ? 0
+		       : -ETIMEDOUT;
 }
 
 /* ---- locks: held or not ---- */

@@ -36,7 +36,12 @@ static_assert(sizeof(struct rsdp) == sizeof(boot_info.rsdp), "RSDP");
 struct madt_entry { uint8_t type, length; } __packed;
 struct madt_lapic { struct madt_entry e; uint8_t uid, id; uint32_t flags; } __packed;
 struct madt_ioapic { struct madt_entry e; uint8_t id, reserved; uint32_t phys, gsi_base; } __packed;
-struct madt_override { struct madt_entry e; uint8_t bus, irq; uint32_t gsi; uint16_t flags; } __packed;
+struct madt_override {
+	struct madt_entry e;
+	uint8_t bus, irq;
+	uint32_t gsi;
+	uint16_t flags;
+} __packed;
 struct madt_x2apic { struct madt_entry e; uint16_t reserved; uint32_t id, flags, uid; } __packed;
 #define MADT_HEADER 44
 #define MADT_LAPIC_ENABLED 1u

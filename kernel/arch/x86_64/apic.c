@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The local interrupt controller of each CPU (SDM vol. 3A chapter 11): x2APIC by MSR where the CPU has
- * it, else xAPIC by registers in memory. Sends IPIs, ends interrupts; the timer's rate and
+ * The local interrupt controller of each CPU (SDM vol. 3A chapter 11): x2APIC by MSR where the CPU
+ * has it, else xAPIC by registers in memory. Sends IPIs, ends interrupts; the timer's rate and
  * deadline are tsc.c's. Left out: logical destinations, performance and thermal interrupts.
  */
 #define LOG_SUBSYS "apic"

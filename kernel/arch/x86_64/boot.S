@@ -15,7 +15,8 @@
 #define PHYS(sym) ((sym) - BASE)
 #define PTE_TABLE 0x3
 #define PTE_BIG 0x83
-#define CR0_BITS (X86_CR0_PG | X86_CR0_AM | X86_CR0_WP | X86_CR0_NE | X86_CR0_ET | X86_CR0_MP | X86_CR0_PE)
+#define CR0_BITS (X86_CR0_PG | X86_CR0_AM | X86_CR0_WP | X86_CR0_NE | X86_CR0_ET | X86_CR0_MP | \
+		  X86_CR0_PE)
 
 	.section .note.pvh, "a", @note
 	.balign 4

@@ -53,7 +53,8 @@ trap_stubs:
 	.rept 32
 	.balign 16
 	/* Vectors with an error code (SDM vol. 3A 6.13). */
-	.if (vec == 8) || (vec >= 10 && vec <= 14) || (vec == 17) || (vec == 21) || (vec == 29) || (vec == 30)
+	.if (vec == 8) || (vec >= 10 && vec <= 14) || (vec == 17) || (vec == 21) || \
+		(vec == 29) || (vec == 30)
 	.else
 	pushq	$0
 	.endif

@@ -23,8 +23,12 @@ static void set_gate(unsigned vec, const char *entry, uint8_t type, uint8_t ist)
 {
 	uint64_t a = (uint64_t)entry;
 
-	idt[vec] = (struct idt_gate){ .offset_low = (uint16_t)a, .selector = SEL_KCODE, .ist = ist,
-		.type = type, .offset_mid = (uint16_t)(a >> 16), .offset_high = (uint32_t)(a >> 32) };
+	idt[vec] = (struct idt_gate){ .offset_low = (uint16_t)a,
+				      .selector = SEL_KCODE,
+				      .ist = ist,
+				      .type = type,
+				      .offset_mid = (uint16_t)(a >> 16),
+				      .offset_high = (uint32_t)(a >> 32) };
 }
 
 void idt_init(void)

@@ -66,7 +66,10 @@ static int write_redir(unsigned gsi, uint32_t high, uint32_t low)
 	return -ENODEV;
 }
 
-/* MPS INTI flags: polarity in bits 0-1, trigger in bits 2-3; 0 is the bus's default, 3 is low/level. */
+/*
+ * MPS INTI flags: polarity in bits 0-1, trigger in bits 2-3; 0 is the bus's default, 3 is
+ * low/level.
+ */
 static uint32_t isa_mode(uint16_t flags)
 {
 	return ((flags & 3) == 3 ? REDIR_LOW : 0) | ((flags >> 2 & 3) == 3 ? REDIR_LEVEL : 0);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Calls on other CPUs, in interrupt context there, waited for here. One call at a time on the board.
- * The caller has interrupts on, so two that call each other both answer. The wait is bounded: a
- * CPU that keeps interrupts off for CALL_TIMEOUT_NS is a bug of ours.
+ * Calls on other CPUs, in interrupt context there, waited for here. One call at a time on the
+ * board. The caller has interrupts on, so two that call each other both answer. The wait is
+ * bounded: a CPU that keeps interrupts off for CALL_TIMEOUT_NS is a bug of ours.
  */
 #include <kern/irq.h>
 #include <kern/log.h>
@@ -34,7 +34,8 @@ static void wait_for_answers(void)
 {
 	uint64_t start = 0;
 
-	for (uint32_t spins = 1; atomic_load_explicit(&call_pending, memory_order_acquire); spins++) {
+	for (uint32_t spins = 1; atomic_load_explicit(&call_pending, memory_order_acquire);
+	     spins++) {
 		pause_insn();
 		if (spins % 4096)
 			continue;

@@ -58,7 +58,9 @@ bool irqs_enabled(void)
 bool in_irq(void)
 {
 	uint32_t depth;
-	__asm__ volatile("movl %%gs:%c1, %0" : "=r"(depth) : "i"(offsetof(struct percpu, irq_depth)));
+	__asm__ volatile("movl %%gs:%c1, %0"
+			 : "=r"(depth)
+			 : "i"(offsetof(struct percpu, irq_depth)));
 	return depth != 0;
 }
 

@@ -40,7 +40,9 @@ static unsigned from_bcd(unsigned v, bool binary)
 /* Days since 1970-01-01 of a date of the Gregorian calendar, from 2000 to 2399. */
 static uint64_t days_since_epoch(unsigned y, unsigned m, unsigned d)
 {
-	static const uint16_t before[12] = { 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334 };
+	static const uint16_t before[12] = {
+		0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334
+	};
 	unsigned n = y - 2000;
 	bool leap = y % 4 == 0 && (y % 100 != 0 || y % 400 == 0);
 	uint64_t leaps = n ? (n - 1) / 4 - (n - 1) / 100 + (n - 1) / 400 + 1 : 0;

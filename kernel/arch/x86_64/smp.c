@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Starts the other CPUs, one after the other, by INIT and STARTUP IPIs (SDM vol. 3A 9.4.4.1). One that
- * does not come up in time ends the search: the board runs with those before it.
+ * Starts the other CPUs, one after the other, by INIT and STARTUP IPIs (SDM vol. 3A 9.4.4.1). One
+ * that does not come up in time ends the search: the board runs with those before it.
  */
 #define LOG_SUBSYS "smp"
 #include <kern/log.h>

@@ -9,7 +9,8 @@
 
 #define BASE 0xffffffff80000000
 #define HERE(sym) ((sym) - trampoline_start + TRAMPOLINE_PHYS)
-#define CR0_BITS (X86_CR0_PG | X86_CR0_AM | X86_CR0_WP | X86_CR0_NE | X86_CR0_ET | X86_CR0_MP | X86_CR0_PE)
+#define CR0_BITS (X86_CR0_PG | X86_CR0_AM | X86_CR0_WP | X86_CR0_NE | X86_CR0_ET | X86_CR0_MP | \
+		  X86_CR0_PE)
 
 	.section .rodata
 	.globl trampoline_start, trampoline_end, trampoline_args

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The clock (time-stamp counter, assumed the same on all CPUs) and the timer of each CPU. Rates come
- * from CPUID where it tells, else from 25 ms against the ACPI PM timer or, without one, channel 2
- * of the PIT. QEMU: under TCG the TSC runs at the host's rate, which CPUID does not tell.
+ * The clock (time-stamp counter, assumed the same on all CPUs) and the timer of each CPU. Rates
+ * come from CPUID where it tells, else from 25 ms against the ACPI PM timer or, without one,
+ * channel 2 of the PIT. QEMU: under TCG the TSC runs at the host's rate, which CPUID does not tell.
  */
 #define LOG_SUBSYS "clock"
 #include <kern/irq.h>

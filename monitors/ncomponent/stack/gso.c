@@ -19,7 +19,8 @@ static bool is_local(const struct tcp_pcb *pcb)
 {
 	const ip4_addr_t *to = ip_2_ip4(&pcb->remote_ip);
 
-	return ip4_addr_isloopback(to) || ip4_addr_cmp(to, netif_ip4_addr(&stack_instance()->netif));
+	return ip4_addr_isloopback(to) ||
+	       ip4_addr_cmp(to, netif_ip4_addr(&stack_instance()->netif));
 }
 
 u16_t stack_tcp_send_size(const struct tcp_pcb *pcb)

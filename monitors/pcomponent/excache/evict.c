@@ -276,7 +276,8 @@ void set_evict_ahead(struct set *s)
 	if (!has_free_locked(s, &inflight, &candidate) && !inflight && candidate)
 		l = pick_victim_locked(s);
 	wb = l && l->dirty ? mem_wb_try_get() : NULL;
-	/* a clean line that is mapped costs a shoot-down, which can wait until the room is needed */
+	/* a clean line that is mapped costs a shoot-down, which can wait until the room is
+	 * needed */
 	if (!wb && (!l || l->dirty || !rmap_empty(l))) {
 		spin_unlock(&s->lock);
 		return;

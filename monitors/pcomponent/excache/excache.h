@@ -24,17 +24,22 @@
 #include <kern/counter.h>
 #include <kern/types.h>
 
-#define EXCACHE_COUNTERS(X) \
-	X(miss) X(miss_hit) X(view_hit) X(zero_fill) X(cow_copy) X(fill_bytes) \
-	X(writeback_bytes) X(writebacks) X(writeback_failed) X(writeback_lost) \
-	X(evict_clean) X(evict_dirty) X(evict_rescued) X(fork_shared) X(fork_bound) \
-	X(file_hit) X(file_miss) X(file_update) X(file_prefetch) X(rights) X(wait_pending) X(wait_set) \
-	X(stale_reply) X(fault_segv) X(fault_bus) X(fault_nomem) X(lines) X(dropped)
+#define EXCACHE_COUNTERS(X)                                                                        \
+	X(miss)                                                                                    \
+	X(miss_hit) X(view_hit) X(zero_fill) X(cow_copy) X(fill_bytes) X(writeback_bytes)          \
+		X(writebacks) X(writeback_failed) X(writeback_lost) X(evict_clean) X(evict_dirty)  \
+			X(evict_rescued) X(fork_shared) X(fork_bound) X(file_hit) X(file_miss)     \
+				X(file_update) X(file_prefetch) X(rights) X(wait_pending)          \
+					X(wait_set) X(stale_reply) X(fault_segv) X(fault_bus)      \
+						X(fault_nomem) X(lines) X(dropped)
 COUNTERS_DECLARE(excache, EXCACHE_COUNTERS);
 
 struct line;
 
-/* Takes the memory ("excache=" bytes, default 64M; "excache.ways=", 8 to 64, default 16). 0 or -ENOMEM. */
+/*
+ * Takes the memory ("excache=" bytes, default 64M; "excache.ways=", 8 to 64, default 16). 0 or
+ * -ENOMEM.
+ */
 int __must_check excache_init(void);
 
 /*

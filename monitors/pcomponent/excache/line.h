@@ -119,7 +119,10 @@ void line_unpin(struct line *l);
  * -ENOMEM. Sleeps.
  */
 int line_get(uint64_t object, uint64_t index, struct line **out, bool *is_new);
-/* A new line, FILLING and pinned, if there is none and room at once; else NULL. Does not wait for the home. */
+/*
+ * A new line, FILLING and pinned, if there is none and room at once; else NULL. Does not wait for
+ * the home.
+ */
 struct line *line_try_new(uint64_t object, uint64_t index);
 /* The line of this identity, pinned, if it is there and filled; else NULL. */
 struct line *line_lookup(uint64_t object, uint64_t index);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * FILE messages to the mComponents: the only file of fs/ that knows <proto/file.h> layouts. Every call
- * blocks the calling thread until the answer is there; replies are small and live on the stack.
+ * FILE messages to the mComponents: the only file of fs/ that knows <proto/file.h> layouts. Every
+ * call blocks the calling thread until the answer is there; replies are small and live on the
+ * stack.
  */
 #include <kern/mm.h>
 #include <kern/string.h>
@@ -43,7 +44,8 @@ struct named {
 	uint8_t bytes[sizeof(struct file_two) + 2 * FILE_PATH_MAX];
 };
 
-static struct named *named_alloc(const struct path_arg *p, const void *fixed, size_t size, bool follow)
+static struct named *named_alloc(const struct path_arg *p, const void *fixed, size_t size,
+				 bool follow)
 {
 	struct named *n = kmalloc(sizeof(*n));
 	struct task *t = task_current();
@@ -94,7 +96,8 @@ int file_open(const struct path_arg *p, uint32_t oflags, uint32_t mode, struct a
 	struct file_open m = { .oflags = le32(oflags), .mode = le32(mode) };
 	struct file_attr w;
 
-	return attr_result(call_named(OP_FILE_OPEN, p, &m, sizeof(m), true, &w, sizeof(w)), &w, out);
+	return attr_result(call_named(OP_FILE_OPEN, p, &m, sizeof(m), true, &w, sizeof(w)), &w,
+			   out);
 }
 
 void file_close(uint64_t object)
@@ -110,7 +113,8 @@ int file_stat(const struct path_arg *p, bool follow, struct attr *out)
 	struct file_path m = { 0 };
 	struct file_attr w;
 
-	return attr_result(call_named(OP_FILE_STAT, p, &m, sizeof(m), follow, &w, sizeof(w)), &w, out);
+	return attr_result(call_named(OP_FILE_STAT, p, &m, sizeof(m), follow, &w, sizeof(w)), &w,
+			   out);
 }
 
 int file_getattr(uint64_t object, struct attr *out)
@@ -118,7 +122,8 @@ int file_getattr(uint64_t object, struct attr *out)
 	struct file_obj m = { le64(object) };
 	struct file_attr w;
 
-	return attr_result(call_fixed(object, OP_FILE_GETATTR, &m, sizeof(m), &w, sizeof(w)), &w, out);
+	return attr_result(call_fixed(object, OP_FILE_GETATTR, &m, sizeof(m), &w, sizeof(w)), &w,
+			   out);
 }
 
 int file_write_through(uint64_t object, uint64_t off, const void *data, uint32_t n,
@@ -141,7 +146,8 @@ int file_truncate(uint64_t object, uint64_t size, struct attr *out)
 	struct file_truncate m = { le64(object), le64(size) };
 	struct file_attr w;
 
-	return attr_result(call_fixed(object, OP_FILE_TRUNCATE, &m, sizeof(m), &w, sizeof(w)), &w, out);
+	return attr_result(call_fixed(object, OP_FILE_TRUNCATE, &m, sizeof(m), &w, sizeof(w)), &w,
+			   out);
 }
 
 int file_readdir(uint64_t object, uint64_t cookie, void *buf, size_t *len)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files the pComponent serves itself, by absolute path: /dev/null, zero, full, random, urandom, tty and
- * /proc/self/exe. Relative paths into /dev are not seen here; listings of /dev show what the root
- * file system has.
+ * Files the pComponent serves itself, by absolute path: /dev/null, zero, full, random, urandom, tty
+ * and /proc/self/exe. Relative paths into /dev are not seen here; listings of /dev show what the
+ * root file system has.
  */
 #include <kern/mm.h>
 #include <kern/mode.h>
@@ -38,9 +38,13 @@ void special_attr(const struct special *s, struct attr *out)
 {
 	uint64_t now = clock_wall_ns();
 
-	*out = (struct attr){ .ino = 0x10000 + (uint64_t)(s - specials), .nlink = 1, .rdev = s->rdev,
-		.mode = s->kind == PROC_EXE ? S_IFLNK | 0777 : S_IFCHR | 0666,
-		.atime_ns = now, .mtime_ns = now, .ctime_ns = now };
+	*out = (struct attr){ .ino = 0x10000 + (uint64_t)(s - specials),
+			      .nlink = 1,
+			      .rdev = s->rdev,
+			      .mode = s->kind == PROC_EXE ? S_IFLNK | 0777 : S_IFCHR | 0666,
+			      .atime_ns = now,
+			      .mtime_ns = now,
+			      .ctime_ns = now };
 }
 
 ssize_t_k special_readlink(const struct special *s, char *buf, size_t size)

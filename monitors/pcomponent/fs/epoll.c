@@ -2,12 +2,12 @@
 /*
  * epoll(7): level, edge, one-shot, nested.
  *
- * An item is one (descriptor, file) of one epoll. It is on the ready list when its file notified since it was last
- * looked at, or is level-triggered and still had events then. epoll_wait takes items from the list, asks
- * each file what it has now, and puts level-triggered ones back.
+ * An item is one (descriptor, file) of one epoll. It is on the ready list when its file notified
+ * since it was last looked at, or is level-triggered and still had events then. epoll_wait takes
+ * items from the list, asks each file what it has now, and puts level-triggered ones back.
  *
- * Locks: epoll.mtx (items, add and remove) over poll_head.lock over epoll.lock (ready list; any context). epoll_tree_lock
- * serialises the links between files and items.
+ * Locks: epoll.mtx (items, add and remove) over poll_head.lock over epoll.lock (ready list; any
+ * context). epoll_tree_lock serialises the links between files and items.
  */
 #include <kern/mm.h>
 #include <kern/string.h>
@@ -174,7 +174,8 @@ static int item_add(struct epoll *ep, struct file *f, int fd, const struct epoll
 	return 0;
 }
 
-static int ctl_locked(struct epoll *ep, int op, struct file *f, int fd, const struct epoll_event *ev)
+static int ctl_locked(struct epoll *ep, int op, struct file *f, int fd,
+		      const struct epoll_event *ev)
 {
 	struct epoll_item *it = item_find(ep, f, fd);
 
@@ -282,7 +283,8 @@ static unsigned collect(struct epoll *ep, struct epoll_event *out, unsigned max)
 	return n;
 }
 
-static int64_t epoll_wait_file(struct file *e, uint64_t user, int max, uint64_t deadline, bool poll_only)
+static int64_t epoll_wait_file(struct file *e, uint64_t user, int max, uint64_t deadline,
+			       bool poll_only)
 {
 	struct epoll *ep = e->priv;
 	struct epoll_event *out;

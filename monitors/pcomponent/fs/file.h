@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Open files of every kind (regular, directory, pipe, console, eventfd, epoll, socket). A struct file is
- * what descriptors share after dup, fork and SCM_RIGHTS: counted; release runs when the last
- * reference is put, in thread context, and may sleep.
+ * Open files of every kind (regular, directory, pipe, console, eventfd, epoll, socket). A struct
+ * file is what descriptors share after dup, fork and SCM_RIGHTS: counted; release runs when the
+ * last reference is put, in thread context, and may sleep.
  *
  * poll: file_ops.poll returns the present EPOLL* bits without sleeping; the file's owner calls
  * poll_notify() after every change that may add bits, in any thread or loop context.

@@ -22,7 +22,10 @@ struct path_arg {
 	char path[FILE_PATH_MAX];
 };
 #define PATH_EMPTY_OK 1u
-/* Reads the path and resolves dirfd. 0 (then path_put), -EFAULT, -ENAMETOOLONG, -ENOENT (empty), -EBADF, -ENOTDIR. */
+/*
+ * Reads the path and resolves dirfd. 0 (then path_put), -EFAULT, -ENAMETOOLONG, -ENOENT (empty),
+ * -EBADF, -ENOTDIR.
+ */
 int path_get(struct path_arg *p, int dirfd, uint64_t user_path, unsigned flags);
 /* The same for a path in the kernel. */
 int path_from_kernel(struct path_arg *p, const char *path);
@@ -55,7 +58,9 @@ int file_statfs(const struct path_arg *p, struct file_statfs *out);
 ssize_t_k file_getpath(uint64_t object, char *buf, size_t size);
 
 /* ---- regular.c ---- */
-/* A struct file for what file_open() opened; takes over that open. NULL: no memory (it was closed). */
+/*
+ * A struct file for what file_open() opened; takes over that open. NULL: no memory (it was closed).
+ */
 struct file *regular_create(const struct attr *a, uint32_t oflags);
 /* Size as this board knows it now. */
 uint64_t regular_size(struct file *f);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Names in directories: mkdir, unlink, rename, link, symlink, mknod, modes, owners, times, getdents64. */
+/*
+ * Names in directories: mkdir, unlink, rename, link, symlink, mknod, modes, owners, times,
+ * getdents64.
+ */
 #include <kern/mm.h>
 #include <kern/mode.h>
 #include <kern/string.h>
@@ -325,7 +328,8 @@ static int64_t put_dirent(uint64_t to, uint64_t room, const struct file_dirent *
 }
 
 /* Entries of one reply; advances f->pos. Bytes put, or -errno. */
-static int64_t put_dirents(struct file *f, const uint8_t *rep, size_t len, uint64_t to, uint64_t room)
+static int64_t put_dirents(struct file *f, const uint8_t *rep, size_t len, uint64_t to,
+			   uint64_t room)
 {
 	const struct file_readdir_reply *h = (const void *)rep;
 	size_t at = sizeof(*h);

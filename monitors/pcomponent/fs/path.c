@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Paths of the calling process: user string, directory descriptor, working directory; chdir and getcwd. */
+/*
+ * Paths of the calling process: user string, directory descriptor, working directory; chdir and
+ * getcwd.
+ */
 #include <kern/mode.h>
 #include <kern/string.h>
 #include <kern/uspace.h>

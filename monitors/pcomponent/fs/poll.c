@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * poll, ppoll, select, pselect6: registers on every file's poll head once, then looks at the files and
- * sleeps until one of them notifies. No round trip is ever needed: sockets mirror their state.
+ * poll, ppoll, select, pselect6: registers on every file's poll head once, then looks at the files
+ * and sleeps until one of them notifies. No round trip is ever needed: sockets mirror their state.
  */
 #include <asm/poll.h>
 #include <kern/mm.h>
@@ -127,7 +127,8 @@ static int64_t poll_scan(void *arg)
 		c->fds[i].revents = 0;
 		if (c->fds[i].fd < 0)
 			continue;
-		c->fds[i].revents = (short)(c->watch[i].file ? watch_events(&c->watch[i]) : POLLNVAL);
+		c->fds[i].revents = (short)(c->watch[i].file ? watch_events(&c->watch[i])
+							     : POLLNVAL);
 		ready += c->fds[i].revents != 0;
 	}
 	return ready;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Regular files and directories on an mComponent. What this board knows of an inode (size, version) is shared by
- * all its opens here, so that they agree at once; another board's changes are seen at the next
- * open, stat, or read at the end (close-to-open). Contents are lines of exCache by (object, page);
- * writes go through to the home and update the cached line.
+ * Regular files and directories on an mComponent. What this board knows of an inode (size, version)
+ * is shared by all its opens here, so that they agree at once; another board's changes are seen at
+ * the next open, stat, or read at the end (close-to-open). Contents are lines of exCache by
+ * (object, page); writes go through to the home and update the cached line.
  */
 #include <asm/ioctls.h>
 #include <asm/stat.h>
@@ -32,7 +32,8 @@ static struct spinlock infos_lock = SPINLOCK_INIT("inode infos"); /* guards all 
 struct open_file {
 	struct inode_info *info;
 	uint32_t mode;
-	_Atomic uint64_t ra_next, ra_end; /* page a sequential reader comes to; asked for up to here */
+	/* page a sequential reader comes to; asked for up to here */
+	_Atomic uint64_t ra_next, ra_end;
 };
 
 static struct inode_info *info_find(uint64_t object)

@@ -38,7 +38,8 @@ static int rw_load_vector(struct rw *rw, uint64_t addr, uint64_t n)
 	rw->many = kmalloc((n ? n : 1) * sizeof(struct uio_seg));
 	if (!rw->many)
 		return -ENOMEM;
-	static_assert(sizeof(struct iovec) == sizeof(struct uio_seg), "same layout as struct iovec");
+	static_assert(sizeof(struct iovec) == sizeof(struct uio_seg),
+		      "same layout as struct iovec");
 	if (copy_from_user(rw->many, addr, n * sizeof(struct uio_seg)))
 		return -EFAULT;
 	for (uint64_t i = 0; i < n; i++) {
@@ -79,7 +80,8 @@ static ssize_t_k positioned(struct rw *rw, int64_t off, bool write)
 	if (!f->ops->seek)
 		return -ESPIPE;
 	if (write)
-		return file_writable(f) && f->ops->write ? f->ops->write(f, &rw->uio, &pos) : -EBADF;
+		return file_writable(f) && f->ops->write ? f->ops->write(f, &rw->uio, &pos)
+							 : -EBADF;
 	return file_readable(f) && f->ops->read ? f->ops->read(f, &rw->uio, &pos) : -EBADF;
 }
 
@@ -191,8 +193,11 @@ SYSCALL_DEFINE(__NR_ioctl, "ioctl", sys_ioctl);
 
 #define SENDFILE_BUF (64 * 1024)
 
-/* Copies up to count bytes from in at *pos to out; what was read but not taken is read again later. */
-static ssize_t_k send_bytes(struct file *in, struct file *out, uint64_t *pos, uint64_t count, void *buf)
+/*
+ * Copies up to count bytes from in at *pos to out; what was read but not taken is read again later.
+ */
+static ssize_t_k send_bytes(struct file *in, struct file *out, uint64_t *pos, uint64_t count,
+			    void *buf)
 {
 	ssize_t_k done = 0, n = 0;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Standard input, output and error of a program started by GPM: frames on the board's control channel
- * with stream = the program's token (<proto/ctl.h>). Input is bounded by credit: the host sends at
- * most what was granted, and gets more as the program reads.
+ * Standard input, output and error of a program started by GPM: frames on the board's control
+ * channel with stream = the program's token (<proto/ctl.h>). Input is bounded by credit: the host
+ * sends at most what was granted, and gets more as the program reads.
  *
  * Not a terminal: ioctls answer ENOTTY.
  */
@@ -61,7 +61,8 @@ static struct stdio *stdio_find(uint64_t token)
 static void ring_put(struct stdio *s, const uint8_t *data, size_t len)
 {
 	spin_lock(&s->lock);
-	len = KMIN(len, (size_t)(STDIN_WINDOW - s->count)); /* more than granted: the host's fault */
+	/* more than granted: the host's fault */
+	len = KMIN(len, (size_t)(STDIN_WINDOW - s->count));
 	for (size_t i = 0; i < len; i++)
 		s->ring[(s->head + s->count + i) % STDIN_WINDOW] = data[i];
 	s->count += (uint32_t)len;
@@ -229,7 +230,8 @@ static const struct file_ops stderr_ops = {
 	.getattr = stdio_getattr, .release = stdio_release,
 };
 
-static int attach_one(struct fdtable *t, struct stdio *s, const struct file_ops *ops, uint32_t flags)
+static int attach_one(struct fdtable *t, struct stdio *s, const struct file_ops *ops,
+		      uint32_t flags)
 {
 	struct file *f = file_alloc(ops, flags, s);
 	int fd;
@@ -271,7 +273,10 @@ int stdio_attach(struct fdtable *t, uint64_t token, unsigned flags)
 	return err;
 }
 
-/* Output needs no waiting for: a write returns when its frame is queued, and frames keep their order. */
+/*
+ * Output needs no waiting for: a write returns when its frame is queued, and frames keep their
+ * order.
+ */
 void stdio_end(uint64_t token)
 {
 	struct stdio *s = stdio_find(token);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* kernel/lib against the C library: formatted output, strings; and parsing, command line, random. */
+/*
+ * kernel/lib against the C library: formatted output, strings; and parsing, command line, random.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,7 +51,8 @@ static void test_printf(void **state)
 {
 	same("plain");
 	same("%d %i %u %x %X %o", -5, 7, 42u, 0xbeefu, 0xbeefu, 8u);
-	same("%ld %lu %lx %lld %llu %llx", -1L, 2UL, 3UL, INT64_MIN + 0LL, ~0ULL, 0x123456789abcULL);
+	same("%ld %lu %lx %lld %llu %llx", -1L, 2UL, 3UL, INT64_MIN + 0LL, ~0ULL,
+	     0x123456789abcULL);
 	same("%zu %zx %jd %td", (size_t)77, (size_t)77, (intmax_t)-3, (ptrdiff_t)-4);
 	same("%hhu %hu %hhd %hd", (unsigned char)255, (unsigned short)65535, (signed char)-1,
 	     (short)-2);

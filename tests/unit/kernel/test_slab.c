@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The monitor's page allocator and slabs on an arena of this process, where the direct map begins at
- * address 0: random load with every object's content checked, leak-free return, and what the
+ * The monitor's page allocator and slabs on an arena of this process, where the direct map begins
+ * at address 0: random load with every object's content checked, leak-free return, and what the
  * debug marks must find.
  */
 /* The monitor's functions beside the Linux ones of the same names: renamed before any header. */
@@ -81,7 +81,8 @@ static int arena_init(void **state)
 	if (p == MAP_FAILED)
 		return -1;
 	regions[0] = (struct arch_mem_region){ (uint64_t)p, HOLE_AT };
-	regions[1] = (struct arch_mem_region){ (uint64_t)p + HOLE_AT + HOLE, ARENA - HOLE_AT - HOLE };
+	regions[1] = (struct arch_mem_region){ (uint64_t)p + HOLE_AT + HOLE,
+					       ARENA - HOLE_AT - HOLE };
 	page_alloc_init();
 	slab_init();
 	return 0;

@@ -255,7 +255,8 @@ static void test_hello_and_stats(void **state)
 
 /* ---- GNM ---- */
 
-static int reg(struct board *b, unsigned nic, uint32_t ip, unsigned prefix, uint32_t gw, unsigned ld)
+static int reg(struct board *b, unsigned nic, uint32_t ip, unsigned prefix, uint32_t gw,
+	       unsigned ld)
 {
 	struct gnm_nic n = { .incarnation = le64(b->incarnation), .nic = le16(nic), .ip = le32(ip),
 		.prefix_len = prefix, .link_up = 1, .gateway = le32(gw), .load = le32(ld) };

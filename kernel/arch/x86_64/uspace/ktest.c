@@ -245,7 +245,8 @@ KTEST(uspace, accessors)
 	bool zeroed = p[63] == 0xff && p[68] == 0 && p[76] == 0 && p[77] == 0xff;
 	teardown();
 	KT_ASSERT(acc.unmapped == -EFAULT && acc.kernel == -EFAULT && acc.wrap == -EFAULT);
-	KT_ASSERT(u.faults == 2 && u.fault_code == FAULT_WRITE); /* the refused one and the mapped one */
+	/* the refused one and the mapped one */
+	KT_ASSERT(u.faults == 2 && u.fault_code == FAULT_WRITE);
 	KT_ASSERT(acc.mapped == 0 && acc.len == 11 && acc.len_short == -ENAMETOOLONG);
 	KT_ASSERT(!memcmp(acc.text, "hello, page", 12));
 	KT_ASSERT(acc.zero == 0 && zeroed);
@@ -273,7 +274,8 @@ KTEST(uspace, smep_is_on)
 
 static bool word_becomes(const uint64_t *p, uint64_t v)
 {
-	for (uint64_t end = clock_mono_ns() + WAIT_NS; clock_mono_ns() < end; thread_sleep_ns(100000))
+	for (uint64_t end = clock_mono_ns() + WAIT_NS; clock_mono_ns() < end;
+	     thread_sleep_ns(100000))
 		if (__atomic_load_n(p, __ATOMIC_ACQUIRE) == v)
 			return true;
 	return false;

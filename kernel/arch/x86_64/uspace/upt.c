@@ -106,7 +106,8 @@ static void flush_cpus(struct flush *f, bool lazy_too, void (*fn)(void *))
 
 void upt_flush(struct upt *t, uint64_t addr, uint64_t npages)
 {
-	might_sleep(); /* it does not, but where it may not, waiting for other CPUs may not be either */
+	/* it does not, but where it may not, waiting for other CPUs may not be either */
+	might_sleep();
 	struct flush f = { t, addr, npages, atomic_fetch_add(&t->gen, 1) + 1 };
 	flush_cpus(&f, false, flush_here);
 }

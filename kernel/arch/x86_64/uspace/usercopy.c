@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Checked access to user memory: the range here, the mapping by the fault handler of the owner while
- * the instructions of usercopy.S run. All may sleep in it.
+ * Checked access to user memory: the range here, the mapping by the fault handler of the owner
+ * while the instructions of usercopy.S run. All may sleep in it.
  */
 #include <kern/thread.h>
 

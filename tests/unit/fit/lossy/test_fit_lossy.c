@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * FIT over softroce over a wire with faults: two or three boards call, send, write, read and announce
- * to each other at random. One seed decides everything, so a failing one replays.
+ * FIT over softroce over a wire with faults: two or three boards call, send, write, read and
+ * announce to each other at random. One seed decides everything, so a failing one replays.
  *
- *   mild:  up to 5 % each of loss, duplication, reordering and corruption, and delays: nothing fails
- *   harsh: up to 20 % each, and moments in which nothing arrives at all: a call may time out
+ *   mild:  up to 5 % each of loss, duplication, reordering and corruption, and delays: nothing
+ *          fails harsh: up to 20 % each, and moments in which nothing arrives at all: a call may
+ *          time out
  *
- * In both each act ends exactly once, requests of a pair of boards arrive at most once and in order,
- * one-way messages and announcements all and in order, and no byte is wrong. Memory is freed the
- * moment its act ends, so that ASan sees who uses it later.
+ * In both each act ends exactly once, requests of a pair of boards arrive at most once and in
+ * order, one-way messages and announcements all and in order, and no byte is wrong. Memory is freed
+ * the moment its act ends, so that ASan sees who uses it later.
  *
- * In the environment: SEED=n runs that one, SEEDS=n so many of each kind, HARSH=0 or 1 only one kind.
+ * In the environment: SEED=n runs that one, SEEDS=n so many of each kind, HARSH=0 or 1 only one
+ * kind.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -307,7 +309,8 @@ static void act_next(struct board *b)
 static uint32_t some_len(enum kind kind)
 {
 	if (kind <= NOTE)
-		return REQ_MIN + (uint32_t)sim_random(sim_random(2) ? 200 : FIT_MSG_MAX - REQ_MIN + 1);
+		return REQ_MIN +
+		       (uint32_t)sim_random(sim_random(2) ? 200 : FIT_MSG_MAX - REQ_MIN + 1);
 	if (kind == WRITE_IMM)
 		return (uint32_t)sim_random(sim_random(3) ? 3000 : FIT_XFER_IMM_MAX + 1);
 	return (uint32_t)sim_random(sim_random(6) ? 5000 : 150000);
@@ -509,7 +512,8 @@ static void test_harsh(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_mild), cmocka_unit_test(test_harsh) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_mild),
+					    cmocka_unit_test(test_harsh) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* fit/verbs.h inside one process, without packets: what FIT's tests stand on, with faults on demand. */
+/*
+ * fit/verbs.h inside one process, without packets: what FIT's tests stand on, with faults on
+ * demand.
+ */
 #pragma once
 
 #include <fit/verbs.h>

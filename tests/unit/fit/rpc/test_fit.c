@@ -318,7 +318,9 @@ static void test_joiner_is_adopted(void **state)
 	rig_board_down(&b[2]);
 }
 
-/* The manager restarts: a board that was told no incarnation ends its calls and finds the new one. */
+/*
+ * The manager restarts: a board that was told no incarnation ends its calls and finds the new one.
+ */
 static void test_manager_restart(void **state)
 {
 	struct ending e;
@@ -362,7 +364,9 @@ static struct xfer_end *xfer_new(const struct proto_mr *mr, uint64_t off, void *
 {
 	struct xfer_end *e = calloc(1, sizeof(*e));
 
-	e->x = (struct fit_xfer){ .node = 1, .mr = *mr, .off = off, .nfrags = 2, .done = xfer_ended };
+	e->x = (struct fit_xfer){
+		.node = 1, .mr = *mr, .off = off, .nfrags = 2, .done = xfer_ended
+	};
 	e->x.frag[0].addr = addr;
 	e->x.frag[0].len = len / 3;
 	e->x.frag[1].addr = (char *)addr + len / 3;
@@ -481,7 +485,8 @@ static void caller(void *arg)
 		uint32_t out = i, in = 0;
 		size_t n;
 
-		if (fit_call(f, to, OP_TEST_ECHO, &out, sizeof(out), &in, sizeof(in), &n) || in != i)
+		if (fit_call(f, to, OP_TEST_ECHO, &out, sizeof(out), &in, sizeof(in), &n) ||
+		    in != i)
 			atomic_fetch_add(&wrong_numbers, 1);
 	}
 	atomic_fetch_add(&finished, 1);
@@ -517,13 +522,23 @@ static void test_nothing_is_left(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_echo_sizes), T(test_bad_targets), T(test_timeout_then_late_reply),
-		T(test_cancel_reaches_the_handler), T(test_deferred_replies_hold_no_credit),
-		T(test_answered_twice), T(test_oneway_order),
-		T(test_replay_without_loss_or_repetition), T(test_calls_survive_a_lost_connection),
-		T(test_both_connect_at_once), T(test_peer_death_ends_calls), T(test_new_incarnation),
-		T(test_joiner_is_adopted), T(test_manager_restart), T(test_write_read),
-		T(test_immediates_arrive_once_in_order), T(test_keys_end_with_the_peer),
+		T(test_echo_sizes),
+		T(test_bad_targets),
+		T(test_timeout_then_late_reply),
+		T(test_cancel_reaches_the_handler),
+		T(test_deferred_replies_hold_no_credit),
+		T(test_answered_twice),
+		T(test_oneway_order),
+		T(test_replay_without_loss_or_repetition),
+		T(test_calls_survive_a_lost_connection),
+		T(test_both_connect_at_once),
+		T(test_peer_death_ends_calls),
+		T(test_new_incarnation),
+		T(test_joiner_is_adopted),
+		T(test_manager_restart),
+		T(test_write_read),
+		T(test_immediates_arrive_once_in_order),
+		T(test_keys_end_with_the_peer),
 		T(test_many_threads_and_lost_connections),
 		cmocka_unit_test(test_nothing_is_left),
 	};

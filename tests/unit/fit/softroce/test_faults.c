@@ -6,7 +6,8 @@
  *
  * mild: up to 5 % of each fault, nothing fails. harsh: up to 20 %; an operation may end with
  * RETRY_EXC, those behind it are flushed, and what did arrive is still right and in order.
- * In the environment: SEED=n runs that one, SEEDS=n so many of each kind, HARSH=0 or 1 only one kind.
+ * In the environment: SEED=n runs that one, SEEDS=n so many of each kind, HARSH=0 or 1 only one
+ * kind.
  */
 #include "pair.h"
 
@@ -80,8 +81,12 @@ static void post_some(struct side *s)
 {
 	while (s->posted < OPS && !s->failed) {
 		struct op *o = &s->ops[s->posted];
-		struct rdma_send_wr wr = { .wr_id = s->posted, .op = o->op,
-			.flags = RDMA_SEND_SIGNALED, .nsge = 2, .imm = s->posted, .compare_add = 3 };
+		struct rdma_send_wr wr = { .wr_id = s->posted,
+					   .op = o->op,
+					   .flags = RDMA_SEND_SIGNALED,
+					   .nsge = 2,
+					   .imm = s->posted,
+					   .compare_add = 3 };
 		uint32_t cut = o->len / 3;
 
 		wr.sge[0] = (struct rdma_sge){ o->buf, cut, RDMA_LKEY_ANY };
@@ -354,7 +359,8 @@ static void on_abort(void)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_mild), cmocka_unit_test(test_harsh) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_mild),
+					    cmocka_unit_test(test_harsh) };
 
 	atexit(on_abort);
 

@@ -38,7 +38,9 @@ static void test_connected(void **state)
 
 static void test_send(void **state)
 {
-	static const uint32_t sizes[] = { 0, 1, 3, 4, 255, 256, 257, 4095, 4096, 4097, 8192, 20001 };
+	static const uint32_t sizes[] = {
+		0, 1, 3, 4, 255, 256, 257, 4095, 4096, 4097, 8192, 20001
+	};
 	enum { N = ARRAY_SIZE(sizes), MAX = 32768 };
 	uint8_t *out = malloc(MAX), *in = malloc(N * MAX);
 

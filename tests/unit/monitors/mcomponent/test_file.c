@@ -97,7 +97,8 @@ static void test_unlinked_file_lives_while_open(void **state)
 	assert_int_equal(path_op(OP_FILE_STAT, "/a", 0), -ENOENT);
 	f = (struct file_fill){ le64(object), le64(1) };
 	assert_int_equal(op_call(P, OP_FILE_FILL, &f, sizeof(f)), 0);
-	assert_memory_equal(reply_bytes + sizeof(struct file_fill_reply) + 5000 - 4096, "hello!", 7);
+	assert_memory_equal(reply_bytes + sizeof(struct file_fill_reply) + 5000 - 4096, "hello!",
+			    7);
 	close_object(object);
 	assert_int_equal(op_call(P, OP_FILE_FILL, &f, sizeof(f)), -ESTALE);
 	assert_int_equal(page_count(), before);
@@ -220,7 +221,8 @@ static void test_archive_whole_and_cut(void **state)
 	size_t size;
 	int files;
 
-	if (load_archive("cd /bin && echo true | cpio -o -H newc --quiet 2>/dev/null", &bytes, &size) ||
+	if (load_archive("cd /bin && echo true | cpio -o -H newc --quiet 2>/dev/null", &bytes,
+			 &size) ||
 	    size < 1000) {
 		free(bytes);
 		skip();
@@ -251,8 +253,10 @@ static int exec_object(uint64_t object)
 /* Any bytes as an executable: an errno, no space left behind. */
 static void test_loader_takes_any_bytes(void **state)
 {
-	struct { Elf64_Ehdr eh; Elf64_Phdr ph[3]; } good = {
-		.eh = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 1 }, .e_type = ET_EXEC,
+	struct { Elf64_Ehdr eh; Elf64_Phdr ph[3];
+	} good = {
+		.eh = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 1 },
+			.e_type = ET_EXEC,
 			.e_machine = EM_X86_64, .e_phoff = sizeof(Elf64_Ehdr), .e_phnum = 3,
 			.e_phentsize = sizeof(Elf64_Phdr), .e_entry = 0x400000 },
 		.ph = { { PT_LOAD, PF_R | PF_X, 0, 0x400000, 0, 200, 200, 4096 },

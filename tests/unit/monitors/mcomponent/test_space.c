@@ -72,8 +72,10 @@ static int write_back(uint64_t object, uint64_t index, uint64_t seq, uint64_t as
 {
 	static struct { struct mem_writeback m; uint8_t data[PAGE_SIZE]; } w;
 
-	w.m = (struct mem_writeback){ { le64(object), le64(index) }, le64(seq), le64(as), le64(addr),
-		le32(addr ? MEM_WB_BIND : 0), le32(0) };
+	w.m = (struct mem_writeback){
+		{ le64(object), le64(index) }, le64(seq), le64(as), le64(addr),
+		le32(addr ? MEM_WB_BIND : 0),  le32(0)
+	};
 	memset(w.data, byte, sizeof(w.data));
 	return op_call(P, OP_MEM_WRITEBACK, &w, sizeof(w));
 }
@@ -92,9 +94,11 @@ static void test_mmap_places_and_splits(void **state)
 	assert_int_equal(do_mmap(as, 0, PAGE_SIZE, 3, MAP_PRIVATE | MAP_ANONYMOUS, &b), 0);
 	assert_int_equal(b, a + PAGE_SIZE);
 	assert_int_equal(range_op(OP_MEM_MPROTECT, as, a, 3 * PAGE_SIZE, 1), 0);
-	assert_int_equal(do_mmap(as, 0x1000, PAGE_SIZE, 3, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, &b),
+	assert_int_equal(do_mmap(as, 0x1000, PAGE_SIZE, 3, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS,
+				 &b),
 			 -EPERM);
-	assert_int_equal(do_mmap(as, 0, UINT64_MAX - 5, 3, MAP_PRIVATE | MAP_ANONYMOUS, &b), -ENOMEM);
+	assert_int_equal(do_mmap(as, 0, UINT64_MAX - 5, 3, MAP_PRIVATE | MAP_ANONYMOUS, &b),
+			 -ENOMEM);
 	assert_int_equal(as_op(OP_MEM_EXIT, as), 0);
 	assert_int_equal(as_op(OP_MEM_EXIT, as), -ESRCH);
 }
@@ -150,7 +154,8 @@ static void test_bind_runs(void **state)
 
 	hello();
 	as = create();
-	assert_int_equal(do_mmap(as, 0x100000, 16 * PAGE_SIZE, 3, MAP_PRIVATE | MAP_ANONYMOUS, &a), 0);
+	assert_int_equal(do_mmap(as, 0x100000, 16 * PAGE_SIZE, 3, MAP_PRIVATE | MAP_ANONYMOUS, &a),
+			 0);
 	b.m.as = le64(as);
 	b.m.n = le32(2);
 	b.run[0] = (struct mem_bind_run){ le64(a), le64(100), le32(8), le32(0) };

@@ -227,10 +227,15 @@ static void open_replied(int status, const void *data, size_t len)
 struct stub *stub_open(bool bind, uint32_t ip, uint16_t port, uint32_t reuse, bool dma)
 {
 	struct stub *s = stub_new();
-	struct sock_open m = { .stub = handle(s), .type = le32(1), .ip = be32(ip),
-		.port = be16(port), .flags = le16(bind ? SOCK_OPEN_BIND : 0), .data_mode = dma ? DATA_DMA : DATA_DDIO,
-		.sockmem = le16(dma ? STUB_MNODE : 0), .opt_reuse = le32(reuse),
-		.rx_window = le32((uint32_t)s->rx_window) };
+	struct sock_open m = { .stub = handle(s),
+			       .type = le32(1),
+			       .ip = be32(ip),
+			       .port = be16(port),
+			       .flags = le16(bind ? SOCK_OPEN_BIND : 0),
+			       .data_mode = dma ? DATA_DMA : DATA_DDIO,
+			       .sockmem = le16(dma ? STUB_MNODE : 0),
+			       .opt_reuse = le32(reuse),
+			       .rx_window = le32((uint32_t)s->rx_window) };
 
 	s->dma = dma;
 	calling = s;
