@@ -3,7 +3,7 @@
  * fitping=<board>: measures FIT's round trip to another board once that is up, and says so in the
  * log:
  *
- *   fitping: n=2000 size=64 median_ns=... best_ns=...        each started by the last one's callback
+ *   fitping: n=2000 size=64 median_ns=... best_ns=...        from the last one's callback
  *   fitping_call: n=2000 size=64 median_ns=... best_ns=...   blocking calls of a thread
  *   fitping_write: bytes=... mbytes_s=...                    one-sided, 64 KiB each, 8 at a time
  *   fitping_read: bytes=... mbytes_s=...

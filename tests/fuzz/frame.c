@@ -35,7 +35,8 @@ void frame_fix_ip(uint8_t *frame, uint32_t len)
 	put16(ip + 10, ~sum);
 }
 
-uint32_t frame_finish(const struct frame_path *path, uint8_t *frame, uint32_t len, uint32_t icrc_xor)
+uint32_t frame_finish(const struct frame_path *path, uint8_t *frame, uint32_t len,
+		      uint32_t icrc_xor)
 {
 	static const uint8_t ip[20] = { 0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 17 };
 	uint32_t total = FRAME_HDR + len + ROCE_ICRC_LEN, crc;

@@ -50,9 +50,10 @@ struct frame_path {
 	uint32_t from_ip, to_ip;
 };
 /*
- * frame + FRAME_HDR holds len bytes from the BTH on; headers and, behind them, the ICRC are added (a
- * wrong one: icrc_xor not 0). Room for FRAME_HDR + len + 4. Returns the frame's length.
+ * frame + FRAME_HDR holds len bytes from the BTH on; headers and, behind them, the ICRC are added
+ * (a wrong one: icrc_xor not 0). Room for FRAME_HDR + len + 4. Returns the frame's length.
  */
-uint32_t frame_finish(const struct frame_path *path, uint8_t *frame, uint32_t len, uint32_t icrc_xor);
+uint32_t frame_finish(const struct frame_path *path, uint8_t *frame, uint32_t len,
+		      uint32_t icrc_xor);
 /* Total length and header checksum of the IPv4 header as the frame's length demands. */
 void frame_fix_ip(uint8_t *frame, uint32_t len);

@@ -104,7 +104,9 @@ static void one_message(struct input *in)
 	if (control & LATE)
 		sim_run(NULL, NULL, NSEC_PER_SEC);
 	answer = control >> 4;
-	*bth = (struct bth){ .opcode = UD_SEND_ONLY, .pkey = be16(ROCE_PKEY), .qpn = be32(GSI_QPN) };
+	*bth = (struct bth){ .opcode = UD_SEND_ONLY,
+			     .pkey = be16(ROCE_PKEY),
+			     .qpn = be32(GSI_QPN) };
 	*deth = (struct deth){ be32(GSI_QKEY), be32(GSI_QPN) };
 	well_formed(m, to, from, kind, control);
 	input_bytes(in, change, KMIN((unsigned)len, MAD_LEN - first));
@@ -126,7 +128,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	pair_make(&pr, 1, &f, 1500);
 	sim_wire_set_tap(pr.wire, arp_only, NULL);
 	pr.b.listener = rdma_listen(pr.b.dev, PAIR_PORT, on_request, NULL, &err);
-	pr.a.cm = rdma_connect(pr.a.dev, IP_B, PAIR_PORT, pr.a.qp, "hello", 6, on_event, NULL, &err);
+	pr.a.cm = rdma_connect(pr.a.dev, IP_B, PAIR_PORT, pr.a.qp, "hello", 6, on_event, NULL,
+			       &err);
 	sim_run(NULL, NULL, NSEC_PER_MSEC);
 	for (int i = 0; i < MESSAGES_MAX && in.left; i++)
 		one_message(&in);

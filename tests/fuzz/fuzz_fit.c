@@ -103,9 +103,14 @@ static void on_cq(struct rdma_cq *cq, void *arg)
 
 static void hello_fill(struct fit_cm_hello *h, unsigned lane)
 {
-	*h = (struct fit_cm_hello){ .magic = le32(FIT_HELLO_MAGIC), .version = le16(FIT_VERSION),
-		.node = le16(options & JOINER ? FIT_NODE_NONE : 2), .incarnation = le64(22),
-		.ip = le32(PEER_IP), .lane = le16(lane), .epoch = le16(1), .to_incarnation = le64(11) };
+	*h = (struct fit_cm_hello){ .magic = le32(FIT_HELLO_MAGIC),
+				    .version = le16(FIT_VERSION),
+				    .node = le16(options & JOINER ? FIT_NODE_NONE : 2),
+				    .incarnation = le64(22),
+				    .ip = le32(PEER_IP),
+				    .lane = le16(lane),
+				    .epoch = le16(1),
+				    .to_incarnation = le64(11) };
 	for (unsigned i = 0; options & FORGED_HELLO && i < sizeof(*h); i++)
 		((uint8_t *)h)[i] ^= forged[i];
 }
@@ -155,7 +160,9 @@ static void lane_connect(unsigned lane)
 				NULL, &err);
 }
 
-/* The board connects: the lane it names is accepted, with a hello; a lane that is there is refused. */
+/*
+ * The board connects: the lane it names is accepted, with a hello; a lane that is there is refused.
+ */
 static void on_connect(struct rdma_cm *c, const struct rdma_cm_info *info, void *arg)
 {
 	struct fit_cm_hello h;

@@ -43,7 +43,8 @@ static void lend(struct end *e, struct lent *l)
 	l->recvs = malloc(4 * RECV);
 	l->data = calloc(1, 2000);
 	l->mr = rdma_mr_reg(e->pd, l->mem, REGION,
-			    RDMA_LOCAL_WRITE | RDMA_REMOTE_READ | RDMA_REMOTE_WRITE | RDMA_REMOTE_ATOMIC);
+			    RDMA_LOCAL_WRITE | RDMA_REMOTE_READ | RDMA_REMOTE_WRITE |
+				    RDMA_REMOTE_ATOMIC);
 	post_recvs(e, 4, l->recvs, RECV);
 }
 
@@ -58,9 +59,11 @@ static void unlend(struct lent *l)
 /* Operations that wait for answers. */
 static void ask(struct end *e, struct lent *l, const struct lent *peer)
 {
-	static const struct { enum rdma_opcode op; uint32_t off, len; } ops[] = {
-		{ RDMA_OP_SEND, 0, 600 }, { RDMA_OP_READ, 600, 700 }, { RDMA_OP_FETCH_ADD, 1304, 8 },
-		{ RDMA_OP_WRITE_IMM, 1320, 300 }, { RDMA_OP_READ, 1640, 10 },
+	static const struct { enum rdma_opcode op; uint32_t off, len;
+	} ops[] = {
+		{ RDMA_OP_SEND, 0, 600 },	{ RDMA_OP_READ, 600, 700 },
+		{ RDMA_OP_FETCH_ADD, 1304, 8 }, { RDMA_OP_WRITE_IMM, 1320, 300 },
+		{ RDMA_OP_READ, 1640, 10 },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(ops); i++)
