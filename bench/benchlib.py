@@ -23,7 +23,7 @@ class Results:
     def __init__(self, name, fields):
         os.makedirs(OUT, exist_ok=True)
         self.file = open(os.path.join(OUT, name), "w", newline="")
-        self.writer = csv.DictWriter(self.file, fields)
+        self.writer = csv.DictWriter(self.file, fields, lineterminator="\n")
         self.writer.writeheader()
         self.rows = []
 
@@ -37,7 +37,7 @@ def read_results(name, folder=OUT):
     """The rows of a CSV file, none when there is no such file."""
     try:
         with open(os.path.join(folder, name), newline="") as f:
-            return list(csv.DictReader(f))
+            return list(csv.DictReader(line for line in f if not line.startswith("#")))
     except OSError:
         return []
 
