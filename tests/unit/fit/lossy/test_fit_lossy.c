@@ -3,9 +3,9 @@
  * FIT over softroce over a wire with faults: two or three boards call, send, write, read and
  * announce to each other at random. One seed decides everything, so a failing one replays.
  *
- * Mild runs have up to 5 % each of loss, duplication, reordering and corruption, and delays: nothing
- * fails. Harsh runs have up to 20 % each, and times in which some boards are not heard: a call may
- * time out.
+ * Mild runs have up to 5 % each of loss, duplication, reordering and corruption, and delays:
+ * nothing fails. Harsh runs have up to 20 % each, and times in which some boards are not heard:
+ * a call may time out.
  *
  * In both each act ends exactly once, requests of a pair of boards arrive at most once and in
  * order, one-way messages and announcements all and in order, and no byte is wrong. Memory is freed
