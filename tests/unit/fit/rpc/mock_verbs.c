@@ -561,6 +561,18 @@ struct rdma_cm *rdma_listen(struct rdma_dev *dev, uint16_t port, rdma_cm_handler
 	return dev->listener;
 }
 
+/* Nobody listens any more: the connection has no owner here. */
+static void refuse_locked(struct rdma_cm *cm)
+{
+	cm->destroyed = true;
+	if (cm->other) {
+		cm_event_locked(cm->other, RDMA_CM_REJECTED, NULL, 0);
+		cm->other->other = NULL;
+		cm->other = NULL;
+	}
+	cm_unref_locked(cm);
+}
+
 static void request_deliver(struct loop_call *c)
 {
 	struct event *e = container_of(c, struct event, call);
@@ -569,6 +581,8 @@ static void request_deliver(struct loop_call *c)
 	if (l && !e->cm->destroyed)
 		l->fn(e->cm, &e->info, l->arg);
 	spin_lock(&lock);
+	if (!l && !e->cm->destroyed)
+		refuse_locked(e->cm);
 	cm_unref_locked(e->cm);
 	spin_unlock(&lock);
 	kfree(e);
