@@ -47,11 +47,13 @@ netdev_args() {
 	esac
 }
 
-# board LOG COMMANDLINE ARGS...: runs a board to its end; status 0 when it left with 0
+# board LOG COMMANDLINE ARGS...: runs a board to its end; status 0 when it left with 0. It also ends
+# with the shell that runs it: finish() knows only that one's pid.
 board() {
 	log=$1 line=$2
 	shift 2
-	timeout -k 5 "${BOARD_TIMEOUT:-100}" qemu-system-x86_64 -nodefaults -no-user-config \
+	setpriv --pdeathsig KILL timeout -k 5 "${BOARD_TIMEOUT:-100}" \
+		setpriv --pdeathsig KILL qemu-system-x86_64 -nodefaults -no-user-config \
 		-display none -no-reboot \
 		-M q35 -accel tcg,thread=multi -cpu max -smp "${CPUS:-1}" -m 256M \
 		-kernel "$BUILD/${IMAGE:-manager}.elf" -append "$line" -serial "file:$log" \
