@@ -29,6 +29,8 @@ const uint16_t fit_class_window[PROTO_CLASSES] = {
 	[PROTO_CLASS_SOCKEVT] = 64,
 	[PROTO_CLASS_SOCKMEM] = 32,
 	[PROTO_CLASS_SPAWN] = 8,
+	[PROTO_CLASS_STORE] = 64,
+	[PROTO_CLASS_GSM] = 4,
 	[PROTO_CLASS_TEST] = 16,
 };
 

@@ -26,6 +26,8 @@ enum proto_class {
 	PROTO_CLASS_SOCKEVT = 8,/* nComponent -> pComponent: one-way events to stubs */
 	PROTO_CLASS_SOCKMEM = 9,/* pComponent, nComponent -> mComponent: socket memory (dma) */
 	PROTO_CLASS_SPAWN = 10, /* manager -> pComponent */
+	PROTO_CLASS_STORE = 11, /* mComponent -> sComponent: files on a disk */
+	PROTO_CLASS_GSM = 12,   /* sComponent, mComponent -> manager */
 	PROTO_CLASS_TEST = 15,  /* ping, perf */
 	PROTO_CLASSES = 16,
 };
