@@ -152,8 +152,15 @@ struct fit_xfer {
 	uint64_t reserved[8];
 };
 /*
- * Any thread; done exactly once. All one-sided transfers to one node run on the bulk queue pair in
- * the order of these calls; a write with immediate arrives after all writes before it.
+ * Any thread; done exactly once. Transfers to one node share the bulk queue pair: large ones are cut
+ * in pieces and take turns with one another and with small ones. What is promised of their order:
+ *
+ *   - writes with immediate arrive once, in the order of these calls, each with all its bytes;
+ *   - done with status 0 means that the bytes are there; and nothing else. A write that something
+ *     depends on (a record, a message, another transfer) is waited for.
+ *
+ * While a transfer lasts its bytes may be moved more than once (a lost connection), so neither end
+ * uses the memory for anything else before done, or an immediate of the write itself, says so.
  * With has_imm at most FIT_XFER_IMM_MAX bytes (one RDMA message).
  */
 void fit_write(struct fit *f, struct fit_xfer *x);

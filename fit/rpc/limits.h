@@ -15,8 +15,10 @@
 #define FIT_DEFERRED_MAX 512   /* unanswered requests of a class whose credit is returned early */
 
 /* Bulk lane (queue pair 1). */
-#define FIT_BULK_WR 64         /* pieces posted */
-#define FIT_PIECE FIT_XFER_IMM_MAX /* bytes: a write with immediate is always one piece */
+#define FIT_BULK_WR 64         /* pieces posted, of any size */
+#define FIT_PIECE (32 * 1024u) /* bytes; of transfers above FIT_XFER_IMM_MAX, which is one piece */
+/* of FIT_BULK_WR for large transfers: fill the wire, and hold up others by 128 KiB at most */
+#define FIT_LARGE_WR 4
 #define FIT_IMM_RX 256         /* zero-length receive entries for immediates */
 
 #define FIT_CQ_ENTRIES (FIT_TX_WR + FIT_RX_WR + FIT_BULK_WR + FIT_IMM_RX)

@@ -107,7 +107,8 @@ static inline struct fit_call *fit_callx_call(struct fit_callx *x)
 
 /* In fit_xfer.reserved. */
 struct fit_xferx {
-	TAILQ_ENTRY(fit_xferx) link;
+	TAILQ_ENTRY(fit_xferx) link;  /* peer's lock; then done_lock */
+	TAILQ_ENTRY(fit_xferx) ready; /* while not all_posted; peer's lock */
 	struct fit_peer *peer;
 	uint64_t imm_no;       /* valid once posted */
 	uint32_t total, posted; /* bytes */
@@ -196,9 +197,10 @@ struct fit_peer {
 	uint64_t next_id;
 	LIST_HEAD(, fit_callx) calls[FIT_CALL_BUCKETS];
 	struct fit_buf_list deferred;
-	struct fit_xfer_list xfers;
-	struct fit_xferx *next_xfer; /* first that is not posted whole */
-	unsigned pieces;
+	struct fit_xfer_list xfers;  /* not complete, in the order of the calls */
+	struct fit_xfer_list quick, large; /* with pieces to be posted */
+	unsigned pieces, large_pieces; /* posted */
+	bool large_was_last;
 	uint64_t imm_tx;
 	LIST_HEAD(, fit_mr) mrs;
 	struct fit_mr *test_mr;  /* loop only */

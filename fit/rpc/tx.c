@@ -41,6 +41,8 @@ void fit_peer_init_flow(struct fit_peer *p)
 	TAILQ_INIT(&p->unacked);
 	TAILQ_INIT(&p->deferred);
 	TAILQ_INIT(&p->xfers);
+	TAILQ_INIT(&p->quick);
+	TAILQ_INIT(&p->large);
 	LIST_INIT(&p->mrs);
 	for (unsigned i = 0; i < FIT_CALL_BUCKETS; i++)
 		LIST_INIT(&p->calls[i]);

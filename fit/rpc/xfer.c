@@ -2,15 +2,21 @@
 /*
  * The bulk lane: one-sided transfers and the immediates that announce them.
  *
- * Transfers to a peer form one queue. They are cut in pieces of at most FIT_PIECE bytes, so that no
- * single work request keeps the wire to itself, and posted in the queue's order; every piece asks
- * for a completion, the last one's ends the transfer.
+ * A transfer of at most FIT_XFER_IMM_MAX bytes is one piece; a larger one is cut. Two queues, served
+ * piece by piece in turn:
  *
- * A lost connection: what did not complete is posted again on the next one. That is safe for
- * reads, and for writes because their region is lent until they complete. Immediates must arrive
- * once: the peer's hello says how many it has seen, which also says that all writes before them
- * arrived. A piece refused by the peer (bad key) ends its transfer with -EACCES and the connection
- * with it.
+ *   quick: one piece each, in the order of the calls          all that is not whole: p->xfers,
+ *   large: one piece of each in turn (round robin), and       in the order of the calls
+ *          only FIT_LARGE_WR of them posted at a time
+ *
+ * so that a small transfer waits for a few pieces of large ones, never for a large one's length,
+ * and large ones share what is left. Every piece asks for a completion, the last one's ends the
+ * transfer.
+ *
+ * A lost connection: what did not complete is posted again on the next one, from its start. That is
+ * safe for reads, and for writes because their region is lent until they complete. Immediates must
+ * arrive once: the peer's hello says how many it has seen. A piece refused by the peer (bad key)
+ * ends its transfer with -EACCES and the connection with it.
  */
 #define LOG_SUBSYS "fit"
 #include <kern/log.h>
@@ -77,6 +83,17 @@ void fit_xfers_run_done(struct fit *f)
 	}
 }
 
+static bool is_large(const struct fit_xferx *x)
+{
+	return x->total > FIT_XFER_IMM_MAX;
+}
+
+/* Has pieces to be posted; behind the others of its kind. */
+static void ready_locked(struct fit_peer *p, struct fit_xferx *x)
+{
+	TAILQ_INSERT_TAIL(is_large(x) ? &p->large : &p->quick, x, ready);
+}
+
 static void xfer_start(struct fit *f, struct fit_xfer *xf, bool read)
 {
 	struct fit_xferx *x = fit_xferx(xf);
@@ -95,8 +112,7 @@ static void xfer_start(struct fit *f, struct fit_xfer *xf, bool read)
 	dead = p->dead;
 	if (!dead) {
 		TAILQ_INSERT_TAIL(&p->xfers, x, link);
-		if (!p->next_xfer)
-			p->next_xfer = x;
+		ready_locked(p, x);
 		fit_xfer_pump_locked(p);
 		fit_tx_want_locked(p);
 	}
@@ -139,12 +155,12 @@ static void piece_sges(const struct fit_xfer *xf, uint32_t off, uint32_t len,
 static int post_piece(struct fit_peer *p, struct fit_xferx *x)
 {
 	struct fit_xfer *xf = fit_xferx_xfer(x);
-	uint32_t len = KMIN(x->total - x->posted, (uint32_t)FIT_PIECE);
+	uint32_t len = is_large(x) ? KMIN(x->total - x->posted, FIT_PIECE) : x->total;
 	bool last = x->posted + len == x->total;
 	struct rdma_send_wr wr = {
 		.wr_id = (uintptr_t)x | (last ? FIT_WR_PIECE_LAST : FIT_WR_PIECE),
 		.op = x->read ? RDMA_OP_READ : RDMA_OP_WRITE,
-		.flags = RDMA_SEND_SIGNALED | (last ? 0 : RDMA_SEND_MORE),
+		.flags = RDMA_SEND_SIGNALED,
 		.remote_addr = le64_get(xf->mr.addr) + xf->off + x->posted,
 		.rkey = le32_get(xf->mr.rkey),
 	};
@@ -161,6 +177,7 @@ static int post_piece(struct fit_peer *p, struct fit_xferx *x)
 	x->posted += len;
 	x->all_posted = last;
 	p->pieces++;
+	p->large_pieces += is_large(x);
 	if (xf->has_imm) {
 		x->imm_no = p->imm_tx++;
 		counter_add(fit, imm_tx, 1);
@@ -172,13 +189,28 @@ static int post_piece(struct fit_peer *p, struct fit_xferx *x)
 	return 0;
 }
 
+/* Whose piece is next; NULL: nobody's, or no room. */
+static struct fit_xferx *next_locked(struct fit_peer *p)
+{
+	struct fit_xferx *large = p->large_pieces < FIT_LARGE_WR ? TAILQ_FIRST(&p->large) : NULL;
+	struct fit_xferx *quick = TAILQ_FIRST(&p->quick);
+
+	if (p->pieces >= FIT_BULK_WR)
+		return NULL;
+	return quick && (!large || p->large_was_last) ? quick : large;
+}
+
 void fit_xfer_pump_locked(struct fit_peer *p)
 {
-	while (p->up && p->next_xfer && p->pieces < FIT_BULK_WR) {
-		if (post_piece(p, p->next_xfer))
+	struct fit_xferx *x;
+
+	while (p->up && (x = next_locked(p))) {
+		if (post_piece(p, x))
 			return; /* full: a completion pumps again; not connected: about to fail */
-		if (p->next_xfer->all_posted)
-			p->next_xfer = TAILQ_NEXT(p->next_xfer, link);
+		p->large_was_last = is_large(x);
+		TAILQ_REMOVE(is_large(x) ? &p->large : &p->quick, x, ready);
+		if (!x->all_posted)
+			ready_locked(p, x);
 	}
 }
 
@@ -200,6 +232,7 @@ void fit_xfer_completion(struct fit_conn *c, const struct rdma_wc *wc)
 	}
 	spin_lock(&p->lock);
 	p->pieces--;
+	p->large_pieces -= is_large(x);
 	if (last)
 		TAILQ_REMOVE(&p->xfers, x, link);
 	fit_xfer_pump_locked(p);
@@ -228,37 +261,34 @@ void fit_xfers_lost(struct fit_peer *p)
 		next = TAILQ_NEXT(x, link);
 		if (!x->status)
 			continue;
+		if (!x->all_posted)
+			TAILQ_REMOVE(is_large(x) ? &p->large : &p->quick, x, ready);
 		TAILQ_REMOVE(&p->xfers, x, link);
 		TAILQ_INSERT_TAIL(&failed, x, link);
 	}
-	p->next_xfer = TAILQ_FIRST(&p->xfers);
 	spin_unlock(&p->lock);
 	finish_list(&failed, 0);
 }
 
-/* A new connection; the peer has seen imm_seen immediates. */
+/* A new connection; the peer has seen imm_seen immediates. All else begins again. */
 void fit_xfers_resume_locked(struct fit_peer *p, uint64_t imm_seen)
 {
-	struct fit_xferx *x, *next, *seen = NULL;
+	struct fit_xferx *x, *next;
 
-	TAILQ_FOREACH(x, &p->xfers, link)
-		if (fit_xferx_xfer(x)->has_imm && x->all_posted && x->imm_no < imm_seen)
-			seen = x;
-	for (x = TAILQ_FIRST(&p->xfers); x && seen; x = next) {
+	TAILQ_INIT(&p->quick);
+	TAILQ_INIT(&p->large);
+	for (x = TAILQ_FIRST(&p->xfers); x; x = next) {
 		next = TAILQ_NEXT(x, link);
-		if (!x->read) { /* executed before that immediate was */
+		if (fit_xferx_xfer(x)->has_imm && x->all_posted && x->imm_no < imm_seen) {
 			TAILQ_REMOVE(&p->xfers, x, link);
 			post_done(p->f, x, 0);
+			continue;
 		}
-		if (x == seen)
-			break;
-	}
-	TAILQ_FOREACH(x, &p->xfers, link) {
 		x->posted = 0;
 		x->all_posted = false;
+		ready_locked(p, x);
 	}
-	p->next_xfer = TAILQ_FIRST(&p->xfers);
-	p->pieces = 0;
+	p->pieces = p->large_pieces = 0;
 	p->imm_tx = imm_seen;
 }
 
@@ -268,7 +298,8 @@ void fit_xfers_abort(struct fit_peer *p, int status)
 
 	spin_lock(&p->lock);
 	TAILQ_CONCAT(&all, &p->xfers, link);
-	p->next_xfer = NULL;
+	TAILQ_INIT(&p->quick);
+	TAILQ_INIT(&p->large);
 	spin_unlock(&p->lock);
 	finish_list(&all, status);
 }

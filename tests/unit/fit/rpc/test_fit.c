@@ -456,6 +456,103 @@ static void test_immediates_arrive_once_in_order(void **state)
 	assert_int_equal(atomic_load(&wrong_imm), 0);
 }
 
+/* ---- large and small transfers at the same time ---- */
+
+#define NSMALL 20
+static struct xfer_end *mix[2 + NSMALL];
+static _Atomic unsigned mix_order[2 + NSMALL], mix_ended;
+
+static void mix_done(struct fit_xfer *x, int status)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(mix); i++)
+		if (x == &mix[i]->x)
+			atomic_store(&mix_order[i], atomic_fetch_add(&mix_ended, 1));
+	xfer_ended(x, status);
+}
+
+/* 2 MiB and 1 MiB, then small ones with immediates: how they end is mix_order. */
+static void mix_start(const struct proto_mr *mr, char *bytes, bool read)
+{
+	atomic_store(&mix_ended, 0);
+	atomic_store(&nimm, 0);
+	atomic_store(&wrong_imm, 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(mix); i++) {
+		uint32_t off = i < 2 ? i << 21 : 3u << 20 | (i - 2) * 64;
+
+		mix[i] = xfer_new(mr, off, bytes + off, i < 2 ? 2u << 20 >> i : 64);
+		mix[i]->x.done = mix_done;
+	}
+	for (unsigned i = 2; i < ARRAY_SIZE(mix); i++) {
+		mix[i]->x.has_imm = true;
+		mix[i]->x.port = FIT_PORT_SOCK;
+		mix[i]->x.imm = i - 2;
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(mix); i++)
+		(read && i < 2 ? fit_read : fit_write)(b[0].fit, &mix[i]->x);
+}
+
+static void mix_end(void)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(mix); i++) {
+		assert_true(rig_wait(atomic_load(&mix[i]->ends)));
+		assert_int_equal(mix[i]->status, 0);
+		assert_int_equal(atomic_load(&mix[i]->ends), 1);
+		free(mix[i]);
+	}
+	assert_int_equal(atomic_load(&nimm), NSMALL);
+	assert_int_equal(atomic_load(&wrong_imm), 0);
+}
+
+/* The small ones overtake both large ones, and the shorter of these the longer one before it. */
+static void test_large_transfers_take_turns(void **state)
+{
+	char *out = malloc(REGION), *in = calloc(1, REGION);
+	struct proto_mr mr;
+
+	assert_int_equal(fit_serve_imm(b[1].fit, FIT_PORT_SOCK, imm_handler, NULL), 0);
+	get_region(&mr);
+	for (unsigned i = 0; i < REGION; i++)
+		out[i] = (char)(i >> 5 ^ i);
+	for (unsigned read = 0; read < 2; read++) {
+		mock_hold(b[0].ip, true);
+		mix_start(&mr, read ? in : out, read);
+		mock_hold(b[0].ip, false);
+		mix_end();
+		for (unsigned i = 2; i < ARRAY_SIZE(mix); i++)
+			assert_int_equal(atomic_load(&mix_order[i]), i - 2);
+		assert_int_equal(atomic_load(&mix_order[1]), NSMALL);
+		assert_int_equal(atomic_load(&mix_order[0]), NSMALL + 1);
+	}
+	assert_memory_equal(in, out, 3u << 20);
+	free(out);
+	free(in);
+}
+
+/* Wherever the connection is lost, all of it arrives, and immediates once. */
+static void test_transfers_survive_lost_connections(void **state)
+{
+	char *out = malloc(REGION), *in = calloc(1, REGION);
+	struct proto_mr mr;
+
+	assert_int_equal(fit_serve_imm(b[1].fit, FIT_PORT_SOCK, imm_handler, NULL), 0);
+	get_region(&mr);
+	for (unsigned round = 0; round < 12; round++) {
+		memset(out, (int)round + 1, REGION);
+		mock_lose_acks(b[0].ip, round & 1);
+		mock_hold(b[0].ip, round & 2);
+		mix_start(&mr, out, false);
+		thread_sleep_ns(round * 100 * NSEC_PER_USEC);
+		mock_break(b[0].ip, b[1].ip);
+		mock_lose_acks(b[0].ip, false);
+		mock_hold(b[0].ip, false);
+		mix_end();
+		assert_int_equal(xfer_run(xfer_new(&mr, 0, in, 3u << 20), true), 0);
+		assert_memory_equal(in, out, 3u << 20);
+	}
+	free(out);
+	free(in);
+}
+
 static void test_keys_end_with_the_peer(void **state)
 {
 	static char mem[4096];
@@ -538,6 +635,8 @@ int main(void)
 		T(test_manager_restart),
 		T(test_write_read),
 		T(test_immediates_arrive_once_in_order),
+		T(test_large_transfers_take_turns),
+		T(test_transfers_survive_lost_connections),
 		T(test_keys_end_with_the_peer),
 		T(test_many_threads_and_lost_connections),
 		cmocka_unit_test(test_nothing_is_left),
