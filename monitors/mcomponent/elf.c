@@ -57,6 +57,32 @@ static int check_segment(const Elf64_Phdr *p, uint64_t *low, uint64_t *high)
 	return 0;
 }
 
+/* 0; -ENOEXEC: the file ends before; any other error is the read's, JOB_PARKED among them. */
+static int read_exactly(struct inode *file, uint64_t off, void *buf, size_t n)
+{
+	ssize_t_k got = inode_read(file, off, buf, n);
+
+	return got < 0 ? (int)got : (size_t)got == n ? 0 : -ENOEXEC;
+}
+
+/*
+ * Reads the page of each segment of which map_partial_page() copies a part, so that mapping, which
+ * cannot be done twice, need not wait for a file.
+ */
+static int image_touch(const struct image *im)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < im->eh.e_phnum && err >= 0; i++) {
+		const Elf64_Phdr *p = &im->ph[i];
+		char c;
+
+		if (p->p_type == PT_LOAD && p->p_filesz && p->p_memsz > p->p_filesz)
+			err = (int)inode_read(im->file, p->p_offset + p->p_filesz - 1, &c, 1);
+	}
+	return err < 0 ? err : 0;
+}
+
 static int image_decode(struct image *im, struct inode *file)
 {
 	size_t size;
@@ -65,15 +91,18 @@ static int image_decode(struct image *im, struct inode *file)
 	im->file = file;
 	if (!S_ISREG(file->mode))
 		return -EACCES;
-	if (inode_read(file, 0, &im->eh, sizeof(im->eh)) != sizeof(im->eh))
-		return -ENOEXEC;
+	err = read_exactly(file, 0, &im->eh, sizeof(im->eh));
+	if (err)
+		return err;
 	err = check_header(&im->eh);
 	if (err)
 		return err;
 	size = im->eh.e_phnum * sizeof(Elf64_Phdr);
-	if (im->eh.e_phoff > (1ULL << 40) ||
-	    inode_read(file, im->eh.e_phoff, im->ph, size) != size)
+	if (im->eh.e_phoff > (1ULL << 40))
 		return -ENOEXEC;
+	err = read_exactly(file, im->eh.e_phoff, im->ph, size);
+	if (err)
+		return err;
 	im->low = UINT64_MAX;
 	im->high = 0;
 	for (unsigned i = 0; i < im->eh.e_phnum && !err; i++)
@@ -81,7 +110,7 @@ static int image_decode(struct image *im, struct inode *file)
 			err = check_segment(&im->ph[i], &im->low, &im->high);
 	if (err)
 		return err;
-	return im->low < im->high ? 0 : -ENOEXEC;
+	return im->low < im->high ? image_touch(im) : -ENOEXEC;
 }
 
 /* The interpreter named by PT_INTERP, referenced; NULL with *err 0: none wanted. */
@@ -98,9 +127,12 @@ static struct inode *find_interpreter(const struct image *im, int *err)
 		if (p->p_type != PT_INTERP)
 			continue;
 		*err = -ENOEXEC;
-		if (p->p_filesz < 2 || p->p_filesz > sizeof(path) ||
-		    inode_read(im->file, p->p_offset, path, p->p_filesz) != p->p_filesz ||
-		    path[p->p_filesz - 1])
+		if (p->p_filesz < 2 || p->p_filesz > sizeof(path))
+			return NULL;
+		*err = read_exactly(im->file, p->p_offset, path, p->p_filesz);
+		if (!*err && path[p->p_filesz - 1])
+			*err = -ENOEXEC;
+		if (*err)
 			return NULL;
 		w = kmalloc(sizeof(*w));
 		*err = w ? walk_path(w, inode_root(), path, strlen(path), (struct cred){ 0, 0 },
@@ -112,7 +144,7 @@ static struct inode *find_interpreter(const struct image *im, int *err)
 			walk_end(w);
 		}
 		kfree(w);
-		if (!found && *err != -ENOMEM)
+		if (!found && *err != -ENOMEM && *err != JOB_PARKED)
 			*err = -ELIBBAD;
 		return found;
 	}
@@ -137,8 +169,9 @@ static int map_partial_page(struct space *s, struct inode *file, uint64_t addr, 
 	int err = -ENOMEM;
 
 	if (bytes) {
-		inode_read(file, index * PAGE_SIZE, bytes, keep);
-		err = space_map(s, addr, p);
+		ssize_t_k got = inode_read(file, index * PAGE_SIZE, bytes, keep);
+
+		err = got < 0 ? -EIO : space_map(s, addr, p);
 	}
 	if (p)
 		page_put(p);

@@ -199,7 +199,7 @@ ssize_t_k inode_write(struct inode *i, uint64_t off, const void *data, size_t n)
 	return done || !n ? (ssize_t_k)done : -ENOMEM;
 }
 
-size_t inode_read(struct inode *i, uint64_t off, void *buf, size_t n)
+ssize_t_k inode_read(struct inode *i, uint64_t off, void *buf, size_t n)
 {
 	size_t done = 0;
 
@@ -217,7 +217,7 @@ size_t inode_read(struct inode *i, uint64_t off, void *buf, size_t n)
 			memset((uint8_t *)buf + done, 0, len);
 		done += len;
 	}
-	return n;
+	return (ssize_t_k)n;
 }
 
 int inode_truncate(struct inode *i, uint64_t size)

@@ -54,6 +54,6 @@ bool dir_empty(const struct inode *dir);
 struct page *inode_page(struct inode *i, uint64_t index);
 /* Bytes written, or -ENOMEM, -EFBIG. */
 ssize_t_k inode_write(struct inode *i, uint64_t off, const void *data, size_t n);
-/* Bytes read (0 at the end). */
-size_t inode_read(struct inode *i, uint64_t off, void *buf, size_t n);
+/* Bytes read (0 at the end), or -errno, JOB_PARKED (server.h) among them. */
+ssize_t_k inode_read(struct inode *i, uint64_t off, void *buf, size_t n);
 int inode_truncate(struct inode *i, uint64_t size);

@@ -15,6 +15,12 @@ struct reply {
 	const void *body; /* follows head; stays valid until the handler has returned */
 	size_t body_len;
 };
+/*
+ * What a handler returns when it cannot go on before an answer of the sComponent is there, having
+ * changed nothing: it is run again from its beginning then. inode_read(), walk_path() and the like
+ * return it to their callers.
+ */
+#define JOB_PARKED (-EINPROGRESS)
 typedef int (*op_fn)(fit_node_t from, const void *msg, size_t len, struct reply *r);
 
 struct op {
