@@ -97,6 +97,7 @@ void kernel_ap_main(unsigned cpu);
 /* interrupts off; enables them, runs the thread, never returns */
 void sched_thread_entry(void);
 void sched_timer_irq(void);              /* LAPIC timer */
+void sched_irq_enter(void);              /* first of every interrupt: ends the time asleep */
 /*
  * At the end of every interrupt and before user mode, interrupts off, irq_depth back at what it
  * was before: switches if need_resched, irq_depth and preempt_count allow; returns with them off.

@@ -60,5 +60,5 @@ int cpu_count(void);
 void cpu_relax(void);
 /* Runs fn(arg) on every CPU, the caller's included, and waits. Thread context, no spinlock held. */
 void cpu_call_all(void (*fn)(void *arg), void *arg);
-/* Nanoseconds CPU cpu has spent outside its idle thread since boot. */
+/* Nanoseconds since boot in which CPU cpu was not halted, up to its last switch or halt. */
 uint64_t cpu_busy_ns(int cpu);

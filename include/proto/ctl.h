@@ -34,6 +34,7 @@ enum ctl_type {
 	CTL_SHUTDOWN = 8,   /* the board ends its machine with status 0 */
 	CTL_KILL = 9,       /* struct spawn_signal {pid, sig}: answered by DONE */
 	CTL_TRACE = 10,     /* answered by TRACE_REPLY frames and an empty one */
+	CTL_PERF = 11,      /* struct ctl_perf: answered by PERF_REPLY when it has been measured */
 	/* board -> host */
 	CTL_READY = 65,     /* text: "name role node" */
 	CTL_STARTED = 66,   /* struct ctl_started */
@@ -46,6 +47,7 @@ enum ctl_type {
 	CTL_PS_REPLY = 73,  /* text lines "pid ppid state token command" */
 	CTL_DONE = 74,      /* le32 errno, 0: done */
 	CTL_TRACE_REPLY = 75, /* struct trace_entry[] */
+	CTL_PERF_REPLY = 76, /* text "n=.. size=.. depth=.. median_ns=.. ..." */
 };
 
 struct ctl_run {
@@ -57,6 +59,13 @@ struct ctl_run {
 	le16_t reserved;
 	char args[];        /* argc + envc NUL-terminated strings */
 };
+/* monitors/common/perf.h says what is measured. */
+struct ctl_perf {
+	char board[16];     /* to which one */
+	le32_t op;          /* 0 echo, 1 call, 2 write, 3 read */
+	le32_t size, depth, n;
+};
+static_assert(sizeof(struct ctl_perf) == 32, "wire layout");
 struct ctl_started {
 	char board[16];
 	le64_t token;

@@ -89,7 +89,7 @@ void rq_charge_locked(struct rq *rq, uint64_t now)
 	if (t->idle)
 		return;
 	t->vruntime += ran;
-	atomic_store_explicit(&rq->busy_ns, rq->busy_ns + ran, memory_order_relaxed);
+	atomic_fetch_add_explicit(&rq->busy_ns, ran, memory_order_relaxed);
 	uint64_t least = t->vruntime;
 
 	if (first && (int64_t)(first->vruntime - least) < 0)

@@ -22,6 +22,7 @@ struct rq {
 	/* this CPU only */
 	uint64_t tick_ns;           /* when the slice ends; UINT64_MAX: no tick wanted */
 	uint64_t hw_ns;             /* what the timer is programmed for, or earlier than wanted */
+	uint64_t awake_ns;          /* since when the idle thread is not halted; 0: it is */
 } __attribute__((aligned(CACHE_LINE)));
 
 extern struct rq rqs[MAX_CPUS];

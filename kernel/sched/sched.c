@@ -81,6 +81,14 @@ static void leave_locked(struct rq *rq, struct thread *t, enum leave how, uint64
 	t->left_ns = now;
 }
 
+/* This CPU, interrupts off: the idle thread was awake until now, between halts, which is work too. */
+static void idle_charge(struct rq *rq, uint64_t now)
+{
+	if (rq->awake_ns)
+		atomic_fetch_add_explicit(&rq->busy_ns, now - rq->awake_ns, memory_order_relaxed);
+	rq->awake_ns = 0;
+}
+
 /* Interrupts off, preempt count 0. */
 static void schedule(enum leave how)
 {
@@ -92,6 +100,7 @@ static void schedule(enum leave how)
 	uint64_t now = arch_clock_ns();
 
 	rq_charge_locked(rq, now);
+	idle_charge(rq, now);
 	percpu()->need_resched = 0;
 	/* Written before PARKED shows: from then on they are the unparker's. */
 	leave_locked(rq, cur, how, now);
@@ -101,6 +110,8 @@ static void schedule(enum leave how)
 	}
 	rq->tick_ns = UINT64_MAX;
 	next = rq_pick_locked(rq);
+	if (next->idle)
+		rq->awake_ns = now;
 	if (atomic_load_explicit(&rq->queued, memory_order_relaxed))
 		rq_want_tick(rq, now);
 	else
@@ -202,6 +213,20 @@ void sched_cpu_init(unsigned cpu)
 	atomic_fetch_add(&ncpus, 1);
 }
 
+static void halt(void)
+{
+	idle_charge(this_rq(), arch_clock_ns());
+	arch_idle();
+}
+
+void sched_irq_enter(void)
+{
+	struct rq *rq = this_rq();
+
+	if (rq->current->idle && !rq->awake_ns)
+		rq->awake_ns = arch_clock_ns();
+}
+
 void sched_idle(void)
 {
 	atomic_fetch_or(&idle_cpus, 1u << pcpu_id());
@@ -209,7 +234,7 @@ void sched_idle(void)
 		if (pcpu_need_resched() || this_rq()->queued)
 			schedule(LEAVE_RUNNABLE);
 		else
-			arch_idle();
+			halt();
 	}
 }
 

@@ -14,6 +14,7 @@
 #include <kern/trace.h>
 
 #include "ctl_start.h"
+#include "perf.h"
 
 #define TRACE_MAX (CTL_PAYLOAD_MAX / sizeof(struct trace_entry))
 
@@ -172,4 +173,5 @@ void ctl_serve_init(struct board *b)
 	ctl_handle(CTL_STATS, on_stats, b);
 	ctl_handle(CTL_TRACE, on_trace, b);
 	ctl_handle(CTL_SHUTDOWN, on_shutdown, b);
+	perf_serve_init(b);
 }

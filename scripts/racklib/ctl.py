@@ -11,11 +11,12 @@ MAGIC = 0x4c544352
 HEADER = struct.Struct("<IHHQI")
 PAYLOAD_MAX = 65536
 
-HELLO, RUN, STDIN, STDIN_EOF, SIGNAL, STATS, PS, SHUTDOWN, KILL, TRACE = range(1, 11)
+HELLO, RUN, STDIN, STDIN_EOF, SIGNAL, STATS, PS, SHUTDOWN, KILL, TRACE, PERF = range(1, 12)
 (READY, STARTED, FAILED, STDOUT, STDERR, STDIN_CREDIT, EXIT, STATS_REPLY, PS_REPLY, DONE,
- TRACE_REPLY) = range(65, 76)
+ TRACE_REPLY, PERF_REPLY) = range(65, 77)
 
 DATA_MODES = {None: 0, "ddio": 1, "dma": 2, "auto": 3}
+PERF_OPS = ("echo", "call", "write", "read")
 SPAWN_STDIN = 1
 ARGS_MAX = 3072
 
@@ -87,6 +88,15 @@ def encode_u32(value):
 
 def decode_u32(payload):
     return struct.unpack_from("<I", payload)[0]
+
+
+def encode_perf(board, op, size, depth, n):
+    return struct.pack("<16sIIII", board.encode(), PERF_OPS.index(op), size, depth, n)
+
+
+def decode_perf(payload):
+    """{"n": .., "median_ns": .., ..}"""
+    return {k: int(v) for k, v in (w.split("=") for w in payload.decode().split())}
 
 
 def encode_kill(pid, sig):

@@ -20,6 +20,7 @@ from . import RackError, config, ctl, net, qemu, wire
 
 BOOTING, UP, DEAD = "booting", "up", "dead"
 REPLY_TIMEOUT = 10
+PERF_TIMEOUT = 300
 SHUTDOWN_TIMEOUT = 3
 EARLY_FRAMES_MAX = 256  # frames kept of a program that is not known yet
 EARLY_WAIT_MAX = 3000   # times 10 ms: how long its board waits when there are more
@@ -429,6 +430,17 @@ class Supervisor:
         if errno:
             raise RackError(f"kill {b.name}:{req['pid']}: {os.strerror(errno)}")
         writer.write(wire.json_frame({"done": True}))
+
+    async def verb_perf(self, req, _reader, writer):
+        """A board measures the fabric to another one."""
+        b = self.boards[self.cfg.board(req["board"]).name]
+        to = self.cfg.board(req["to"]).name
+        f = await self.ask(b, ctl.PERF, ctl.encode_perf(to, req["op"], req["size"], req["depth"],
+                                                        req["n"]), PERF_TIMEOUT)
+        if f.type == ctl.FAILED:
+            errno, text = ctl.decode_failed(f.payload)
+            raise RackError(f"board {b.name}: {text} ({os.strerror(errno)})")
+        writer.write(wire.json_frame(ctl.decode_perf(f.payload)))
 
     async def verb_crash(self, req, _reader, writer):
         """Ends a board's machine at once, as a power failure would (for tests of failures)."""

@@ -80,6 +80,7 @@ void irq_dispatch(struct uregs *r)
 	struct percpu *p = percpu();
 	struct irq_vector *v = &vectors[r->vector & 0xff];
 
+	sched_irq_enter();
 	p->irq_depth++;
 	atomic_fetch_add_explicit(&v->count, 1, memory_order_relaxed);
 	switch (r->vector) {
