@@ -20,11 +20,13 @@ class Failure(Exception):
 class Results:
     """A CSV file that grows row by row, so that an interrupted run keeps what it has."""
 
-    def __init__(self, name, fields):
+    def __init__(self, name, fields, append=False):
         os.makedirs(OUT, exist_ok=True)
-        self.file = open(os.path.join(OUT, name), "w", newline="")
+        self.file = open(os.path.join(OUT, name), "a" if append else "w", newline="")
         self.writer = csv.DictWriter(self.file, fields, lineterminator="\n")
-        self.writer.writeheader()
+        if not append:
+            self.writer.writeheader()
+            self.file.flush()
         self.rows = []
 
     def add(self, **row):

@@ -8,12 +8,20 @@ $(TCPBENCH): bench/tcpbench.c
 	@echo "  HOSTCC  $<"
 	@$(CC) -std=gnu11 -O2 -g $(WARN) -static -o $@ $<
 
-#: make bench    the paper's figures: latency and throughput of rack and Linux, hop floor, FIT
+# The fabric's baseline, for Linux machines with rdma_rxe.
+RXEBENCH := $(BUILD)/bench/rxebench
+$(RXEBENCH): bench/rxebench.c | $(RDMA_STAMP)
+	@mkdir -p $(@D)
+	@echo "  HOSTCC  $<"
+	@$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARN) -isystem $(BUILD)/rdma/usr/include -o $@ $< \
+	  -L$(RDMA_LIB) -lrdmacm -libverbs -Wl,--allow-shlib-undefined
+
+#: make bench    the paper's figures: latency and throughput of rack and Linux, hop floor, FIT, RoCE of rack and Linux
 #: make bench-quick  the same, short: under three minutes
 .PHONY: bench bench-quick bench-programs
 bench-programs: setup-quiet
 	@scripts/setup -q --bench
-	@$(MAKE) -s images ramfs $(TCPBENCH)
+	@$(MAKE) -s images ramfs $(TCPBENCH) $(RXEBENCH)
 bench: bench-programs
 	@bench/all
 bench-quick: bench-programs
