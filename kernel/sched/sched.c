@@ -81,7 +81,7 @@ static void leave_locked(struct rq *rq, struct thread *t, enum leave how, uint64
 	t->left_ns = now;
 }
 
-/* This CPU, interrupts off: the idle thread was awake until now, between halts, which is work too. */
+/* This CPU, interrupts off: the idle thread was awake, between halts, and that is work too. */
 static void idle_charge(struct rq *rq, uint64_t now)
 {
 	if (rq->awake_ns)
