@@ -92,7 +92,7 @@ $(foreach p,$(sort $(ALL_PARTS)),$(eval $(call part_rules,$(p))))
 
 # before the images, whose prerequisites they name (EXTRA_<image>)
 -include scripts/build.mk $(wildcard monitors/*/build.mk monitors/*/*/build.mk) \
-	linux/build.mk tests/fuzz/build.mk user/build.mk bench/build.mk scripts/ramfs.mk
+	linux/build.mk tests/fuzz/build.mk tests/abi/build.mk user/build.mk bench/build.mk scripts/ramfs.mk
 
 # Two links: the first gives the addresses for the symbol table that panics print names from.
 LDS := kernel/arch/x86_64/kernel.lds
