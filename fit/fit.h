@@ -92,6 +92,32 @@ int __must_check fit_call_intr(struct fit *f, fit_node_t node, uint16_t op, cons
 /* One-way; any thread; 0: will be delivered in order while the peer lives. Body is copied. */
 int __must_check fit_send(struct fit *f, fit_node_t node, uint16_t op, const void *msg, size_t len);
 
+/* ---- one request to several boards ---- */
+struct fit_part {              /* one board's */
+	fit_node_t node;       /* set by the caller */
+	void *rep;             /* its reply goes here, at most rep_max bytes; NULL: nobody wants it */
+	size_t rep_max;
+	int status;            /* set at the end, as a call's; -EMSGSIZE: the reply was larger */
+	size_t rep_len;
+	struct fit_call call;  /* FIT's own */
+	_Atomic bool ended;
+};
+struct fit_multi {
+	uint16_t op;
+	const void *req;       /* stays until done, as do the parts */
+	size_t req_len;
+	uint64_t timeout_ns;   /* each call's */
+	struct fit_part *part;
+	unsigned n;            /* at least 1 */
+	void (*done)(struct fit_multi *m);
+	void *priv;
+	unsigned left;         /* FIT's own */
+};
+/* Any thread. done() is called once, in the loop, when every part has ended. */
+void fit_multi_start(struct fit *f, struct fit_multi *m);
+/* Asks that the parts that have not ended end with -ECANCELED. Any thread, before done(). */
+void fit_multi_cancel(struct fit *f, struct fit_multi *m);
+
 /* ---- serving ---- */
 struct fit_req {
 	struct fit *fit;

@@ -9,7 +9,7 @@
  *   serve.c  requests and their answers           wheel.c  time-outs
  *   xfer.c   bulk lane                            mr.c     memory lent to a peer
  *   buf.c    message buffers                      echo.c   PROTO_CLASS_TEST
- *   order.c  who may wait for whom
+ *   order.c  who may wait for whom            multi.c  one request to several boards
  *
  * Two kinds of context. The loop thread alone makes and destroys connections, runs handlers and
  * done callbacks. Any thread may start calls, send, reply, transfer: these take the peer's lock.

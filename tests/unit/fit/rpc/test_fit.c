@@ -282,6 +282,76 @@ static void test_new_incarnation(void **state)
 	assert_int_equal(echo(b[1].fit, 0, 64), 0);
 }
 
+/* ---- one request to several boards ---- */
+
+struct multi_end {
+	struct fit_multi m;
+	struct fit_part part[4];
+	char rep[4][8];
+	_Atomic int ends;
+};
+
+static void multi_ended(struct fit_multi *m)
+{
+	atomic_fetch_add(&container_of(m, struct multi_end, m)->ends, 1);
+}
+
+/* To nodes 1, 2, nobody's 7, and 1 again. */
+static void multi_start(struct multi_end *e, uint16_t op, uint64_t timeout_ns)
+{
+	static const fit_node_t to[] = { 1, 2, 7, 1 };
+
+	memset(e, 0, sizeof(*e));
+	for (unsigned i = 0; i < ARRAY_SIZE(to); i++)
+		e->part[i] = (struct fit_part){ .node = to[i], .rep = e->rep[i],
+			.rep_max = i == 3 ? 3 : sizeof(e->rep[i]) };
+	e->m = (struct fit_multi){ .op = op, .req = "to all", .req_len = 6, .part = e->part,
+		.n = ARRAY_SIZE(to), .timeout_ns = timeout_ns, .done = multi_ended };
+	fit_multi_start(b[0].fit, &e->m);
+}
+
+static void multi_expect(struct multi_end *e, int s0, int s1, int s2, int s3)
+{
+	assert_true(rig_wait(atomic_load(&e->ends)));
+	assert_int_equal(e->part[0].status, s0);
+	assert_int_equal(e->part[1].status, s1);
+	assert_int_equal(e->part[2].status, s2);
+	assert_int_equal(e->part[3].status, s3);
+	assert_int_equal(atomic_load(&e->ends), 1);
+}
+
+static void test_one_request_to_several(void **state)
+{
+	static struct multi_end e;
+
+	rig_board_up(&b[2], 2, RIG_IP(2));
+	assert_int_equal(fit_peer_set(b[2].fit, 0, b[0].ip, b[0].incarnation), 0);
+	assert_int_equal(fit_peer_set(b[0].fit, 2, b[2].ip, b[2].incarnation), 0);
+	multi_start(&e, OP_ECHO, 0); /* node 2 does not serve it */
+	multi_expect(&e, 0, -ENOSYS, -EHOSTDOWN, -EMSGSIZE);
+	assert_memory_equal(e.rep[0], "to all", 6);
+	assert_int_equal(e.part[0].rep_len, 6);
+	assert_memory_equal(e.rep[3], "to \0", 4);
+	multi_start(&e, OP_KEEP, 100 * NSEC_PER_MSEC);
+	assert_true(rig_wait(atomic_load(&nkept) == 2));
+	fit_reply(kept[0], -EPERM, NULL, 0);
+	multi_expect(&e, -EPERM, -ENOSYS, -EHOSTDOWN, -ETIMEDOUT);
+	multi_start(&e, OP_KEEP, FIT_TIMEOUT_NONE);
+	assert_true(rig_wait(atomic_load(&nkept) == 4));
+	assert_int_equal(atomic_load(&e.ends), 0);
+	fit_reply(kept[3], 0, NULL, 0);
+	assert_true(rig_wait(atomic_load(&e.part[3].ended)));
+	fit_multi_cancel(b[0].fit, &e.m);
+	multi_expect(&e, -ECANCELED, -ENOSYS, -EHOSTDOWN, 0);
+	multi_start(&e, OP_KEEP, FIT_TIMEOUT_NONE);
+	assert_true(rig_wait(atomic_load(&nkept) == 6));
+	fit_peer_remove(b[0].fit, 1);
+	multi_expect(&e, -EHOSTDOWN, -ENOSYS, -EHOSTDOWN, -EHOSTDOWN);
+	for (unsigned i = 1; i < 6; i += i == 2 ? 2 : 1)
+		fit_reply(kept[i], 0, NULL, 0); /* nobody waits any more */
+	rig_board_down(&b[2]);
+}
+
 static void join_handler(struct fit_req *req, void *arg)
 {
 	fit_node_t n = 5;
@@ -631,6 +701,7 @@ int main(void)
 		T(test_both_connect_at_once),
 		T(test_peer_death_ends_calls),
 		T(test_new_incarnation),
+		T(test_one_request_to_several),
 		T(test_joiner_is_adopted),
 		T(test_manager_restart),
 		T(test_write_read),
