@@ -95,7 +95,7 @@ int __must_check fit_send(struct fit *f, fit_node_t node, uint16_t op, const voi
 /* ---- one request to several boards ---- */
 struct fit_part {              /* one board's */
 	fit_node_t node;       /* set by the caller */
-	void *rep;             /* its reply goes here, at most rep_max bytes; NULL: nobody wants it */
+	void *rep;             /* its reply goes here, rep_max bytes of it; NULL: not kept */
 	size_t rep_max;
 	int status;            /* set at the end, as a call's; -EMSGSIZE: the reply was larger */
 	size_t rep_len;
@@ -178,8 +178,8 @@ struct fit_xfer {
 	uint64_t reserved[8];
 };
 /*
- * Any thread; done exactly once. Transfers to one node share the bulk queue pair: large ones are cut
- * in pieces and take turns with one another and with small ones. What is promised of their order:
+ * Any thread; done exactly once. Transfers to one node share the bulk queue pair: large ones are
+ * cut in pieces and take turns with one another and with small ones. Promised of their order:
  *
  *   - writes with immediate arrive once, in the order of these calls, each with all its bytes;
  *   - done with status 0 means that the bytes are there; and nothing else. A write that something

@@ -2,8 +2,8 @@
 /*
  * The bulk lane: one-sided transfers and the immediates that announce them.
  *
- * A transfer of at most FIT_XFER_IMM_MAX bytes is one piece; a larger one is cut. Two queues, served
- * piece by piece in turn:
+ * A transfer of at most FIT_XFER_IMM_MAX bytes is one piece; a larger one is cut. Two queues,
+ * served piece by piece in turn:
  *
  *   quick: one piece each, in the order of the calls          all that is not whole: p->xfers,
  *   large: one piece of each in turn (round robin), and       in the order of the calls

@@ -11,6 +11,8 @@
 	X(retransmits)        /* request packets sent again */                                    \
 	X(timeouts)           /* expired retransmission timers */                                 \
 	X(duplicate_requests) /* answered again */                                                \
+	X(refused_access)     /* keys unknown, another peer's, withdrawn, or out of range */      \
+	X(refused_invalid)    /* requests without sense; both end their queue pair */             \
 	X(qp_errors)          /* queue pairs that went to the error state with work outstanding */\
 	X(cm_connects) X(cm_accepts) X(cm_duplicates)                                             \
 	X(arp_requests) X(arp_replies) X(icmp_echoes)                                             \

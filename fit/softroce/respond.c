@@ -8,6 +8,19 @@
  */
 #include "softroce.h"
 
+void responder_refused_locked(struct rdma_qp *qp, uint8_t syndrome)
+{
+	uint32_t ip = qp->path.ip;
+
+	if (syndrome == AETH_NAK_ACCESS)
+		sr_count(refused_access);
+	else
+		sr_count(refused_invalid);
+	log_warn("queue pair %u: %s of %u.%u.%u.%u refused: it is in error", qp->qpn,
+		 syndrome == AETH_NAK_ACCESS ? "access" : "request", ip >> 24, ip >> 16 & 255,
+		 ip >> 8 & 255, ip & 255);
+}
+
 /* 0 or -errno: nothing was sent. */
 static int send_ack(struct rdma_qp *qp, uint8_t syndrome, uint32_t psn, bool more)
 {
@@ -65,7 +78,6 @@ static int build_read_resp(struct rdma_qp *qp, struct pkt *p, const struct resp_
 	return pkt_payload(p, &sge, 1, &c, n);
 }
 
-
 /* The oldest response. 0; -ENOSPC: later; else it is lost and the requester asks again. */
 static int send_response(struct rdma_qp *qp, struct resp_res *res, bool more)
 {
@@ -99,6 +111,7 @@ static void run_responses(struct rdma_qp *qp)
 		if (err == -ENOSPC)
 			return;
 		if (err == -EACCES) {
+			responder_refused_locked(qp, AETH_NAK_ACCESS);
 			r->err_syndrome = AETH_NAK_ACCESS;
 			r->err_psn = res->psn;
 			r->res_tail = r->res_head;

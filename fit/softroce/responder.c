@@ -19,6 +19,7 @@ static void fatal(struct rdma_qp *qp, uint8_t syndrome, uint32_t psn)
 {
 	struct responder *r = &qp->resp;
 
+	responder_refused_locked(qp, syndrome);
 	r->err_syndrome = syndrome;
 	r->err_psn = psn;
 	responder_run_locked(qp);

@@ -347,6 +347,8 @@ void completer_retire_locked(struct rdma_qp *qp);
 void completer_complete_locked(struct rdma_qp *qp, enum rdma_wc_status status);
 void responder_rx_locked(struct rdma_qp *qp, const struct rx_pkt *rx);
 void responder_run_locked(struct rdma_qp *qp);
+/* Counts and logs a request that ends the queue pair; at most once for each. */
+void responder_refused_locked(struct rdma_qp *qp, uint8_t syndrome);
 static inline bool responder_owes(const struct responder *r)
 {
 	return r->res_tail != r->res_head; /* READ data or results of atomics */

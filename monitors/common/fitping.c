@@ -6,6 +6,7 @@
  *   fitping_call: n=2000 size=64 ...                            blocking calls of a thread
  *   fitping_write: n=512 size=65536 depth=8 ... mbytes_s=...    one-sided
  *   fitping_read: ...
+ *   fitping_keys: refused=4          with fitping.keys=1: transfers that must be refused
  *
  * fitping.n, fitping.size (bytes of request and reply); fitping.exit=1 ends the machine after it.
  * A board that is up does the same, and more, at the operator's word (`rack perf`).
@@ -16,6 +17,7 @@
 #include <kern/thread.h>
 #include <kern/timer.h>
 
+#include "fitkeys.h"
 #include "perf.h"
 
 #define PING_WAIT_NS (60 * NSEC_PER_SEC)
@@ -60,7 +62,11 @@ static int measure_all(struct board *b, fit_node_t node)
 	if (!err)
 		err = measure(b, "fitping_write", &bulk);
 	bulk.op = PERF_READ;
-	return err ? err : measure(b, "fitping_read", &bulk);
+	if (!err)
+		err = measure(b, "fitping_read", &bulk);
+	if (!err && cmdline_bool("fitping.keys", false))
+		err = fitkeys_try(b, node);
+	return err;
 }
 
 static void ping_main(void *arg)

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # timeout: 200
-# FIT and the membership between boards: joining, the round trip, a board that dies, one that was held up
-# and is told so, a manager that restarts, a name taken twice.
+# FIT and the membership between boards: joining, the round trip, keys that are refused, a board that dies, one that
+# was held up and is told so, a manager that restarts, a name taken twice.
 . "$(dirname "$0")/lib.sh"
 N=${FIT_N:-500}
 HB="heartbeat_ms=200"
@@ -39,8 +39,9 @@ end() {
 }
 
 manager
-member m0 1 "fitping=manager fitping.n=$N fitping.exit=1"
+member m0 1 "fitping=manager fitping.n=$N fitping.keys=1 fitping.exit=1"
 wait "$PID" || fail "round trips"
+[ "$(grep -c "access of 10.88.0.2 refused" "$WORK/manager")" = 4 ] || fail "refusals are logged"
 sed -n 's/.*\(fitping.*: n=.*\)/\1/p' "$WORK/m0" | tr -d '\r'
 said manager "m0 (node 1) is dead"
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # timeout: 900
 # The fabric and FIT on the wire with faults, for many seeds. A failing one is printed and replays:
-# SEED=n HARSH=0|1 build/host/san/tests/unit/fit/lossy/test_fit_lossy
+# SEED=n HARSH=0|1|2 build/host/san/tests/unit/fit/lossy/test_fit_lossy
 cd "$(dirname "$0")/../.." || exit 1
 dir=${BUILD:-build}/host/san/tests/unit/fit
 log=$(mktemp) || exit 1

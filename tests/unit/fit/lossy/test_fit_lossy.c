@@ -7,11 +7,15 @@
  * nothing fails. Harsh runs have up to 20 % each, and times in which some boards are not heard:
  * a call may time out.
  *
- * In both each act ends exactly once, requests of a pair of boards arrive at most once and in
+ * In a third kind one board stops in the middle of it all, and a view says so later. What the
+ * others want of it ends with an error, by its time-out or with the view; nothing else does, and
+ * what they kept for it is freed.
+ *
+ * In all each act ends exactly once, requests of a pair of boards arrive at most once and in
  * order, one-way messages and announcements all and in order, and no byte is wrong. Memory is freed
  * the moment its act ends, so that ASan sees who uses it later.
  *
- * In the environment: SEED=n runs that one, SEEDS=n so many of each kind, HARSH=0 or 1 only one
+ * In the environment: SEED=n runs that one, SEEDS=n so many of each kind, HARSH=0, 1 or 2 only one
  * kind.
  */
 #include <setjmp.h>
@@ -69,7 +73,8 @@ struct later { /* an answer that takes its time */
 static struct board boards[NODES];
 static unsigned nboards;
 static struct sim_wire *wire;
-static bool harsh;
+static enum { MILD, HARSH, STOPPING } how;
+static bool stopped, viewed, ending; /* STOPPING: the last board has; the others know */
 static unsigned mute; /* boards whose frames get lost, a bit each */
 static uint64_t the_seed;
 
@@ -85,6 +90,12 @@ static void print_counter(const char *set, const char *name, uint64_t value, voi
 		fprintf(stderr, "%s.%s %llu\n", set, name, (unsigned long long)value);
 }
 
+/* One end of it has stopped. */
+static bool lost(const struct act *a)
+{
+	return stopped && (a->to == nboards - 1 || a->b->self == nboards - 1);
+}
+
 static void wrong(const char *what, int line)
 {
 	counter_each(print_counter, NULL);
@@ -94,7 +105,7 @@ static void wrong(const char *what, int line)
 				fprintf(stderr, "board %u act %u: kind %d to %u has not ended\n", i,
 					n, boards[i].act[n].kind, boards[i].act[n].to);
 	fprintf(stderr, "line %d: %s\nreplay: SEED=%llu HARSH=%d\n", line, what,
-		(unsigned long long)the_seed, harsh);
+		(unsigned long long)the_seed, how);
 	abort();
 }
 
@@ -209,9 +220,10 @@ static void act_ended(struct act *a)
 static void call_done(struct fit_call *c, const struct fit_reply *r)
 {
 	struct act *a = c->priv;
-	bool may_time_out = harsh || a->kind == CALL_SHORT;
+	bool may_time_out = how == HARSH || a->kind == CALL_SHORT || lost(a);
 
-	CHECK(!r->status || (r->status == -ETIMEDOUT && may_time_out) ||
+	CHECK(!r->status || (r->status == -EHOSTDOWN && lost(a)) ||
+	      (r->status == -ETIMEDOUT && may_time_out) ||
 	      (r->status == -ECANCELED && a->kind == CALL_CANCEL));
 	if (!r->status) {
 		CHECK(a->served == 1 && r->len == reply_len(a));
@@ -234,8 +246,10 @@ static void xfer_done(struct fit_xfer *x, int status)
 {
 	struct act *a = x->priv;
 
-	CHECK(!status);
-	if (a->kind == READ)
+	CHECK(!status || (status == -EHOSTDOWN && lost(a)));
+	if (status)
+		;
+	else if (a->kind == READ)
 		CHECK(content_ok(a, 0, a->buf, a->len));
 	else
 		CHECK(content_ok(a, 0, boards[a->to].lent[a->b->self] + a->off, a->len));
@@ -252,7 +266,9 @@ static void start_message(struct act *a)
 	memcpy(a->buf, &a->n, sizeof(a->n));
 	content(a, 0, a->buf + REQ_MIN, a->len - REQ_MIN);
 	if (a->kind == NOTE) {
-		CHECK(!fit_send(b->fit, (fit_node_t)a->to, OP_NOTE, a->buf, a->len));
+		int err = fit_send(b->fit, (fit_node_t)a->to, OP_NOTE, a->buf, a->len);
+
+		CHECK(!err || (err == -EHOSTDOWN && lost(a)));
 		act_ended(a);
 		return;
 	}
@@ -293,7 +309,8 @@ static void start_xfer(struct act *a)
 
 static void act_next(struct board *b)
 {
-	while (b->started < ACTS && b->running < OUTSTANDING) {
+	while (b->started < ACTS && b->running < OUTSTANDING && !ending &&
+	       !(stopped && b->self == nboards - 1)) {
 		struct act *a = &b->act[b->started++];
 
 		b->running++;
@@ -369,7 +386,7 @@ static void lend(struct board *b, unsigned peer)
 
 static struct sim_faults draw_faults(void)
 {
-	uint32_t most = harsh ? PERCENT(20) : PERCENT(5);
+	uint32_t most = how == HARSH ? PERCENT(20) : PERCENT(5);
 	struct sim_faults f = { .delay_min_ns = 1000 + sim_random(50000), .split = 10000,
 		.reorder_ns = 300000 };
 
@@ -385,7 +402,10 @@ static struct sim_faults draw_faults(void)
 
 static bool tap(const uint8_t *frame, uint32_t len, void *arg)
 {
-	return !(mute >> frame[11] & 1); /* the sender's MAC address ends with its number */
+	/* MAC addresses end with the board's number */
+	if (stopped && (frame[5] == nboards - 1 || frame[11] == nboards - 1))
+		return false;
+	return !(mute >> frame[11] & 1);
 }
 
 static void set_mute(void *arg)
@@ -405,6 +425,48 @@ static void plan_silences(void)
 		at += sim_random(20 * NSEC_PER_SEC);
 		sim_at(at, set_mute, NULL);
 	}
+}
+
+/* The living keep nothing of the one that stopped. */
+static void check_freed(void *arg)
+{
+	for (unsigned i = 0; i + 1 < nboards; i++)
+		CHECK(atomic_load(&boards[i].fit->npeers) == nboards - 2);
+}
+
+/* And wait for nothing of it. */
+static void check_ended(void *arg)
+{
+	for (unsigned i = 0; i + 1 < nboards; i++)
+		for (unsigned n = 0; n < boards[i].started; n++) {
+			const struct act *a = &boards[i].act[n];
+
+			CHECK(a->ends || !lost(a) || a->kind == NOTE);
+		}
+}
+
+static void view(void *arg)
+{
+	unsigned gone = nboards - 1;
+
+	viewed = true;
+	for (unsigned i = 0; i < gone; i++) {
+		struct board *b = &boards[i];
+
+		fit_peer_remove(b->fit, (fit_node_t)gone);
+		fit_mr_dereg(b->fit, b->mr[gone]);
+		free(b->lent[gone]); /* ASan: nobody reaches it any more */
+		b->mr[gone] = NULL;
+		b->lent[gone] = NULL;
+	}
+	sim_at(clock_mono_ns() + NSEC_PER_MSEC, check_ended, NULL);
+	sim_at(clock_mono_ns() + FIT_PEER_KEEP_NS + NSEC_PER_SEC, check_freed, NULL);
+}
+
+static void stop(void *arg)
+{
+	stopped = true;
+	sim_at(clock_mono_ns() + sim_random(15 * NSEC_PER_SEC), view, NULL);
 }
 
 static void all_up(void)
@@ -440,6 +502,7 @@ static void all_down(void)
 	struct sim_faults none = { .delay_min_ns = 5000, .delay_max_ns = 5000 };
 
 	mute = 0;
+	ending = true;
 	sim_wire_set_tap(wire, NULL, NULL);
 	sim_wire_set_faults(wire, &none);
 	for (unsigned i = 0; i < nboards; i++) {
@@ -464,11 +527,15 @@ static void all_down(void)
 /* Every act has ended, and what was sent without an answer has arrived. */
 static bool all_done(void *arg)
 {
-	for (unsigned i = 0; i < nboards; i++)
+	if (how == STOPPING && !viewed)
+		return false;
+	for (unsigned i = 0; i + viewed < nboards; i++)
 		for (unsigned n = 0; n < ACTS; n++) {
 			const struct act *a = &boards[i].act[n];
 
-			if (!a->ends || ((a->kind == NOTE || a->kind == WRITE_IMM) && !a->served))
+			bool arrives = a->kind == NOTE || a->kind == WRITE_IMM;
+
+			if (!a->ends || (arrives && !a->served && !lost(a)))
 				return false;
 		}
 	return true;
@@ -477,16 +544,20 @@ static bool all_done(void *arg)
 static void run_seed(uint64_t seed)
 {
 	the_seed = seed;
-	sim_reset(seed * 2 + harsh);
+	sim_reset(seed * 3 + how);
 	nboards = 2 + (unsigned)sim_random(NODES - 1);
 	all_up();
 	mute = 0;
-	if (harsh)
+	stopped = viewed = ending = false;
+	if (how == HARSH)
 		plan_silences();
+	if (how == STOPPING)
+		sim_at(clock_mono_ns() + sim_random(NSEC_PER_MSEC << sim_random(8)), stop, NULL);
 	for (unsigned i = 0; i < nboards; i++)
 		act_next(&boards[i]);
 	CHECK(sim_run(all_done, NULL, 1800 * NSEC_PER_SEC));
-	sim_run(NULL, NULL, NSEC_PER_SEC); /* nothing comes twice */
+	/* nothing comes twice */
+	sim_run(NULL, NULL, how == STOPPING ? FIT_PEER_KEEP_NS + 2 * NSEC_PER_SEC : NSEC_PER_SEC);
 	all_down();
 }
 
@@ -497,13 +568,13 @@ static uint64_t from_env(const char *name, uint64_t def)
 	return v ? strtoull(v, NULL, 0) : def;
 }
 
-static void run_kind(bool kind, uint64_t seeds)
+static void run_kind(unsigned kind, uint64_t seeds)
 {
 	uint64_t first = from_env("SEED", 1), n = from_env("SEEDS", getenv("SEED") ? 1 : seeds);
 
 	if (from_env("HARSH", kind) != kind)
 		return;
-	harsh = kind;
+	how = kind;
 	for (uint64_t s = first; s < first + n; s++) {
 		if (getenv("SIM_LOG"))
 			print_message("seed %llu\n", (unsigned long long)s);
@@ -515,18 +586,24 @@ static void run_kind(bool kind, uint64_t seeds)
 
 static void test_mild(void **state)
 {
-	run_kind(false, 70);
+	run_kind(MILD, 70);
 }
 
 static void test_harsh(void **state)
 {
-	run_kind(true, 70);
+	run_kind(HARSH, 70);
+}
+
+static void test_stopping(void **state)
+{
+	run_kind(STOPPING, 50);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_mild),
-					    cmocka_unit_test(test_harsh) };
+					    cmocka_unit_test(test_harsh),
+					    cmocka_unit_test(test_stopping) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -185,6 +185,7 @@ static void refused(enum bad kind, enum rdma_opcode op)
 {
 	uint8_t mem[8192] = { 0 }, out[5000], rbuf[64];
 	struct rdma_pd *other = rdma_pd_create(b->dev);
+	uint64_t before = atomic_load(counter_ref(softroce, refused_access));
 	struct rdma_mr *mr = rdma_mr_reg(kind == BAD_PD ? other : b->pd, mem, 4096,
 		kind == BAD_RIGHT ? (op == RDMA_OP_READ ? RDMA_REMOTE_WRITE : RDMA_REMOTE_READ) :
 				    RDMA_REMOTE_READ | RDMA_REMOTE_WRITE);
@@ -208,6 +209,7 @@ static void refused(enum bad kind, enum rdma_opcode op)
 	expect(a, 1, RDMA_WC_REM_ACCESS_ERR);
 	expect(a, 2, RDMA_WC_WR_FLUSH_ERR);
 	expect(b, 1000, RDMA_WC_WR_FLUSH_ERR);
+	assert_int_equal(atomic_load(counter_ref(softroce, refused_access)), before + 1);
 	for (unsigned i = 0; i < sizeof(mem); i++)
 		assert_int_equal(mem[i], 0);
 	assert_int_equal(post(a, RDMA_OP_SEND, 3, out, 8, 0, 0), -ENOTCONN);
@@ -229,6 +231,7 @@ static void test_access(void **state)
 static void test_recv_too_small(void **state)
 {
 	uint8_t out[5000] = { 1 }, rbuf[100];
+	uint64_t before = atomic_load(counter_ref(softroce, refused_invalid));
 
 	post_recvs(b, 1, rbuf, sizeof(rbuf));
 	assert_int_equal(post(a, RDMA_OP_SEND, 1, out, 101, 0, 0), 0);
@@ -236,6 +239,7 @@ static void test_recv_too_small(void **state)
 	assert_true(wait_wcs(b, 1));
 	expect(a, 1, RDMA_WC_REM_INV_REQ_ERR);
 	expect(b, 1000, RDMA_WC_LOC_LEN_ERR);
+	assert_int_equal(atomic_load(counter_ref(softroce, refused_invalid)), before + 1);
 }
 
 static void test_local_key(void **state)
