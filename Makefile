@@ -7,7 +7,7 @@ MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-BOARDS := manager pcomponent mcomponent ncomponent
+BOARDS := manager pcomponent mcomponent ncomponent scomponent
 IMAGES := $(BOARDS:%=$(BUILD)/%.elf)
 
 .PHONY: all images host help clean
@@ -37,6 +37,7 @@ INC_monitors/common       := $(call see,kern dev proto fit mon)
 INC_monitors/pcomponent   := $(call see,kern dev proto fit mon)
 INC_monitors/mcomponent   := $(call see,kern dev proto fit mon)
 INC_monitors/ncomponent   := $(call see,kern dev proto fit mon)
+INC_monitors/scomponent   := $(call see,kern dev proto fit mon)
 
 # ---- which folders make which image -----------------------------------------------------------
 PARTS_common     := kernel drivers fit monitors/common
@@ -44,12 +45,16 @@ PARTS_manager    := $(PARTS_common) managers
 PARTS_pcomponent := $(PARTS_common) monitors/pcomponent
 PARTS_mcomponent := $(PARTS_common) monitors/mcomponent
 PARTS_ncomponent := $(PARTS_common) monitors/ncomponent
-ALL_PARTS        := $(PARTS_common) managers monitors/pcomponent monitors/mcomponent monitors/ncomponent
+PARTS_scomponent := $(PARTS_common) monitors/scomponent
+ALL_PARTS        := $(PARTS_common) managers monitors/pcomponent monitors/mcomponent monitors/ncomponent \
+                    monitors/scomponent
 
-# What of the common parts a board has no use for: user mode, socket memory.
-LEAVE_OUT_manager    := kernel/arch/x86_64/uspace/% monitors/common/sockpool.c
-LEAVE_OUT_mcomponent := kernel/arch/x86_64/uspace/% monitors/common/sockpool.c
-LEAVE_OUT_ncomponent := kernel/arch/x86_64/uspace/%
+# What of the common parts a board has no use for: user mode, socket memory, 9P.
+LEAVE_OUT_manager    := kernel/arch/x86_64/uspace/% monitors/common/sockpool.c drivers/virtio/9p.c
+LEAVE_OUT_pcomponent := drivers/virtio/9p.c
+LEAVE_OUT_mcomponent := kernel/arch/x86_64/uspace/% monitors/common/sockpool.c drivers/virtio/9p.c
+LEAVE_OUT_ncomponent := kernel/arch/x86_64/uspace/% drivers/virtio/9p.c
+LEAVE_OUT_scomponent := kernel/arch/x86_64/uspace/% monitors/common/sockpool.c
 
 sources = $(shell find $(1) -name '*.c' -o -name '*.S' 2>/dev/null | sort)
 objects = $(patsubst %,$(BUILD)/obj/%.o,$(1))

@@ -5,6 +5,7 @@
 #include "gmm/gmm.h"
 #include "gnm/gnm.h"
 #include "gpm/gpm.h"
+#include "gsm/gsm.h"
 #include "member/members.h"
 
 int manager_start(struct board *b)
@@ -13,6 +14,8 @@ int manager_start(struct board *b)
 
 	if (!err)
 		err = gnm_start(b);
+	if (!err)
+		err = gsm_start(b);
 	if (!err)
 		err = gpm_start(b);
 	return err ? err : members_start(b); /* last: now boards may come */

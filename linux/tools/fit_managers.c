@@ -14,13 +14,14 @@
 
 static const char usage[] =
 	"usage: fit-managers [KEY=VALUE]...\n"
-	"The managers of a rack (GPM, GMM, GNM, membership) as a program.\n\n"
+	"The managers of a rack (GPM, GMM, GNM, GSM, membership) as a program.\n\n"
 	"  name=manager      its name in the rack\n"
 	"  fabric.ip=A       its address: that of an RDMA device (default: the first device's)\n"
 	"  ctl.dev=FILE      channel of scripts/rack, a virtio-serial port (default: none)\n"
 	"  log=info          err, warn, info or debug\n"
 	"  heartbeat_ms=N    how often boards say that they live (default 1000)\n"
 	"  net.policy=WORD   spread, pack or pin\n"
+	"  gsm.expected=N    sComponents of the rack (default 0)\n"
 	"Words that another program or board understands are left alone. Needs librdmacm1 and\n"
 	"ibverbs-providers, and memory that may be locked (ulimit -l).\n";
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from . import RackError
 
-ROLES = ("manager", "pcomponent", "mcomponent", "ncomponent")
+ROLES = ("manager", "pcomponent", "mcomponent", "ncomponent", "scomponent")
+OPTIONAL_ROLES = ("scomponent",)
 
 HELP = """\
 keys of a rack's TOML file (all can be given with --set KEY=VALUE):
@@ -32,12 +33,18 @@ keys of a rack's TOML file (all can be given with --set KEY=VALUE):
   net.dma.pack          on (default) or off
   net.dma.prefetch      on (default) or off
   net.policy            spread (default), pack or pin: how GNM chooses nComponents
-  board.NAME.role       manager, pcomponent, mcomponent or ncomponent
+  rootfs.packages       Debian packages, such as ["nginx-light"]: with all they depend on they are
+                        unpacked and become the root of programs; written files survive `down`
+  rootfs.folder         instead: a folder that is the root as it is
+  host                  a folder of yours that programs see as /host
+  board.NAME.role       manager, pcomponent, mcomponent, ncomponent or scomponent
   board.NAME.ip         its address on the fabric
   board.NAME.cpus       number of CPUs, 1 to 16 (default 1)
   board.NAME.memory     such as 512M or 1G (default 512M)
   board.NAME.excache    pComponent: size of exCache
   board.NAME.eth        nComponent: its address on the Ethernet
+  board.NAME.exports    sComponent: its exports, such as ["root", "host"] (default: root, and host
+                        when the rack has one); each is in one sComponent only
   board.NAME.initrd     mComponent: cpio archive for its ramfs (default build/ramfs.cpio)
   board.NAME.image      ELF image (default build/ROLE.elf)
   board.NAME.append     words for its command line
@@ -74,7 +81,10 @@ def number(lo, hi):
 
 
 TEXT = (lambda v: isinstance(v, str), "a string")
+EXPORTS = ("root", "host")
 ONOFF = one_of("on", "off")
+WORDS = (lambda v: isinstance(v, list) and v and all(isinstance(w, str) for w in v),
+         "a list of strings, not empty")
 
 # key (with * for a board's name) -> (test, what was expected)
 KEYS = {
@@ -104,8 +114,14 @@ KEYS = {
     "board.*.initrd": TEXT,
     "board.*.image": TEXT,
     "board.*.append": TEXT,
+    "board.*.exports": (lambda v: isinstance(v, list) and v and set(v) <= set(EXPORTS)
+                        and len(set(v)) == len(v), f"a list of some of {', '.join(EXPORTS)}"),
+    "rootfs.packages": WORDS,
+    "rootfs.folder": TEXT,
+    "host": TEXT,
 }
-ROLE_ONLY = {"excache": "pcomponent", "eth": "ncomponent", "initrd": "mcomponent"}
+ROLE_ONLY = {"excache": "pcomponent", "eth": "ncomponent", "initrd": "mcomponent",
+             "exports": "scomponent"}
 
 
 @dataclass
@@ -119,6 +135,7 @@ class Board:
     excache: str = ""
     eth: str = ""
     initrd: str = ""
+    exports: list = field(default_factory=list)
     image: str = ""
     append: str = ""
 
@@ -134,6 +151,8 @@ class Config:
     fabric: dict = field(default_factory=dict)
     ethernet: dict = field(default_factory=dict)
     net: dict = field(default_factory=dict)
+    rootfs: dict = field(default_factory=dict)
+    host: str = ""
     boards: list = field(default_factory=list)
 
     def board(self, name):
@@ -256,7 +275,7 @@ def check_boards(cfg, src):
     """The rack is whole: one manager, something of each kind, every address once and on its net."""
     count = {r: sum(b.role == r for b in cfg.boards) for r in ROLES}
     for role in ROLES:
-        if count[role] == 0:
+        if count[role] == 0 and role not in OPTIONAL_ROLES:
             raise RackError(f"{src.path}: the rack has no {role}")
     if count["manager"] > 1:
         raise RackError(f"{src.path}: the rack has {count['manager']} managers, expected one")
@@ -272,6 +291,30 @@ def check_boards(cfg, src):
             seen[value] = where
             if ipaddress.IPv4Address(value) not in ipaddress.IPv4Network(net):
                 raise src.error(where, f"address {value} is not in {net}")
+
+
+def check_exports(cfg, src):
+    """What is exported has a folder, and is exported once. Fills in the exports that are not named."""
+    boards = [b for b in cfg.boards if b.role == "scomponent"]
+    for key in ("rootfs", "host"):
+        if getattr(cfg, key) and not boards:
+            raise src.error(key, "the rack has no scomponent to export it")
+    if "packages" in cfg.rootfs and "folder" in cfg.rootfs:
+        raise src.error("rootfs.folder", "either packages or a folder, not both")
+    have = [x for x, there in (("root", cfg.rootfs), ("host", cfg.host)) if there]
+    named = [x for b in boards for x in b.exports]
+    for b in boards:
+        where = f"board.{b.name}.exports" if b.exports else f"board.{b.name}"
+        b.exports = b.exports or [x for x in have if x not in named]
+        named += [x for x in b.exports if x not in named]
+        if not b.exports:
+            raise src.error(where, "it has nothing to export: set rootfs.packages, rootfs.folder or host")
+        for x in b.exports:
+            if x not in have:
+                raise src.error(where, f"export {x!r} has no folder: set "
+                                       f"{'rootfs.packages or rootfs.folder' if x == 'root' else 'host'}")
+            if sum(x in o.exports for o in boards) > 1:
+                raise src.error(where, f"export {x!r} is another board's too")
 
 
 def load(path, sets=(), name=None):
@@ -295,7 +338,7 @@ def load(path, sets=(), name=None):
     src = Source(os.path.relpath(path), text, from_set)
     flat = check_keys(tree, src)
     cfg = Config(path=path)
-    for key in ("name", "timeout", "managers", "append", "log"):
+    for key in ("name", "timeout", "managers", "append", "log", "host"):
         if key in flat:
             setattr(cfg, key, flat[key])
     cfg.fabric = {"network": "10.77.0.0/24", "mtu": 9000, "nic": "virtio-net",
@@ -308,8 +351,10 @@ def load(path, sets=(), name=None):
             cfg.ethernet["network"]):
         raise src.error("ethernet.host", f"{cfg.ethernet['host']} is not in "
                                          f"{cfg.ethernet['network']}")
+    cfg.rootfs = tree.get("rootfs", {})
     cfg.boards = make_boards(tree, flat, src)
     check_boards(cfg, src)
+    check_exports(cfg, src)
     return cfg
 
 
@@ -327,6 +372,8 @@ def command_line(cfg, board):
              f"fabric.mtu={cfg.fabric['mtu']}", f"log={cfg.log}"]
     if board.role != "manager":
         words.append(f"manager.ip={cfg.manager.ip}")
+    else:
+        words.append(f"gsm.expected={sum(b.role == 'scomponent' for b in cfg.boards)}")
     if sum(b.cpus for b in cfg.boards) > os.cpu_count():
         words.append("heartbeat_ms=2000")  # boards share cores: five missed ones are 10 s
     words += [f"{k}={v}" for k, v in cfg.net.items()]

@@ -3,7 +3,7 @@
 folder, so that socket paths stay short however deep the tree lies."""
 import os
 
-from . import BUILD, RackError, accel, config, linux, net
+from . import BUILD, RackError, accel, config, linux, net, rootfs
 
 REAL = "qemu-system-x86_64"
 QEMU = os.environ.get("RACK_QEMU", REAL)
@@ -49,6 +49,28 @@ def nic_args(model, ident, tap, mac, slot, mtu, queue=1024):
     return ["-netdev", netdev, "-device", device]
 
 
+def fsdev_args(tag, folder, slot):
+    """One export: a folder of the host behind a 9P server of QEMU's.
+
+    security_model=none: what a program writes is an ordinary file of the host's, with the mode it asked
+    for, and links are links. That is what an unpacked Debian has, so the mapped models, which keep links in
+    files of their own, cannot show one. Owners are the host's too when QEMU is root's; else everything
+    belongs to the operator.
+    """
+    return ["-fsdev", f"local,id={tag},path={folder},security_model=none,multidevs=remap",
+            "-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag},disable-legacy=on,addr={slot:#x}"]
+
+
+def export_args(cfg, board):
+    args = []
+    for i, tag in enumerate(board.exports):
+        folder = rootfs.root_of(cfg) if tag == "root" else rootfs.host_of(cfg)
+        if "," in folder:
+            raise RackError(f"export {tag}: QEMU cannot take a folder with a comma: {folder}")
+        args += fsdev_args(tag, folder, 6 + i)
+    return args
+
+
 def boot_args(cfg, board):
     """What a board boots: its monitor, or Linux with the managers as a program."""
     words = config.command_line(cfg, board)
@@ -75,6 +97,7 @@ def board_args(cfg, board):
         "-qmp", f"unix:qmp-{n}.sock,server=on,wait=off"]
     args += nic_args(cfg.fabric["nic"], "fab", net.fabric_tap(board),
                      f"52:54:00:77:00:{board.index + 1:02x}", 4, cfg.fabric["mtu"])
+    args += export_args(cfg, board)
     if board.eth:
         args += nic_args("e1000e", "eth", net.eth_tap(board),
                          f"52:54:00:77:01:{board.index + 1:02x}", 5, cfg.ethernet["mtu"])

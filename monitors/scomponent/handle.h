@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Handles: what an mComponent names an inode by. See handle.c. */
+#pragma once
+
+#include <fit/fit.h>
+#include <kern/types.h>
+#include <sys/queue.h>
+#include "p9/p9.h"
+
+struct export {
+	char name[P9DEV_TAG_MAX];
+	struct p9 *p9;
+};
+
+/* Fids of a channel: FID_ROOT, FID_WORKER + w, and four numbers for each handle. */
+#define FID_ROOT 0u
+#define FID_WORKER 0x80000000u
+enum handle_fid {
+	FID_NAME,  /* never open: walks, attributes */
+	FID_READ,  /* open for reading, when first needed; a directory's entries */
+	FID_WRITE, /* open for writing, when first needed */
+	HANDLE_FIDS = 4,
+};
+
+struct handle {
+	uint64_t id;          /* on the wire: generation << 32 | slot + 1 */
+	struct export *x;
+	uint64_t ino;
+	fit_node_t owner;
+	uint32_t mode;        /* S_IFMT */
+	_Atomic uint32_t refs; /* the table's, and one a request under way */
+	_Atomic bool open[HANDLE_FIDS]; /* the fid exists; changes under handle_open_lock() */
+	STAILQ_ENTRY(handle) dying;
+};
+
+int handle_init(void);
+/* A handle nobody can find yet, whose fids may be used; -ENOMEM, -ENFILE. One reference. */
+int __must_check handle_create(struct export *x, fit_node_t owner, struct handle **out);
+/*
+ * From now on its owner finds it; the reference stays the caller's, the table has another. epoch:
+ * handle_epoch() when the request came. -EHOSTDOWN: the owner has died since.
+ */
+int __must_check handle_publish(struct handle *h, uint32_t epoch);
+/* With a reference; NULL: not a handle of this owner's. */
+struct handle *handle_get(uint64_t id, fit_node_t owner);
+/* The last one makes it die: handle_reap() ends it, in a thread that may sleep. */
+void handle_put(struct handle *h);
+/* The owner gives it back. False: it had none such. */
+bool handle_forget(uint64_t id, fit_node_t owner);
+/* The owner is gone: all of its handles. */
+void handle_forget_owner(fit_node_t owner);
+uint32_t handle_epoch(fit_node_t owner);
+
+/* Gives one dying handle's fids back; false: there is none. */
+bool handle_reap(void);
+bool handle_any_dying(void);
+uint64_t handle_count(void);
+
+static inline uint32_t handle_fid(const struct handle *h, enum handle_fid which)
+{
+	return (uint32_t)h->id * HANDLE_FIDS + which; /* the id's low half is never 0 */
+}
+/* Opens the fid if it is not open: 0 or -errno. Sleeps. */
+int __must_check handle_open(struct handle *h, enum handle_fid which);
