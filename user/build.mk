@@ -13,9 +13,18 @@ $(BUILD)/user/%: user/%.c user/check.h
 	@$(CC) $(USER_CFLAGS) -static -o $@ $<
 RAMFS_PROGRAMS += $(USER_PROGS)
 
-# what the loader must refuse: a dynamic program whose interpreter the ramfs does not have
-$(BUILD)/user/dynamic: user/hello.c user/check.h
+# The same sources as dynamic programs: an interpreter is loaded, libraries are mapped.
+USER_DYNAMIC := $(patsubst %,$(BUILD)/user/dyn-%,hello basics threads signals exec)
+$(BUILD)/user/dyn-%: user/%.c user/check.h
 	@mkdir -p $(@D)
 	@echo "  USER    $< (dynamic)"
 	@$(CC) $(USER_CFLAGS) -o $@ $<
+RAMFS_PROGRAMS += $(USER_DYNAMIC)
+user: $(USER_DYNAMIC)
+
+# what the loader must refuse: a dynamic program whose interpreter is not there
+$(BUILD)/user/dynamic: user/hello.c user/check.h
+	@mkdir -p $(@D)
+	@echo "  USER    $< (interpreter missing)"
+	@$(CC) $(USER_CFLAGS) -Wl,--dynamic-linker=/lib64/no-such-ld.so -o $@ $<
 RAMFS_PROGRAMS += $(BUILD)/user/dynamic

@@ -50,6 +50,8 @@ __noreturn void uspace_enter(const struct uregs *r);
 void uspace_kick(int cpu);
 /* The registers of the current thread's user mode while it is in the kernel. */
 struct uregs *uspace_regs(void);
+/* What AT_HWCAP tells a program: CPUID leaf 1, EDX. */
+uint32_t uspace_hwcap(void);
 /* First user registers with sane segments and flags; rip and rsp given, others 0. */
 void uregs_init(struct uregs *r, uint64_t rip, uint64_t rsp);
 /* Of this CPU: the thread's owner keeps them and sets them in every switch_in. */

@@ -52,15 +52,21 @@ struct mem_as_reply { proto_as_t as; };
 struct mem_as { proto_as_t as; };
 
 /*
- * Loads an ELF executable into an empty space: maps segments and a stack. The pComponent writes
- * argv, environment and auxv to the stack itself. -ENOENT, -EACCES, -ENOEXEC (not an ELF; #! is for
- * later), -ELIBBAD (dynamic without interpreter).
+ * Loads an ELF executable, and the interpreter it names, into an empty space: maps segments and a
+ * stack. The pComponent writes argv, environment and auxv to the stack itself. Errors are those of
+ * execve(2): -ENOEXEC (not for this machine), -ELIBBAD, -EIO and those of a path (interpreter).
+ * What is found to be wrong after that, when execve cannot fail any more, is in status.
  */
 #define OP_MEM_EXEC PROTO_OP(PROTO_CLASS_MEM, 5)
 struct mem_exec {
 	proto_as_t as;
 	le64_t file;        /* file object as opened by FILE_OPEN */
+	le64_t stack_size;  /* bytes to reserve for the stack */
+	le64_t base;        /* working directory, for the interpreter's path */
+	le32_t flags;       /* MEM_EXEC_* */
+	le32_t reserved;
 };
+#define MEM_EXEC_FIXED 1u /* no random addresses (ADDR_NO_RANDOMIZE) */
 struct mem_exec_reply {
 	le64_t entry;       /* where to start: the interpreter's entry if there is one */
 	le64_t program_entry; /* AT_ENTRY */
@@ -73,7 +79,7 @@ struct mem_exec_reply {
 	le64_t start_code, end_code, start_data, end_data;
 	/* private anonymous ranges mapped (bss): first touch is the pComponent's */
 	le32_t ngrants;
-	le32_t reserved;
+	le32_t status;      /* errno for which the new program cannot run: it dies by SIGSEGV */
 	struct mem_grant { le64_t start, end; le32_t prot; le32_t reserved; } grant[8];
 	/* Private mappings of files: the page at addr is (object, index + (addr - start) / 4096)
 	 * as long as nothing was bound there, so a cached line needs no miss. */

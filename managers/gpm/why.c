@@ -12,7 +12,7 @@ static const struct {
 	{ ENOENT, "not found on @'s file system" },
 	{ EACCES, "not an executable file (on @'s file system)" },
 	{ ENOEXEC, "not an ELF executable for x86-64 (on @'s file system)" },
-	{ ELIBBAD, "dynamically linked; only static programs run (on @'s file system)" },
+	{ ELIBBAD, "its interpreter (PT_INTERP) is no program for x86-64 (on @'s file system)" },
 	{ EISDIR, "a directory (on @'s file system)" },
 	{ ENOTDIR, "a part of the path is not a directory (on @'s file system)" },
 	{ ELOOP, "too many symbolic links (on @'s file system)" },

@@ -6,7 +6,12 @@
  * copied here, since no mapping can express it. argv, environment and auxv are the pComponent's to
  * write.
  *
- * Left out: PT_GNU_STACK (the stack is never executable), ELF32, other machines.
+ * Errors are execve(2)'s, in Linux's order: what is wrong with the headers of program or
+ * interpreter is an errno; what shows only when segments are mapped comes when the old program
+ * would be gone on Linux, and so is a status with which the new one dies.
+ *
+ * Left out: PT_GNU_STACK (the stack is never executable), ELF32, other machines, overlapping
+ * segments.
  */
 #include <kern/mm.h>
 #include <kern/random.h>
@@ -18,11 +23,14 @@
 #include "server.h"
 #include "space.h"
 
-#define PHNUM_MAX 64
-#define STACK_SIZE (8ULL << 20)      /* RLIMIT_STACK's usual default */
+#define PHNUM_MAX (65536 / sizeof(Elf64_Phdr))
+#define STACK_MIN (128ULL << 10)
+#define STACK_MAX (1ULL << 30)
 #define STACK_GAP (1ULL << 20)
 #define PIE_BASE 0x0000555555554000ULL
 #define ASLR_PAGES (1ULL << 22)
+#define BRK_PAGES 8192               /* the heap starts up to 32 MiB behind the program */
+#define SEGMENT_MAX (1ULL << 40)     /* offsets in a file; larger ones would overflow */
 
 struct image {
 	struct inode *file;
@@ -30,39 +38,33 @@ struct image {
 	Elf64_Phdr ph[PHNUM_MAX];
 	uint64_t low, high;  /* page-aligned range of all segments, before the bias */
 	uint64_t bias;
+	uint64_t align;      /* largest p_align that is a power of two */
 	uint64_t end_file;   /* end of the last segment, with the bias: the heap starts there */
+};
+
+struct loading {
+	struct space *s;
+	uint64_t stack_size;
+	bool fixed;          /* no random addresses */
+	struct mem_exec_reply *out;
 };
 
 /* ---- decode ---- */
 
-static int check_header(const Elf64_Ehdr *eh)
+static bool header_ok(const Elf64_Ehdr *eh)
 {
-	if (memcmp(eh->e_ident, ELFMAG, SELFMAG))
-		return -ENOEXEC;
-	if (eh->e_ident[EI_CLASS] != ELFCLASS64 || eh->e_ident[EI_DATA] != ELFDATA2LSB ||
-	    eh->e_machine != EM_X86_64 || (eh->e_type != ET_EXEC && eh->e_type != ET_DYN) ||
-	    eh->e_phentsize != sizeof(Elf64_Phdr) || !eh->e_phnum || eh->e_phnum > PHNUM_MAX)
-		return -ENOEXEC;
-	return 0;
+	return !memcmp(eh->e_ident, ELFMAG, SELFMAG) && eh->e_ident[EI_CLASS] == ELFCLASS64 &&
+	       eh->e_ident[EI_DATA] == ELFDATA2LSB && eh->e_machine == EM_X86_64 &&
+	       (eh->e_type == ET_EXEC || eh->e_type == ET_DYN) &&
+	       eh->e_phentsize == sizeof(Elf64_Phdr) && eh->e_phnum && eh->e_phnum <= PHNUM_MAX;
 }
 
-static int check_segment(const Elf64_Phdr *p, uint64_t *low, uint64_t *high)
+/* 0; small: the file ends before; any other error is the read's, JOB_PARKED among them. */
+static int read_exactly(struct inode *file, uint64_t off, void *buf, size_t n, int small)
 {
-	if (p->p_filesz > p->p_memsz || p->p_vaddr >= SPACE_TOP ||
-	    p->p_memsz > SPACE_TOP - p->p_vaddr || p->p_offset > (1ULL << 40) ||
-	    p->p_vaddr % PAGE_SIZE != p->p_offset % PAGE_SIZE)
-		return -ENOEXEC;
-	*low = KMIN(*low, ROUND_DOWN(p->p_vaddr, PAGE_SIZE));
-	*high = KMAX(*high, ROUND_UP(p->p_vaddr + p->p_memsz, PAGE_SIZE));
-	return 0;
-}
+	ssize_t_k got = off > SEGMENT_MAX ? 0 : inode_read(file, off, buf, n);
 
-/* 0; -ENOEXEC: the file ends before; any other error is the read's, JOB_PARKED among them. */
-static int read_exactly(struct inode *file, uint64_t off, void *buf, size_t n)
-{
-	ssize_t_k got = inode_read(file, off, buf, n);
-
-	return got < 0 ? (int)got : (size_t)got == n ? 0 : -ENOEXEC;
+	return got < 0 ? (int)got : (size_t)got == n ? 0 : small;
 }
 
 /*
@@ -73,81 +75,94 @@ static int image_touch(const struct image *im)
 {
 	int err = 0;
 
-	for (unsigned i = 0; i < im->eh.e_phnum && err >= 0; i++) {
+	for (unsigned i = 0; i < im->eh.e_phnum && !err; i++) {
 		const Elf64_Phdr *p = &im->ph[i];
 		char c;
 
 		if (p->p_type == PT_LOAD && p->p_filesz && p->p_memsz > p->p_filesz)
-			err = (int)inode_read(im->file, p->p_offset + p->p_filesz - 1, &c, 1);
+			err = read_exactly(im->file, p->p_offset + p->p_filesz - 1, &c, 1, 0);
 	}
-	return err < 0 ? err : 0;
+	return err;
 }
 
-static int image_decode(struct image *im, struct inode *file)
+/* Reads the headers. bad: the errno of headers that are wrong; small: of a file too short. */
+static int image_decode(struct image *im, struct inode *file, int bad, int small)
 {
-	size_t size;
 	int err;
 
 	im->file = file;
 	if (!S_ISREG(file->mode))
 		return -EACCES;
-	err = read_exactly(file, 0, &im->eh, sizeof(im->eh));
-	if (err)
-		return err;
-	err = check_header(&im->eh);
-	if (err)
-		return err;
-	size = im->eh.e_phnum * sizeof(Elf64_Phdr);
-	if (im->eh.e_phoff > (1ULL << 40))
-		return -ENOEXEC;
-	err = read_exactly(file, im->eh.e_phoff, im->ph, size);
-	if (err)
-		return err;
-	im->low = UINT64_MAX;
-	im->high = 0;
-	for (unsigned i = 0; i < im->eh.e_phnum && !err; i++)
-		if (im->ph[i].p_type == PT_LOAD)
-			err = check_segment(&im->ph[i], &im->low, &im->high);
-	if (err)
-		return err;
-	return im->low < im->high ? image_touch(im) : -ENOEXEC;
+	err = read_exactly(file, 0, &im->eh, sizeof(im->eh), small);
+	if (!err && !header_ok(&im->eh))
+		err = bad;
+	if (!err)
+		err = read_exactly(file, im->eh.e_phoff, im->ph,
+				   im->eh.e_phnum * sizeof(Elf64_Phdr), bad);
+	return err ? err : image_touch(im);
 }
 
-/* The interpreter named by PT_INTERP, referenced; NULL with *err 0: none wanted. */
-static struct inode *find_interpreter(const struct image *im, int *err)
+/* The segments fit into a space and the file; sets low, high and align. */
+static int image_measure(struct image *im)
+{
+	im->low = UINT64_MAX;
+	im->high = 0;
+	im->align = PAGE_SIZE;
+	for (unsigned i = 0; i < im->eh.e_phnum; i++) {
+		const Elf64_Phdr *p = &im->ph[i];
+
+		if (p->p_type != PT_LOAD)
+			continue;
+		if (p->p_filesz > p->p_memsz || p->p_vaddr >= SPACE_TOP ||
+		    p->p_memsz > SPACE_TOP - p->p_vaddr || p->p_offset > SEGMENT_MAX ||
+		    p->p_vaddr % PAGE_SIZE != p->p_offset % PAGE_SIZE)
+			return -EINVAL;
+		im->low = KMIN(im->low, ROUND_DOWN(p->p_vaddr, PAGE_SIZE));
+		im->high = KMAX(im->high, ROUND_UP(p->p_vaddr + p->p_memsz, PAGE_SIZE));
+		if (p->p_align && !(p->p_align & (p->p_align - 1)) && p->p_align < SEGMENT_MAX)
+			im->align = KMAX(im->align, p->p_align);
+	}
+	return im->low < im->high ? 0 : -EINVAL;
+}
+
+/* The path in PT_INTERP, walked to; NULL with the error. */
+static struct inode *walk_to_interpreter(const struct image *im, const Elf64_Phdr *p,
+					 struct inode *base, int *err)
 {
 	char path[FILE_PATH_MAX];
 	struct inode *found = NULL;
 	struct walk *w;
 
-	*err = 0;
-	for (unsigned i = 0; i < im->eh.e_phnum; i++) {
-		const Elf64_Phdr *p = &im->ph[i];
-
-		if (p->p_type != PT_INTERP)
-			continue;
+	*err = -ENOEXEC;
+	if (p->p_filesz < 2 || p->p_filesz > sizeof(path))
+		return NULL;
+	*err = read_exactly(im->file, p->p_offset, path, p->p_filesz, -EIO);
+	if (!*err && path[p->p_filesz - 1])
 		*err = -ENOEXEC;
-		if (p->p_filesz < 2 || p->p_filesz > sizeof(path))
-			return NULL;
-		*err = read_exactly(im->file, p->p_offset, path, p->p_filesz);
-		if (!*err && path[p->p_filesz - 1])
-			*err = -ENOEXEC;
-		if (*err)
-			return NULL;
-		w = kmalloc(sizeof(*w));
-		*err = w ? walk_path(w, inode_root(), path, strlen(path), (struct cred){ 0, 0 },
-				     WALK_FOLLOW) : -ENOMEM;
-		if (!*err) {
-			found = w->inode;
-			if (found)
-				inode_get(found);
-			walk_end(w);
-		}
-		kfree(w);
-		if (!found && *err != -ENOMEM && *err != JOB_PARKED)
-			*err = -ELIBBAD;
-		return found;
+	if (*err)
+		return NULL;
+	w = kmalloc(sizeof(*w));
+	*err = w ? walk_path(w, base, path, strlen(path), (struct cred){ 0, 0 },
+			     WALK_FOLLOW) : -ENOMEM;
+	if (!*err) {
+		found = w->inode;
+		if (found)
+			inode_get(found);
+		else
+			*err = -ENOENT;
+		walk_end(w);
 	}
+	kfree(w);
+	return found;
+}
+
+/* The interpreter the program wants, referenced; NULL with *err 0: none. */
+static struct inode *find_interpreter(const struct image *im, struct inode *base, int *err)
+{
+	*err = 0;
+	for (unsigned i = 0; i < im->eh.e_phnum; i++)
+		if (im->ph[i].p_type == PT_INTERP)
+			return walk_to_interpreter(im, &im->ph[i], base, err);
 	return NULL;
 }
 
@@ -169,9 +184,9 @@ static int map_partial_page(struct space *s, struct inode *file, uint64_t addr, 
 	int err = -ENOMEM;
 
 	if (bytes) {
-		ssize_t_k got = inode_read(file, index * PAGE_SIZE, bytes, keep);
-
-		err = got < 0 ? -EIO : space_map(s, addr, p);
+		err = read_exactly(file, index * PAGE_SIZE, bytes, keep, -EFAULT);
+		if (!err)
+			err = space_map(s, addr, p);
 	}
 	if (p)
 		page_put(p);
@@ -186,7 +201,7 @@ static int map_bss(struct space *s, uint64_t start, uint64_t end, uint32_t prot,
 	if (start >= end)
 		return 0;
 	if (n == ARRAY_SIZE(out->grant))
-		return -ENOEXEC;
+		return -ENOMEM;
 	out->grant[n] = (struct mem_grant){ le64(start), le64(end), le32(prot), le32(0) };
 	out->ngrants = le32(n + 1);
 	return vma_insert(&s->vmas, &(struct vma){ .start = start, .end = end, .prot = prot });
@@ -219,7 +234,7 @@ static int map_segment(struct space *s, struct image *im, const Elf64_Phdr *p,
 	int err = 0;
 
 	if (!vma_range_free(&s->vmas, start, ROUND_UP(mem_end, PAGE_SIZE)))
-		return -ENOEXEC; /* overlapping segments */
+		return -EEXIST; /* overlapping segments */
 	if (mapped_end > start)
 		err = vma_insert(&s->vmas, &(struct vma){ .start = start, .end = mapped_end,
 			.prot = prot, .inode = im->file,
@@ -272,85 +287,98 @@ static void describe(const struct image *im, struct mem_exec_reply *out)
 	out->phdr = le64(phdr);
 }
 
-static int map_stack(struct space *s, struct mem_exec_reply *out)
+static uint64_t random_pages(const struct loading *l, uint64_t n)
 {
-	uint64_t high = SPACE_TOP - PAGE_SIZE - random_u64() % ASLR_PAGES * PAGE_SIZE;
-	uint64_t low = high - STACK_SIZE;
+	return l->fixed ? 0 : random_u64() % n * PAGE_SIZE;
+}
 
-	out->stack_low = le64(low);
-	out->stack_high = le64(high);
-	s->mmap_top = low - STACK_GAP - random_u64() % ASLR_PAGES * PAGE_SIZE;
-	return vma_insert(&s->vmas, &(struct vma){ .start = low, .end = high,
+static int map_stack(struct loading *l)
+{
+	uint64_t high = SPACE_TOP - PAGE_SIZE - random_pages(l, ASLR_PAGES);
+	uint64_t size = KMIN(ROUND_DOWN(l->stack_size, PAGE_SIZE), STACK_MAX);
+	uint64_t low = high - KMAX(size, STACK_MIN);
+
+	l->out->stack_low = le64(low);
+	l->out->stack_high = le64(high);
+	l->s->mmap_top = low - STACK_GAP - random_pages(l, ASLR_PAGES);
+	return vma_insert(&l->s->vmas, &(struct vma){ .start = low, .end = high,
 		.prot = MEM_READ | MEM_WRITE, .grows_down = true });
 }
 
-static int map_interpreter(struct space *s, struct image *im, struct mem_exec_reply *out)
+static int map_interpreter(struct loading *l, struct image *im)
 {
 	uint64_t base;
-	int err;
+	int err = image_measure(im);
 
-	if (im->eh.e_type != ET_DYN)
-		return -ELIBBAD;
-	base = vma_find_gap(&s->vmas, im->high - im->low, SPACE_BOTTOM, s->mmap_top);
+	if (err)
+		return err;
+	base = vma_find_gap(&l->s->vmas, im->high - im->low, SPACE_BOTTOM, l->s->mmap_top);
 	if (!base)
 		return -ENOMEM;
 	im->bias = base - im->low;
-	err = image_map(s, im, out);
-	out->entry = le64(im->eh.e_entry + im->bias);
-	out->interp_base = le64(im->bias);
+	err = image_map(l->s, im, l->out);
+	l->out->entry = le64(im->eh.e_entry + im->bias);
+	l->out->interp_base = le64(im->bias);
 	return err;
 }
 
-static int load(struct space *s, struct image *im, struct image *interp, struct mem_exec_reply *out)
+static int load(struct loading *l, struct image *im, struct image *interp)
 {
-	int err;
+	int err = image_measure(im);
 
-	im->bias = im->eh.e_type == ET_DYN ?
-		PIE_BASE + random_u64() % ASLR_PAGES * PAGE_SIZE - im->low : 0;
-	if (im->low + im->bias < SPACE_BOTTOM)
-		return -ENOEXEC;
-	err = map_stack(s, out);
 	if (!err)
-		err = image_map(s, im, out);
+		err = map_stack(l);
 	if (err)
 		return err;
-	describe(im, out);
-	s->brk_start = s->brk = ROUND_UP(im->end_file, PAGE_SIZE) +
-				random_u64() % 8192 * PAGE_SIZE;
-	out->brk = le64(s->brk);
-	return interp->file ? map_interpreter(s, interp, out) : 0;
+	im->bias = 0;
+	if (im->eh.e_type == ET_DYN)
+		im->bias = ROUND_DOWN(PIE_BASE + random_pages(l, ASLR_PAGES), im->align) -
+			ROUND_DOWN(im->low, im->align);
+	if (im->low + im->bias < SPACE_BOTTOM || im->high + im->bias > SPACE_TOP)
+		return -EINVAL;
+	err = image_map(l->s, im, l->out);
+	if (err)
+		return err;
+	describe(im, l->out);
+	l->s->brk_start = l->s->brk = ROUND_UP(im->end_file, PAGE_SIZE) +
+		random_pages(l, BRK_PAGES);
+	l->out->brk = le64(l->s->brk);
+	return interp->file ? map_interpreter(l, interp) : 0;
 }
 
 static int op_exec(fit_node_t from, const void *msg, size_t len, struct reply *r)
 {
 	static struct image im, interp; /* one loop thread; too large for its stack */
 	const struct mem_exec *m = msg;
-	struct space *s = space_find(le64_get(m->as), from);
-	struct inode *file = inode_by_object(le64_get(m->file)), *ld;
+	struct inode *file = inode_by_object(le64_get(m->file)), *base, *ld;
 	struct mem_exec_reply out = { 0 };
+	struct loading l = { .s = space_find(le64_get(m->as), from), .out = &out,
+			     .stack_size = le64_get(m->stack_size),
+			     .fixed = le32_get(m->flags) & MEM_EXEC_FIXED };
 	int err;
 
-	if (!s)
+	if (!l.s)
 		return -ESRCH;
 	if (!file)
 		return -ENOENT;
-	if (vma_first_from(&s->vmas, 0))
+	if (vma_first_from(&l.s->vmas, 0))
 		return -EBUSY; /* not an empty space */
-	err = image_decode(&im, file);
+	err = image_decode(&im, file, -ENOEXEC, -ENOEXEC);
 	if (err)
 		return err;
-	ld = find_interpreter(&im, &err);
+	base = inode_by_object(le64_get(m->base));
+	ld = find_interpreter(&im, base ? base : inode_root(), &err);
 	if (err)
 		return err;
 	interp.file = NULL;
-	if (ld)
-		err = image_decode(&interp, ld);
+	if (ld) /* that the program may be executed is known to the caller */
+		err = ld->mode & 0111 ? image_decode(&interp, ld, -ELIBBAD, -EIO) : -EACCES;
 	if (!err)
-		err = load(s, &im, &interp, &out);
+		out.status = le32((uint32_t)-load(&l, &im, &interp));
 	if (ld)
 		inode_put(ld);
 	if (err)
-		return err; /* the pComponent exits the space */
+		return err;
 	REPLY(r, out);
 	return 0;
 }

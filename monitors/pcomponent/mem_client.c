@@ -132,9 +132,11 @@ void mem_exit(uint16_t node, uint64_t as)
 		log_warn("address space at node %u was not released: %d", node, err);
 }
 
-int mem_exec(uint16_t node, uint64_t as, uint64_t file, struct mem_exec_reply *r)
+int mem_exec(uint16_t node, uint64_t as, const struct mem_exec_args *a, struct mem_exec_reply *r)
 {
-	struct mem_exec q = { le64(as), le64(file) };
+	struct mem_exec q = { .as = le64(as), .file = le64(a->file),
+			      .stack_size = le64(a->stack_size), .base = le64(a->base),
+			      .flags = le32(a->fixed ? MEM_EXEC_FIXED : 0) };
 
 	return call(node, OP_MEM_EXEC, &q, sizeof(q), r, sizeof(*r));
 }

@@ -28,7 +28,11 @@ void mem_forget(uint16_t node);
 int mem_create(uint16_t node, uint64_t *as);
 int mem_fork(uint16_t node, uint64_t as, uint64_t *child);
 void mem_exit(uint16_t node, uint64_t as);
-int mem_exec(uint16_t node, uint64_t as, uint64_t file, struct mem_exec_reply *r);
+struct mem_exec_args {
+	uint64_t file, stack_size, base;
+	bool fixed; /* no random addresses */
+};
+int mem_exec(uint16_t node, uint64_t as, const struct mem_exec_args *a, struct mem_exec_reply *r);
 struct mem_mmap_args {
 	uint64_t addr, len, file, off;
 	uint32_t prot, flags;

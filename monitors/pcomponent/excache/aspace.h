@@ -60,9 +60,10 @@ int aspace_fault(struct aspace *as, uint64_t addr, uint32_t access, void *buf, b
 /* A snapshot that shares lines; NULL and *err. */
 struct aspace *aspace_fork(struct aspace *parent, int *err);
 
+struct mem_exec_args;
 struct mem_exec_reply;
 /* Maps an ELF file (opened at the home) into the empty space. */
-int aspace_exec(struct aspace *as, uint64_t file, struct mem_exec_reply *r);
+int aspace_exec(struct aspace *as, const struct mem_exec_args *a, struct mem_exec_reply *r);
 struct mem_mmap_args;
 int64_t aspace_mmap(struct aspace *as, const struct mem_mmap_args *m);
 int aspace_munmap(struct aspace *as, uint64_t addr, uint64_t len);

@@ -49,9 +49,9 @@ static bool range_ok(uint64_t addr, uint64_t len)
 	       page_up(len) <= USER_ADDR_MAX - addr;
 }
 
-int aspace_exec(struct aspace *as, uint64_t file, struct mem_exec_reply *r)
+int aspace_exec(struct aspace *as, const struct mem_exec_args *a, struct mem_exec_reply *r)
 {
-	int err = mem_exec(as->home, as->as, file, r);
+	int err = mem_exec(as->home, as->as, a, r);
 	uint32_t n = err ? 0 : le32_get(r->ngrants), views = err ? 0 : le32_get(r->nviews);
 
 	if (err)
@@ -66,7 +66,9 @@ int aspace_exec(struct aspace *as, uint64_t file, struct mem_exec_reply *r)
 	for (uint32_t i = 0; i < n; i++)
 		set_grant(as, le64_get(r->grant[i].start), le64_get(r->grant[i].end),
 			  le32_get(r->grant[i].prot));
-	set_grant(as, le64_get(r->stack_low), le64_get(r->stack_high), MEM_READ | MEM_WRITE);
+	if (le64_get(r->stack_high))
+		set_grant(as, le64_get(r->stack_low), le64_get(r->stack_high),
+			  MEM_READ | MEM_WRITE);
 	as->brk_start = as->brk = le64_get(r->brk);
 	return 0;
 }

@@ -342,6 +342,11 @@ static int64_t descriptor_flags(int fd, bool set, bool cloexec)
 	return ret;
 }
 
+bool fd_cloexec(int fd)
+{
+	return descriptor_flags(fd, false, false) == FD_CLOEXEC;
+}
+
 static int64_t sys_fcntl(struct syscall_args *a)
 {
 	int fd = (int)a->a[0], cmd = (int)a->a[1];

@@ -75,5 +75,7 @@ void epoll_forget(struct file *f);
 /* ---- descriptors of the current process ---- */
 /* Reference to the file, or NULL (EBADF). */
 struct file *fd_get(int fd);
+/* Is this descriptor closed by exec? */
+bool fd_cloexec(int fd);
 /* Lowest free descriptor >= min for f (takes over the caller's reference), or -EMFILE. */
 int fd_install(struct file *f, int min, bool cloexec);

@@ -40,6 +40,8 @@ static int copy_task(struct task *t, struct task *p, const struct clone *c)
 	t->data_mode = p->data_mode;
 	t->token = p->token;
 	t->umask = p->umask;
+	t->personality = p->personality;
+	t->no_new_privs = p->no_new_privs;
 	flags = spin_lock_irqsave(&p->lock);
 	t->cred = p->cred;
 	memcpy(t->sig.action, p->sig.action, sizeof(t->sig.action));

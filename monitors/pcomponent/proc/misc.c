@@ -117,7 +117,12 @@ SYSCALL_DEFINE(__NR_prctl, "prctl", sys_prctl);
 
 static int64_t sys_personality(struct syscall_args *a)
 {
-	return 0; /* PER_LINUX, and stays */
+	struct task *t = task_current();
+	uint32_t old = t->personality;
+
+	if (a->a[0] != UINT32_MAX)
+		t->personality = (uint32_t)a->a[0];
+	return old;
 }
 SYSCALL_DEFINE(__NR_personality, "personality", sys_personality);
 

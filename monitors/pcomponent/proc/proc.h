@@ -2,6 +2,8 @@
 /* Inside proc/: what its files offer each other. The rest of the monitor uses task.h. */
 #pragma once
 
+#include <proto/file.h>
+
 #include "proc/task.h"
 
 /* ---- task.c ---- */
@@ -80,16 +82,21 @@ struct exec_args {
 	char *strings;      /* argv then envp, each with its NUL */
 	size_t len;
 	unsigned argc, envc;
-	char path[TASK_PATH_MAX];
+	char path[FILE_PATH_MAX];   /* what is opened: in the end an ELF file */
+	char shown[FILE_PATH_MAX];  /* what the caller named (AT_EXECFN); empty: path */
+	struct file *dir;           /* a relative path starts there, an empty one is it; or NULL */
+	bool nofollow;              /* of the first path */
+	bool closes_dir;            /* dir is closed by exec: a script could not be opened again */
 };
 /*
  * Replaces the calling thread's program; regs are set. Before the point of no return -errno and
- * nothing changed.
+ * nothing changed but x.
  */
 int exec_load(struct exec_args *x, struct uregs *r);
 void exec_args_free(struct exec_args *x);
+const char *exec_shown(const struct exec_args *x);
 struct mem_exec_reply;
-/* Writes the first stack into the calling thread's space, which is new; *sp is where it begins. */
+/* Writes the first stack into the calling thread's space, which is new; *sp: where it begins. */
 int exec_make_stack(const struct exec_args *x, const struct mem_exec_reply *m, uint64_t *sp);
 
 /* ---- futex.c ---- */

@@ -97,7 +97,7 @@ static int load_from_path(struct job *j, struct uregs *r)
 			return 0;
 		if (e != -ENOENT && e != -ENOTDIR)
 			err = e;
-		if (e != -ENOENT && e != -ENOTDIR && e != -EACCES)
+		if ((e != -ENOENT && e != -ENOTDIR && e != -EACCES) || j->x.shown[0])
 			return err;
 		dir += n + (colon ? 1 : 0);
 	}

@@ -39,6 +39,7 @@ static unsigned make_aux(uint64_t *aux, struct stack *s, const struct exec_args 
 			 const struct mem_exec_reply *m)
 {
 	const struct cred *c = &task_current()->cred;
+	const char *name = exec_shown(x);
 	uint8_t rnd[16];
 	unsigned n = 0;
 
@@ -56,12 +57,12 @@ static unsigned make_aux(uint64_t *aux, struct stack *s, const struct exec_args 
 	n = add_aux(aux, n, AT_EGID, c->egid);
 	n = add_aux(aux, n, AT_SECURE, c->uid != c->euid || c->gid != c->egid);
 	n = add_aux(aux, n, AT_CLKTCK, 100);
-	n = add_aux(aux, n, AT_HWCAP, 0);
+	n = add_aux(aux, n, AT_HWCAP, uspace_hwcap());
 	n = add_aux(aux, n, AT_HWCAP2, 0);
 	n = add_aux(aux, n, AT_MINSIGSTKSZ, SIGSTACK_MIN);
 	n = add_aux(aux, n, AT_PLATFORM, push_bytes(s, PLATFORM, sizeof(PLATFORM)));
 	n = add_aux(aux, n, AT_RANDOM, push_bytes(s, rnd, sizeof(rnd)));
-	n = add_aux(aux, n, AT_EXECFN, push_bytes(s, x->path, strlen(x->path) + 1));
+	n = add_aux(aux, n, AT_EXECFN, push_bytes(s, name, strlen(name) + 1));
 	return add_aux(aux, n, AT_NULL, 0);
 }
 
@@ -95,7 +96,7 @@ int exec_make_stack(const struct exec_args *x, const struct mem_exec_reply *m, u
 	unsigned naux;
 	int err;
 
-	size = ROUND_UP(x->len + (x->argc + x->envc) * 8UL + sizeof(aux) + TASK_PATH_MAX + 256,
+	size = ROUND_UP(x->len + (x->argc + x->envc) * 8UL + sizeof(aux) + FILE_PATH_MAX + 256,
 			PAGE_SIZE);
 	if (size > s.high - le64_get(m->stack_low))
 		return -E2BIG;

@@ -64,6 +64,8 @@ struct task {
 	bool spawned;               /* started by GPM: its end is reported under token */
 	uint64_t token;             /* of the program, inherited by children */
 	uint64_t start_ns;
+	uint32_t personality;       /* own threads; ADDR_NO_RANDOMIZE counts, the rest is kept */
+	bool no_new_privs;          /* never cleared */
 
 	/* guarded by tasks_lock */
 	enum task_state state;

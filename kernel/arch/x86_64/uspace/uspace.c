@@ -113,6 +113,11 @@ struct uregs *uspace_regs(void)
 	return (struct uregs *)top - 1;
 }
 
+uint32_t uspace_hwcap(void)
+{
+	return cpuid(1, 0).d;
+}
+
 void uspace_enter(const struct uregs *r)
 {
 	struct uregs *top = uspace_regs();

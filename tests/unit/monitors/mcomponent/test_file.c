@@ -244,7 +244,8 @@ static int exec_object(uint64_t object)
 	int err;
 
 	assert_int_equal(op_call(P, OP_MEM_CREATE, "", 0), 0);
-	m = (struct mem_exec){ ((struct mem_as_reply *)reply_bytes)->as, le64(object) };
+	m = (struct mem_exec){ .as = ((struct mem_as_reply *)reply_bytes)->as,
+		.file = le64(object) };
 	err = op_call(P, OP_MEM_EXEC, &m, sizeof(m));
 	space_destroy_owner(P);
 	return err;
