@@ -182,6 +182,7 @@ static void be_case(const struct abi_case *c, const char *folder, int out)
 {
 	int null = open("/dev/null", O_RDWR);
 
+	signal(SIGPIPE, SIG_DFL);
 	setsid();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(null, 0);

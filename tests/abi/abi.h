@@ -42,7 +42,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CASE_SECONDS 20
+#define CASE_SECONDS 15
 
 struct abi_case {
 	const char *name;
@@ -115,12 +115,12 @@ extern void *abi_bad, *abi_kernel;
 #define KERNEL_PTR abi_kernel
 
 /* Runs body in a child and prints how it ended. */
-#define CHILD(body)                                                                               \
+#define CHILD(...)                                                                                \
 	do {                                                                                      \
 		pid_t pid_ = fork();                                                              \
 		int status_ = 0;                                                                  \
 		if (!pid_) {                                                                      \
-			body;                                                                     \
+			__VA_ARGS__;                                                              \
 			_exit(0);                                                                 \
 		}                                                                                 \
 		NEED(pid_ > 0 && waitpid(pid_, &status_, 0) == pid_);                             \

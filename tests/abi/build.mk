@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The differential tests' programs: one static binary for a suite, run by Linux and by pComponents.
 ABI_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -Wno-unused-parameter \
-              -Wno-nonnull -Wno-unused-result -Wno-stringop-overflow -Wno-stringop-overread -Wno-sign-compare -pthread
+              -Wno-nonnull -Wno-unused-result -Wno-stringop-overflow -Wno-stringop-overread -Wno-sign-compare -Wno-return-type -pthread
 ABI_SUITES := $(patsubst tests/abi/%/,%,$(dir $(wildcard tests/abi/*/*.c)))
 ABI_SUITES := $(sort $(ABI_SUITES))
 

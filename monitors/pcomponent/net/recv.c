@@ -13,7 +13,7 @@
 #include <kern/log.h>
 #include <kern/string.h>
 
-#include "net/join.h"
+#include "net/stub.h"
 #include "proc/task.h"
 
 /* ---- reports ---- */
@@ -56,23 +56,15 @@ void rx_forget_owed(struct stub *s)
 	spin_unlock(&s->lock);
 }
 
-static int send_report_locked(struct stub *s, struct leg *l)
-{
-	struct sock_rx_done m = { .skel = l->skel, .bytes = le64(s->rx_consumed),
-		.rx_window = le32(s->rx_window) };
-
-	if (!leg_joined(l))
-		return fit_send(net.fit, l->peer->node, OP_SOCK_RX_DONE, &m, sizeof(m));
-	return l->up ? join_credit(l, s->rx_consumed, s->rx_window) : -EAGAIN;
-}
-
 static void report_locked(struct stub *s)
 {
 	struct leg *l = s->leg;
+	struct sock_rx_done m = { .skel = l->skel, .bytes = le64(s->rx_consumed),
+		.rx_window = le32(s->rx_window) };
 
 	if (l->gone || s->rx_consumed == s->rx_reported)
 		return;
-	if (send_report_locked(s, l))
+	if (fit_send(net.fit, l->peer->node, OP_SOCK_RX_DONE, &m, sizeof(m)))
 		return; /* out of memory: with the next bytes */
 	s->rx_reported = s->rx_consumed;
 	owe_nothing_locked(s, l->peer);
