@@ -8,6 +8,7 @@
 #include "fs/file.h"
 #include "fs/pseudo.h"
 
+struct attr;
 struct fdtable;
 struct task;
 
@@ -36,8 +37,8 @@ struct path_arg {
  * -EBADF, -ENOTDIR.
  */
 int path_get(struct path_arg *p, int dirfd, uint64_t user_path, unsigned flags);
-/* The same for a path in the kernel. */
-int path_from_kernel(struct path_arg *p, const char *path);
+/* The same for a path in the kernel; dir NULL: the working directory. Empty only with dir. */
+int path_from_kernel(struct path_arg *p, const char *path, struct file *dir);
 void path_put(struct path_arg *p);
 
 /* Where a path ended that did not end at the mComponent. */
@@ -67,6 +68,8 @@ int path_make(struct path_arg *p, uint16_t op, uint32_t mode, uint64_t rdev);
  * file's mode as it is to be.
  */
 struct file *path_open(struct path_arg *p, uint32_t oflags, uint32_t mode, int *err);
+/* Opens what is at an mComponent, as an object (file_close()); -EACCES for what is not. */
+int path_open_attr(struct path_arg *p, uint32_t oflags, struct attr *out);
 
 /* ---- dirents.c ---- */
 struct dirent_info {

@@ -55,6 +55,31 @@ struct file *path_open(struct path_arg *p, uint32_t oflags, uint32_t mode, int *
 	return o.file;
 }
 
+struct open_attr_arg {
+	uint32_t oflags;
+	struct attr *out;
+};
+
+static int open_attr_there(struct path_arg *p, void *arg)
+{
+	struct open_attr_arg *o = arg;
+
+	return file_open(p, o->oflags, 0, o->out);
+}
+
+static int not_at_home(const struct path_end *e, void *arg)
+{
+	return -EACCES;
+}
+
+int path_open_attr(struct path_arg *p, uint32_t oflags, struct attr *out)
+{
+	struct open_attr_arg o = { oflags, out };
+
+	return path_run(p, &(struct path_call){ !(oflags & O_NOFOLLOW), open_attr_there,
+						not_at_home, &o });
+}
+
 #define OPEN_FLAGS                                                                                \
 	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_DSYNC |    \
 	 FASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC |     \

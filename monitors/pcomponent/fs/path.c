@@ -45,7 +45,7 @@ int path_get(struct path_arg *p, int dirfd, uint64_t user_path, unsigned flags)
 	return p->path[0] == '/' ? 0 : base_from_fd(p, dirfd);
 }
 
-int path_from_kernel(struct path_arg *p, const char *path)
+int path_from_kernel(struct path_arg *p, const char *path, struct file *dir)
 {
 	ssize_t_k len = kstrcpy(p->path, path, sizeof(p->path));
 
@@ -55,9 +55,13 @@ int path_from_kernel(struct path_arg *p, const char *path)
 	p->hops = 0;
 	p->dir = NULL;
 	p->base = FILE_ROOT_OBJECT;
-	if (!len)
-		return -ENOENT;
-	return p->path[0] == '/' ? 0 : base_from_fd(p, AT_FDCWD);
+	if (path[0] == '/')
+		return 0;
+	if (!dir)
+		return len ? base_from_fd(p, AT_FDCWD) : -ENOENT;
+	p->dir = file_get(dir);
+	p->base = dir->object;
+	return 0;
 }
 
 void path_put(struct path_arg *p)
