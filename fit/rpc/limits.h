@@ -44,7 +44,7 @@
 
 /* Requests and one-way messages of a class that may be in flight from one board to another. */
 extern const uint16_t fit_class_window[PROTO_CLASSES];
-#define FIT_WINDOWS_SUM 360 /* of them all; asserted */
+#define FIT_WINDOWS_SUM 392 /* of them all; asserted */
 
 static_assert(FIT_PLACES_MAX + FIT_RX_SLACK + FIT_WINDOWS_SUM <= FIT_RX_WR,
 	      "room for every window");

@@ -31,6 +31,7 @@ const uint16_t fit_class_window[PROTO_CLASSES] = {
 	[PROTO_CLASS_SPAWN] = 8,
 	[PROTO_CLASS_STORE] = 64,
 	[PROTO_CLASS_GSM] = 4,
+	[PROTO_CLASS_JOIN] = 32,
 	[PROTO_CLASS_TEST] = 16,
 };
 

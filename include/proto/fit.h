@@ -28,6 +28,7 @@ enum proto_class {
 	PROTO_CLASS_SPAWN = 10, /* manager -> pComponent */
 	PROTO_CLASS_STORE = 11, /* mComponent -> sComponent: files on a disk */
 	PROTO_CLASS_GSM = 12,   /* sComponent, mComponent -> manager */
+	PROTO_CLASS_JOIN = 13,  /* pComponent -> pComponent: connections inside the rack */
 	PROTO_CLASS_TEST = 15,  /* ping, perf */
 	PROTO_CLASSES = 16,
 };

@@ -116,6 +116,14 @@ struct sock_setopt { struct sock_handle skel; le32_t level, name; le32_t value, 
 #define OP_SOCK_GETOPT PROTO_OP(PROTO_CLASS_SOCK, 6)
 struct sock_getopt { struct sock_handle skel; le32_t level, name; le32_t reserved[2]; };
 
+/*
+ * Who listens at this address of the rack? Reply: sock_locate_reply; -ECONNREFUSED: nobody.
+ * With several (SO_REUSEPORT) the Proxy spreads.
+ */
+#define OP_SOCK_LOCATE PROTO_OP(PROTO_CLASS_SOCK, 14)
+struct sock_locate { be32_t ip; be16_t port; le16_t reserved; };
+struct sock_locate_reply { le16_t node; le16_t reserved[3]; struct sock_handle stub; };
+
 /* ---- pComponent -> nComponent, one-way ---- */
 /* The stub accepted (or dropped) n connections from its queue: so many credits more. */
 #define OP_SOCK_ACCEPTED PROTO_OP(PROTO_CLASS_SOCK, 16)
@@ -174,3 +182,6 @@ struct sockevt_state { struct sock_handle stub; le32_t error; le32_t flags; le64
 /* The skeleton is gone: stub's handle and chunks may be reused. */
 #define OP_SOCKEVT_CLOSED PROTO_OP(PROTO_CLASS_SOCKEVT, 4)
 struct sockevt_closed { struct sock_handle stub; };
+/* Between joined stubs (<proto/join.h>): nothing comes after bytes; SOCK_CLOSE_RESET: a reset. */
+#define OP_SOCKEVT_END PROTO_OP(PROTO_CLASS_SOCKEVT, 5)
+struct sockevt_end { struct sock_handle stub; le64_t bytes; le32_t flags; le32_t reserved; };

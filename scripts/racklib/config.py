@@ -36,6 +36,7 @@ keys of a rack's TOML file (all can be given with --set KEY=VALUE):
   rootfs.packages       Debian packages, such as ["nginx-light"]: with all they depend on they are
                         unpacked and become the root of programs; written files survive `down`
   rootfs.folder         instead: a folder that is the root as it is
+  nameserver            address of a DNS server, for /etc/resolv.conf of rootfs.packages
   host                  a folder of yours that programs see as /host
   board.NAME.role       manager, pcomponent, mcomponent, ncomponent or scomponent
   board.NAME.ip         its address on the fabric
@@ -119,6 +120,7 @@ KEYS = {
     "rootfs.packages": WORDS,
     "rootfs.folder": TEXT,
     "host": TEXT,
+    "nameserver": (is_ip, "an IPv4 address"),
 }
 ROLE_ONLY = {"excache": "pcomponent", "eth": "ncomponent", "initrd": "mcomponent",
              "exports": "scomponent"}
@@ -153,6 +155,7 @@ class Config:
     net: dict = field(default_factory=dict)
     rootfs: dict = field(default_factory=dict)
     host: str = ""
+    nameserver: str = ""
     boards: list = field(default_factory=list)
 
     def board(self, name):
@@ -338,7 +341,7 @@ def load(path, sets=(), name=None):
     src = Source(os.path.relpath(path), text, from_set)
     flat = check_keys(tree, src)
     cfg = Config(path=path)
-    for key in ("name", "timeout", "managers", "append", "log", "host"):
+    for key in ("name", "timeout", "managers", "append", "log", "host", "nameserver"):
         if key in flat:
             setattr(cfg, key, flat[key])
     cfg.fabric = {"network": "10.77.0.0/24", "mtu": 9000, "nic": "virtio-net",

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The same static program that exercises TCP sockets, on this Linux and on the rack in ddio and in dma: the
-outputs, every result and errno, must be the same; afterwards no socket is left on any board."""
+"""The same static program that exercises TCP sockets, on this Linux and on the rack: joined inside the rack,
+and with net.local=off in ddio and in dma. The outputs, every result and errno, must be the same;
+afterwards no socket is left on any board."""
 # timeout: 240
 import difflib
 import json
@@ -25,22 +26,33 @@ def main():
     t = Tap()
     linux = subprocess.run([os.path.join(BUILD, "user", "socktest")], stdout=subprocess.PIPE,
                            timeout=150).stdout.decode()
-    with Rack() as r:
-        for data in ("ddio", "dma"):
-            x = r.run("socktest", on="p0", data=data, timeout=150)
-            diff = list(difflib.unified_diff(linux.split("\n"), x.out.split("\n"), "linux", data,
-                                             lineterm="", n=0))
-            t.check(f"{data}: as on Linux", x.rc == 0 and not diff, "\n".join(diff) or x)
-        for _ in range(30):
-            if legs() == 0:
-                break
-            time.sleep(1)
-        t.check("no handle is left", legs() == 0, legs())
-        s = stats("p0")
-        t.check("no bad event", all(s.get(k, 0) == 0 for k in
-                                    ("stub.bad_event", "stub.bad_record", "stub.window_violation")),
-                {k: v for k, v in s.items() if k.startswith("stub.")})
+    for local, modes in (("on", ("ddio",)), ("off", ("ddio", "dma"))):
+        with Rack("--set", f"net.local={local}") as r:
+            for data in modes:
+                one(t, r, linux, data, f"local={local}, {data}")
+            after(t)
+            joined = stats("p0").get("stub.joined_self", 0)
+            t.check(f"joined {joined} times", (joined > 0) == (local == "on"), joined)
     t.end()
+
+
+def one(t, r, linux, data, name):
+    x = r.run("socktest", on="p0", data=data, timeout=150)
+    diff = list(difflib.unified_diff(linux.split("\n"), x.out.split("\n"), "linux", data,
+                                     lineterm="", n=0))
+    t.check(f"{name}: as on Linux", x.rc == 0 and not diff, "\n".join(diff) or x)
+
+
+def after(t):
+    for _ in range(30):
+        if legs() == 0:
+            break
+        time.sleep(1)
+    t.check("no handle is left", legs() == 0, legs())
+    s = stats("p0")
+    t.check("no bad event", all(s.get(k, 0) == 0 for k in
+                                ("stub.bad_event", "stub.bad_record", "stub.window_violation")),
+            {k: v for k, v in s.items() if k.startswith("stub.")})
 
 
 if __name__ == "__main__":

@@ -134,6 +134,32 @@ int ports_listen(struct ports *p, struct port_claim *c)
 	return 0;
 }
 
+/* An address of its own goes before the wildcard. */
+static bool serves(const struct port_claim *c, uint32_t ip, uint16_t port)
+{
+	return c->port == port && c->listening && c->ip == ip;
+}
+
+struct port_claim *ports_listener(struct ports *p, uint32_t ip, uint16_t port, uint32_t pick)
+{
+	const uint32_t tries[] = { ip, 0 };
+	struct port_claim *c;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(tries); i++) {
+		unsigned n = 0;
+
+		LIST_FOREACH(c, bucket(p, port), link)
+			n += serves(c, tries[i], port);
+		if (!n)
+			continue;
+		n = pick % n;
+		LIST_FOREACH(c, bucket(p, port), link)
+			if (serves(c, tries[i], port) && !n--)
+				return c;
+	}
+	return NULL;
+}
+
 void ports_release(struct ports *p, struct port_claim *c)
 {
 	if (!c->port)

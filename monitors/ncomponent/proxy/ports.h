@@ -41,4 +41,6 @@ void ports_share(struct ports *p, struct port_claim *c, const struct port_claim 
 		 uint32_t ip);
 /* The claim's socket wants to listen: 0 or -EADDRINUSE. */
 int __must_check ports_listen(struct ports *p, struct port_claim *c);
+/* Who listens at ip:port; of several (REUSEPORT) any, by pick. NULL: nobody. */
+struct port_claim *ports_listener(struct ports *p, uint32_t ip, uint16_t port, uint32_t pick);
 void ports_release(struct ports *p, struct port_claim *c);

@@ -11,6 +11,7 @@
 #include "proxy/proxy.h"
 
 #include <kern/log.h>
+#include <kern/random.h>
 #include <kern/string.h>
 #include <linux/in.h>
 #include <linux/tcp.h>
@@ -23,6 +24,7 @@ struct reply {
 	union {
 		struct sock_hello_reply hello;
 		struct sock_open_reply open;
+		struct sock_locate_reply locate;
 		struct tcp_info info;
 		le32_t value;
 	};
@@ -110,6 +112,21 @@ static int do_listen(struct nsock *ns, struct fit_req *req, struct skel *s, stru
 		.port = be16(s->claim.port), .tx_window = le32(s->tx_window), .mss = le32(1460) };
 	r->len = sizeof(r->open);
 	return err;
+}
+
+/* For a connection inside the rack: it goes to the listener's board, not through this one. */
+static int do_locate(struct nsock *ns, struct fit_req *req, struct skel *none, struct reply *r)
+{
+	const struct sock_locate *m = (const struct sock_locate *)req->data;
+	struct port_claim *c = ports_listener(ns->ports, be32_get(m->ip), be16_get(m->port),
+					      (uint32_t)random_u64());
+	struct skel *s = c ? container_of(c, struct skel, claim) : NULL;
+
+	if (!s || !s->has_stub || s->state != SKEL_LISTEN)
+		return -ECONNREFUSED;
+	r->locate = (struct sock_locate_reply){ .node = le16(s->peer->node), .stub = s->stub };
+	r->len = sizeof(r->locate);
+	return 0;
 }
 
 static int do_setopt(struct nsock *ns, struct fit_req *req, struct skel *s, struct reply *r)
@@ -204,6 +221,7 @@ static const struct op {
 	{ OP_SOCK_OPEN, sizeof(struct sock_open), false, false, do_open },
 	{ OP_SOCK_CONNECT, sizeof(struct sock_connect), false, true, do_connect },
 	{ OP_SOCK_LISTEN, sizeof(struct sock_listen), false, true, do_listen },
+	{ OP_SOCK_LOCATE, sizeof(struct sock_locate), false, false, do_locate },
 	{ OP_SOCK_SETOPT, sizeof(struct sock_setopt), false, true, do_setopt },
 	{ OP_SOCK_GETOPT, sizeof(struct sock_getopt), false, true, do_getopt },
 	{ OP_SOCK_ACCEPTED, sizeof(struct sock_accepted), true, true, do_accepted },

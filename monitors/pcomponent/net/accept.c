@@ -9,6 +9,7 @@
 #include <linux/eventpoll.h>
 
 #include "net/event.h"
+#include "net/join.h"
 #include "proc/task.h"
 
 static void refuse(fit_node_t node, struct sock_handle skel)
@@ -65,7 +66,7 @@ static bool enqueue(struct stub *s, struct stub *c)
 	bool ok;
 
 	spin_lock(&s->lock);
-	ok = s->state == STUB_LISTEN && s->nqueued < s->backlog;
+	ok = s->state == STUB_LISTEN && s->nqueued - s->njoined < s->backlog;
 	if (ok) {
 		TAILQ_INSERT_TAIL(&s->acceptq, c, accept_link);
 		s->nqueued++;
@@ -121,6 +122,7 @@ static struct stub *pop(struct stub *s)
 	if (c) {
 		TAILQ_REMOVE(&s->acceptq, c, accept_link);
 		s->nqueued--;
+		s->njoined -= c->joined_child;
 	}
 	spin_unlock(&s->lock);
 	return c;
@@ -146,7 +148,10 @@ int stub_accept(struct stub *s, bool nonblock, struct stub **out)
 			return timeo ? -EINTR : err;
 	}
 	counter_add(stub, accepts, 1);
-	return_credit(s, *out);
+	if ((*out)->joined_child)
+		join_pump(s);
+	else
+		return_credit(s, *out);
 	return 0;
 }
 
@@ -154,6 +159,7 @@ void stub_drop_queue(struct stub *s)
 {
 	struct stub *c;
 
+	join_refuse_all(s);
 	while ((c = pop(s)))
 		stub_abort(c);
 }

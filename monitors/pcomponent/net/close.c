@@ -8,6 +8,7 @@
 #include <linux/eventpoll.h>
 
 #include "net/event.h"
+#include "net/join.h"
 #include "proc/task.h"
 
 /* No record follows; the count of bytes before. */
@@ -42,8 +43,12 @@ static void cancel_connect(struct stub *s, struct leg *l)
 
 void leg_close(struct stub *s, struct leg *l, bool reset)
 {
-	cancel_connect(s, l);
 	counter_add(stub, closes, 1);
+	if (leg_joined(l)) {
+		join_close(s, l, reset);
+		return;
+	}
+	cancel_connect(s, l);
 	send_end(l, OP_SOCK_CLOSE, seal(l), 2, reset ? SOCK_CLOSE_RESET : 0);
 	leg_detach(s, l);
 }
@@ -65,7 +70,9 @@ static int shutdown_up(struct stub *s, bool rd, bool wr)
 	spin_unlock(&s->lock);
 	if (!l)
 		return -ENOTCONN;
-	if (wr)
+	if (wr && leg_joined(l))
+		join_fin(l, seal(l));
+	else if (wr)
 		send_end(l, OP_SOCK_SHUTDOWN, seal(l), rd ? 2 : 1, 0);
 	leg_put(l);
 	stub_wake_all(s, EPOLLIN | EPOLLRDNORM | EPOLLRDHUP | EPOLLOUT | (rd && wr ? EPOLLHUP : 0));
@@ -94,7 +101,10 @@ int stub_shutdown(struct stub *s, int how)
 
 /* ---- close ---- */
 
-/* SO_LINGER: until the peer has acknowledged everything, or the time is over. */
+/*
+ * SO_LINGER: until the peer has acknowledged everything, or the time is over. What a joined stub
+ * has sent cannot be refused any more.
+ */
 static void linger(struct stub *s)
 {
 	struct leg *l;
@@ -106,8 +116,8 @@ static void linger(struct stub *s)
 	if (!l)
 		return;
 	s->tx_blocked = true;
-	(void)wait_event_signal(&s->wr_wq, l->tx_done == l->tx_sent || l->gone || s->ended,
-				clock_mono_ns() + (uint64_t)s->opts.linger_s * NSEC_PER_SEC);
+	(void)wait_event_signal(&s->wr_wq, l->tx_done == l->tx_sent || leg_joined(l) || l->gone ||
+				s->ended, clock_mono_ns() + (uint64_t)s->opts.linger_s * NSEC_PER_SEC);
 	leg_put(l);
 }
 

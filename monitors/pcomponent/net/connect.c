@@ -8,7 +8,7 @@
 #include <kern/string.h>
 #include <linux/eventpoll.h>
 
-#include "net/stub.h"
+#include "net/join.h"
 #include "proc/task.h"
 
 struct connect_op {
@@ -63,7 +63,18 @@ static void established_locked(struct stub *s, const struct sock_connect_reply *
 	stub_publish_late_locked(s);
 }
 
-static void connected(struct stub *s, struct leg *l, int status, const struct fit_reply *r)
+static void close_legs(struct stub *s)
+{
+	struct leg *l[NET_BINDS_MAX];
+	unsigned n = leg_list(s, l);
+
+	for (unsigned i = 0; i < n; i++) {
+		leg_close(s, l[i], true);
+		leg_put(l[i]);
+	}
+}
+
+void connect_ended(struct stub *s, struct leg *l, int status, const struct sock_connect_reply *r)
 {
 	bool drop = false;
 
@@ -76,10 +87,12 @@ static void connected(struct stub *s, struct leg *l, int status, const struct fi
 	if (status)
 		drop = failed_locked(s, status);
 	else
-		established_locked(s, r->data);
+		established_locked(s, r);
 	spin_unlock(&s->lock);
 	if (drop)
-		leg_close(s, l, true);
+		close_legs(s);
+	else if (status && leg_joined(l))
+		leg_close(s, l, true); /* the name stays */
 	stub_wake_all(s, status ? EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLIN : EPOLLOUT);
 }
 
@@ -92,7 +105,7 @@ static void connect_done(struct fit_call *c, const struct fit_reply *r)
 	if (!status && r->len < sizeof(struct sock_connect_reply))
 		status = -EPROTO;
 	if (s) {
-		connected(s, op->leg, status, r);
+		connect_ended(s, op->leg, status, r->data);
 		stub_put(s);
 	}
 	leg_put(op->leg);
@@ -141,32 +154,50 @@ static struct leg *choose_leg(struct stub *s, uint32_t ip, int *err)
 	return chosen;
 }
 
-static int begin_busy(struct stub *s, uint32_t ip, uint16_t port)
+void connect_began(struct stub *s, struct leg *l, struct sock_name to, struct connect_op *op)
 {
-	struct connect_op *op = kzalloc(sizeof(*op));
-	struct leg *l;
-	int err = -ENOBUFS;
-
-	if (!op)
-		return -ENOBUFS;
-	l = choose_leg(s, ip, &err);
-	if (!l) {
-		kfree(op);
-		return err;
-	}
-	op->leg = leg_get(l);
-	op->m = (struct sock_connect){ .skel = l->skel, .ip = be32(ip), .port = be16(port) };
-	op->call = (struct fit_call){ .node = l->peer->node, .op = OP_SOCK_CONNECT, .req = &op->m,
-		.req_len = sizeof(op->m), .timeout_ns = FIT_TIMEOUT_NONE, .done = connect_done };
 	spin_lock(&s->lock);
 	s->state = STUB_CONNECTING;
 	s->bound = true;
 	s->leg = l;
-	s->remote = (struct sock_name){ ip, port };
+	s->remote = to;
 	s->connect_told = s->connect_failed = s->rx_shut = s->tx_shut = false;
 	s->error = 0;
 	l->connect = op;
 	spin_unlock(&s->lock);
+}
+
+/* The address is the rack's own, and connections to it need no nComponent. */
+static bool inside(uint32_t ip, fit_node_t *at)
+{
+	struct gnm_place place;
+
+	if (!net.local || gnm_route(ip, &place) || !le32_get(place.at[0].local))
+		return false;
+	*at = le16_get(place.at[0].node);
+	return true;
+}
+
+static int begin_busy(struct stub *s, uint32_t ip, uint16_t port)
+{
+	struct connect_op *op;
+	struct leg *l;
+	fit_node_t at;
+	int err = -ENOBUFS;
+
+	l = choose_leg(s, ip, &err);
+	if (!l)
+		return err;
+	if (inside(ip, &at))
+		return join_connect(s, l, at, (struct sock_name){ ip, port });
+	op = kzalloc(sizeof(*op));
+	if (!op)
+		return -ENOBUFS;
+	op->leg = leg_get(l);
+	op->m = (struct sock_connect){ .skel = l->skel, .ip = be32(ip), .port = be16(port) };
+	op->call = (struct fit_call){ .node = l->peer->node, .op = OP_SOCK_CONNECT, .req = &op->m,
+		.req_len = sizeof(op->m), .timeout_ns = FIT_TIMEOUT_NONE, .done = connect_done };
+	connect_began(s, l, (struct sock_name){ ip, port }, op);
 	fit_call_start(net.fit, &op->call);
 	return 0;
 }

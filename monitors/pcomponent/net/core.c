@@ -3,6 +3,7 @@
 #include <kern/log.h>
 
 #include "net/event.h"
+#include "net/join.h"
 
 struct net_config net;
 
@@ -24,6 +25,8 @@ int net_core_init(const struct net_config *cfg)
 	if (!err)
 		err = fit_serve(net.fit, PROTO_CLASS_SOCKEVT, event_serve, NULL);
 	if (!err)
+		err = fit_serve(net.fit, PROTO_CLASS_JOIN, join_serve, NULL);
+	if (!err)
 		err = fit_serve_imm(net.fit, FIT_PORT_SOCK, rx_imm, NULL);
 	return err;
 }
@@ -37,8 +40,8 @@ static void leg_lost(struct leg *l, fit_node_t node)
 		(void)leg_gone(l);
 	if (!s)
 		return;
-	if (s->state == STUB_LISTEN)
-		leg_detach(s, l); /* the address is down; others go on */
+	if (s->state == STUB_LISTEN || (s->leg && s->leg != l))
+		leg_detach(s, l); /* the address is down; others, and joined ones, go on */
 	else
 		stub_fail(s, ECONNRESET, 0);
 	stub_put(s);

@@ -9,6 +9,8 @@
 #include <kern/string.h>
 #include <linux/eventpoll.h>
 
+#include "net/join.h"
+
 #define ERRNO_MAX 133 /* EHWPOISON, the highest of Linux */
 
 typedef void (*event_fn)(struct leg *l, struct stub *s, const void *msg); /* s may be NULL */
@@ -40,12 +42,18 @@ static void fin(struct stub *s, uint64_t at)
 		counter_add(stub, bad_event, 1);
 }
 
+/* The leg only keeps the name of a joined socket claimed. */
+static bool is_claim(const struct leg *l, const struct stub *s)
+{
+	return s->leg && s->leg != l;
+}
+
 static void on_state(struct leg *l, struct stub *s, const void *msg)
 {
 	const struct sockevt_state *m = msg;
 	uint32_t error = le32_get(m->error), flags = le32_get(m->flags);
 
-	if (!s)
+	if (!s || is_claim(l, s))
 		return;
 	if (error > ERRNO_MAX) {
 		counter_add(stub, bad_event, 1);
@@ -63,50 +71,68 @@ static void on_state(struct leg *l, struct stub *s, const void *msg)
 	}
 }
 
+static void on_end(struct leg *l, struct stub *s, const void *msg)
+{
+	const struct sockevt_end *m = msg;
+	bool reset = le32_get(m->flags) & SOCK_CLOSE_RESET;
+
+	if (s && !reset) {
+		fin(s, le64_get(m->bytes));
+		stub_wake_all(s, EPOLLIN | EPOLLRDNORM | EPOLLRDHUP);
+	}
+	join_end_event(l, s, reset);
+}
+
 static void on_closed(struct leg *l, struct stub *s, const void *msg)
 {
 	counter_add(stub, closed, 1);
 	(void)leg_gone(l);
-	if (s)
+	if (s && !is_claim(l, s))
 		stub_fail(s, ECONNRESET, 0); /* unless it was reported before */
 }
 
 static const struct {
 	uint16_t op, len;
+	bool skel, joined; /* who may send it */
 	event_fn fn;
 } events[] = {
-	{ OP_SOCKEVT_ACCEPT, sizeof(struct sockevt_accept), on_accept },
-	{ OP_SOCKEVT_TX_DONE, sizeof(struct sockevt_tx_done), on_tx_done },
-	{ OP_SOCKEVT_STATE, sizeof(struct sockevt_state), on_state },
-	{ OP_SOCKEVT_CLOSED, sizeof(struct sockevt_closed), on_closed },
+	{ OP_SOCKEVT_ACCEPT, sizeof(struct sockevt_accept), true, false, on_accept },
+	{ OP_SOCKEVT_TX_DONE, sizeof(struct sockevt_tx_done), true, true, on_tx_done },
+	{ OP_SOCKEVT_STATE, sizeof(struct sockevt_state), true, true, on_state },
+	{ OP_SOCKEVT_CLOSED, sizeof(struct sockevt_closed), true, false, on_closed },
+	{ OP_SOCKEVT_END, sizeof(struct sockevt_end), false, true, on_end },
 };
 
 /* Every event begins with the handle of the leg. */
-static void run(struct fit_req *req)
+bool event_run(fit_node_t from, uint16_t op, const void *msg, size_t len)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(events); i++) {
 		struct sock_handle h;
 		struct stub *s;
 		struct leg *l;
 
-		if (events[i].op != req->op || req->len < events[i].len)
+		if (events[i].op != op || len < events[i].len)
 			continue;
-		memcpy(&h, req->data, sizeof(h));
-		l = leg_lookup(req->from, h, &s);
+		memcpy(&h, msg, sizeof(h));
+		l = leg_lookup(from, h, &s);
 		if (!l)
-			return;
-		events[i].fn(l, s, req->data);
+			return true;
+		if (leg_joined(l) ? events[i].joined : events[i].skel)
+			events[i].fn(l, s, msg);
+		else
+			counter_add(stub, bad_event, 1);
 		if (s)
 			stub_put(s);
 		leg_put(l);
-		return;
+		return true;
 	}
-	counter_add(stub, bad_event, 1);
+	return false;
 }
 
 void event_serve(struct fit_req *req, void *arg)
 {
-	run(req);
+	if (!event_run(req->from, req->op, req->data, req->len))
+		counter_add(stub, bad_event, 1);
 	if (req->oneway)
 		fit_req_put(req);
 	else

@@ -2,7 +2,8 @@
 /*
  * Start of the sockets. Command line: net.data=ddio|dma|auto (ddio; auto is ddio for now),
  * net.pool= and net.sockmem= (bytes), net.dma.prefetch=on|off (on), net.gather= (longest send,
- * in bytes, that may share a record with others; 0: none).
+ * in bytes, that may share a record with others; 0: none), net.local=on|off (on: connections
+ * inside the rack are joined).
  */
 #define LOG_SUBSYS "net"
 #include <kern/cmdline.h>
@@ -60,6 +61,8 @@ void net_init(void)
 {
 	struct net_config cfg = {
 		.fit = mem_client_fit(),
+		.loop = board_self()->loop,
+		.local = cmdline_bool("net.local", true),
 		.incarnation = random_u64(),
 		.pool_bytes = (uint32_t)cmdline_u64("net.pool", NET_POOL_DEFAULT),
 		.sockmem_bytes = (uint32_t)cmdline_u64("net.sockmem", NET_SOCKMEM_DEFAULT),

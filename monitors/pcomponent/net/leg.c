@@ -186,6 +186,7 @@ void leg_detach(struct stub *s, struct leg *l)
 bool leg_gone(struct leg *l)
 {
 	struct tx_buf *pend;
+	struct leg *other;
 	bool was;
 
 	spin_lock(&table_lock);
@@ -200,7 +201,11 @@ bool leg_gone(struct leg *l)
 	l->tx_shut = true; /* nothing takes chunks any more */
 	pend = l->pend;
 	l->pend = NULL;
+	other = l->other;
+	l->other = NULL;
 	spin_unlock(&l->tx_lock);
+	if (other)
+		leg_put(other);
 	if (pend)
 		tx_buf_free(pend);
 	spin_lock(&l->peer->pool_lock);

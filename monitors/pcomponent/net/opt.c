@@ -10,7 +10,7 @@
 #include <linux/in.h>
 #include <linux/tcp.h>
 
-#include "net/stub.h"
+#include "net/join.h"
 
 struct opt_op {
 	struct fit_call call;
@@ -29,7 +29,7 @@ static void opt_done(struct fit_call *c, const struct fit_reply *r)
 
 static void send_opt(struct leg *l, uint32_t level, uint32_t name, uint32_t value)
 {
-	struct opt_op *op = l->gone ? NULL : kzalloc(sizeof(*op));
+	struct opt_op *op = l->gone || leg_joined(l) ? NULL : kzalloc(sizeof(*op));
 
 	if (!op)
 		return;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * nComponents as this board knows them: the pools of the pair, exchanged at first contact
- * (SOCK_HELLO) and again with every incarnation, and the socket memory on mComponents that dma
- * needs.
+ * nComponents, and pComponents with joined sockets, as this board knows them: the pools of the
+ * pair, exchanged at first contact (SOCK_HELLO, JOIN_HELLO) and again with every incarnation, and
+ * the socket memory on mComponents that dma needs.
  *
  *   ASKING ---> UP ---> DEAD     one caller asks, others wait for it; a dead peer leaves the
  *      +---------------> DEAD    table and lives as long as legs and unread bytes refer to it
@@ -10,7 +10,9 @@
 #define LOG_SUBSYS "net"
 #include <kern/log.h>
 #include <kern/mm.h>
+#include <kern/string.h>
 #include <proto/gpm.h>
+#include <proto/join.h>
 #include <proto/sockmem.h>
 
 #include "net/stub.h"
@@ -29,7 +31,8 @@ static unsigned order_of(size_t bytes)
 	return order;
 }
 
-static struct net_peer *peer_alloc(fit_node_t node)
+/* The pool and its key are there from the start: a pComponent may ask for them at once. */
+static struct net_peer *peer_alloc(fit_node_t node, enum peer_kind kind)
 {
 	struct net_peer *p = kzalloc(sizeof(*p));
 
@@ -37,6 +40,7 @@ static struct net_peer *peer_alloc(fit_node_t node)
 		return NULL;
 	p->refs = 2; /* table, caller */
 	p->node = node;
+	p->kind = kind;
 	spin_init(&p->pool_lock, "net pool");
 	spin_init(&p->owe_lock, "net owing");
 	TAILQ_INIT(&p->owing);
@@ -46,7 +50,11 @@ static struct net_peer *peer_alloc(fit_node_t node)
 	p->rx_len = net.pool_bytes;
 	p->rx_mem = page_alloc(p->rx_order);
 	if (p->rx_mem)
+		p->rx_mr = fit_mr_reg(net.fit, node, p->rx_mem, p->rx_len, RDMA_REMOTE_WRITE);
+	if (p->rx_mr)
 		return p;
+	if (p->rx_mem)
+		page_free(p->rx_mem, p->rx_order);
 	kfree(p);
 	return NULL;
 }
@@ -95,6 +103,43 @@ static void peer_kill(struct net_peer *p, int error)
 		peer_put(p);
 }
 
+/* Where the other side receives; what was learned before stays. peers_lock held. */
+static int learn_locked(struct net_peer *p, const struct proto_mr *pool)
+{
+	if (le32_get(pool->len) < SOCK_CHUNK_SIZE)
+		return -EPROTO;
+	if (le32_get(p->tx_mr.len))
+		return memcmp(&p->tx_mr, pool, sizeof(*pool)) ? -EPROTO : 0;
+	int err = sockpool_init(&p->tx_pool, le32_get(pool->len), sizeof(struct sock_record));
+	if (!err)
+		p->tx_mr = *pool;
+	return err;
+}
+
+static int learn(struct net_peer *p, const struct proto_mr *pool)
+{
+	int err;
+
+	spin_lock(&peers_lock);
+	err = learn_locked(p, pool);
+	spin_unlock(&peers_lock);
+	return err;
+}
+
+static int say_join_hello(struct net_peer *p)
+{
+	struct join_pool m, r;
+	size_t len;
+	int err;
+
+	fit_mr_wire(p->rx_mr, &m.rx);
+	counter_add(stub, hellos, 1);
+	err = fit_call(net.fit, p->node, OP_JOIN_HELLO, &m, sizeof(m), &r, sizeof(r), &len);
+	if (err)
+		return err;
+	return len < sizeof(r) ? -EPROTO : learn(p, &r.rx);
+}
+
 static int say_hello(struct net_peer *p)
 {
 	struct sock_hello m = { .incarnation = le64(net.incarnation) };
@@ -102,22 +147,18 @@ static int say_hello(struct net_peer *p)
 	size_t len;
 	int err;
 
-	p->rx_mr = fit_mr_reg(net.fit, p->node, p->rx_mem, p->rx_len, RDMA_REMOTE_WRITE);
-	if (!p->rx_mr)
-		return -ENOMEM;
+	if (p->kind == PEER_PCOMPONENT)
+		return say_join_hello(p);
 	fit_mr_wire(p->rx_mr, &m.rx_pool);
 	counter_add(stub, hellos, 1);
 	err = fit_call(net.fit, p->node, OP_SOCK_HELLO, &m, sizeof(m), &r, sizeof(r), &len);
 	if (err)
 		return err;
-	if (len < sizeof(r) || le32_get(r.tx_pool.len) < SOCK_CHUNK_SIZE)
-		return -EPROTO;
-	p->tx_mr = r.tx_pool;
-	return sockpool_init(&p->tx_pool, le32_get(r.tx_pool.len), sizeof(struct sock_record));
+	return len < sizeof(r) ? -EPROTO : learn(p, &r.tx_pool);
 }
 
 /* The peer of this node, *mine when the caller has to ask. */
-static struct net_peer *find_or_add(fit_node_t node, bool *mine)
+static struct net_peer *find_or_add(fit_node_t node, enum peer_kind kind, bool *mine)
 {
 	struct net_peer *fresh = NULL, *p;
 
@@ -129,7 +170,7 @@ static struct net_peer *find_or_add(fit_node_t node, bool *mine)
 	*mine = !p;
 	if (p)
 		return p;
-	fresh = peer_alloc(node);
+	fresh = peer_alloc(node, kind);
 	if (!fresh)
 		return NULL;
 	spin_lock(&peers_lock);
@@ -147,10 +188,10 @@ static struct net_peer *find_or_add(fit_node_t node, bool *mine)
 	return p;
 }
 
-struct net_peer *peer_get(fit_node_t node, int *err)
+static struct net_peer *get(fit_node_t node, enum peer_kind kind, int *err)
 {
 	bool mine;
-	struct net_peer *p = node < FIT_NODES_MAX ? find_or_add(node, &mine) : NULL;
+	struct net_peer *p = node < FIT_NODES_MAX ? find_or_add(node, kind, &mine) : NULL;
 
 	*err = p ? 0 : -ENOBUFS;
 	if (!p)
@@ -168,11 +209,82 @@ struct net_peer *peer_get(fit_node_t node, int *err)
 	} else {
 		wait_event(&peers_wq, p->state != PEER_ASKING);
 	}
-	if (p->state == PEER_UP)
+	if (p->state == PEER_UP && p->kind == kind)
 		return p;
 	*err = p->error ? p->error : -EHOSTDOWN;
 	peer_put(p);
 	return NULL;
+}
+
+struct net_peer *peer_get(fit_node_t node, int *err)
+{
+	return get(node, PEER_NCOMPONENT, err);
+}
+
+/* This board: no pools, nothing crosses the fabric. Made at the first use, stays. */
+static struct net_peer *get_self(fit_node_t node, int *err)
+{
+	static struct net_peer self = { .refs = 1, .kind = PEER_SELF, .rx_len = NET_POOL_MAX,
+		.state = PEER_UP };
+	bool first;
+
+	*err = 0;
+	spin_lock(&peers_lock);
+	first = !atomic_load(&peers[node]);
+	if (first) {
+		self.node = node;
+		spin_init(&self.pool_lock, "net pool");
+		spin_init(&self.owe_lock, "net owing");
+		TAILQ_INIT(&self.owing);
+		LIST_INIT(&self.sockmem);
+		LIST_INIT(&self.old_sockmem);
+		*err = sockpool_init(&self.tx_pool, SOCK_CHUNK_SIZE, sizeof(struct sock_record));
+		if (!*err)
+			peers[node] = &self;
+	}
+	if (!*err)
+		atomic_fetch_add(&self.refs, 1);
+	spin_unlock(&peers_lock);
+	return *err ? NULL : &self;
+}
+
+struct net_peer *peer_get_joined(fit_node_t node, int *err)
+{
+	return node == fit_self(net.fit) ? get_self(node, err) : get(node, PEER_PCOMPONENT, err);
+}
+
+struct net_peer *peer_find_joined(fit_node_t node)
+{
+	struct net_peer *p;
+
+	spin_lock(&peers_lock);
+	p = node < FIT_NODES_MAX ? peers[node] : NULL;
+	if (p && p->state == PEER_UP && p->kind != PEER_NCOMPONENT)
+		atomic_fetch_add(&p->refs, 1);
+	else
+		p = NULL;
+	spin_unlock(&peers_lock);
+	return p;
+}
+
+int peer_learn(fit_node_t node, const struct proto_mr *theirs, struct proto_mr *mine)
+{
+	bool fresh;
+	struct net_peer *p = node < FIT_NODES_MAX ? find_or_add(node, PEER_PCOMPONENT, &fresh) : NULL;
+	int asking = PEER_ASKING, err;
+
+	if (!p)
+		return -ENOBUFS;
+	err = p->kind == PEER_PCOMPONENT ? learn(p, theirs) : -EPROTO;
+	if (!err) {
+		atomic_compare_exchange_strong(&p->state, &asking, PEER_UP);
+		waitq_wake_all(&peers_wq);
+		fit_mr_wire(p->rx_mr, mine);
+	} else if (fresh) {
+		peer_kill(p, err);
+	}
+	peer_put(p);
+	return err;
 }
 
 struct net_peer *peer_in_loop(fit_node_t node)

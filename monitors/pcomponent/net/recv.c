@@ -13,7 +13,7 @@
 #include <kern/log.h>
 #include <kern/string.h>
 
-#include "net/stub.h"
+#include "net/join.h"
 #include "proc/task.h"
 
 /* ---- reports ---- */
@@ -56,15 +56,23 @@ void rx_forget_owed(struct stub *s)
 	spin_unlock(&s->lock);
 }
 
-static void report_locked(struct stub *s)
+static int send_report_locked(struct stub *s, struct leg *l)
 {
-	struct leg *l = s->leg;
 	struct sock_rx_done m = { .skel = l->skel, .bytes = le64(s->rx_consumed),
 		.rx_window = le32(s->rx_window) };
 
+	if (!leg_joined(l))
+		return fit_send(net.fit, l->peer->node, OP_SOCK_RX_DONE, &m, sizeof(m));
+	return l->up ? join_credit(l, s->rx_consumed, s->rx_window) : -EAGAIN;
+}
+
+static void report_locked(struct stub *s)
+{
+	struct leg *l = s->leg;
+
 	if (l->gone || s->rx_consumed == s->rx_reported)
 		return;
-	if (fit_send(net.fit, l->peer->node, OP_SOCK_RX_DONE, &m, sizeof(m)))
+	if (send_report_locked(s, l))
 		return; /* out of memory: with the next bytes */
 	s->rx_reported = s->rx_consumed;
 	owe_nothing_locked(s, l->peer);

@@ -10,7 +10,7 @@
 #include <kern/string.h>
 #include <linux/eventpoll.h>
 
-#include "net/stub.h"
+#include "net/join.h"
 
 /* ---- the queue ---- */
 
@@ -55,6 +55,8 @@ void rx_pop(struct rx_queue *q)
 
 	if (r->dma)
 		dma_rx_put(r->dma);
+	if (r->buf)
+		kfree(r->buf);
 	q->head = (q->head + 1) & (q->cap - 1);
 	q->n--;
 	q->nready--;
@@ -233,6 +235,95 @@ static void deliver(struct stub *s, struct leg *l, const struct record *r)
 		wake_readers(s, end);
 }
 
+/* ---- records from this board ---- */
+
+#define SMALL 1024u     /* so much and less is gathered in buffers of GATHER bytes */
+#define GATHER 4096u
+
+/* Behind the last bytes that wait, where there is room. */
+static bool append_small_locked(struct stub *s, const struct tx_buf *b)
+{
+	struct rx_queue *q = &s->rxq;
+	struct rx_rec *r = q->n ? rx_rec_at(q, q->n - 1) : NULL;
+
+	if (!r || r->room < b->len)
+		return false;
+	memcpy(r->buf->data + r->len, b->data, b->len);
+	r->len += b->len;
+	r->room -= b->len;
+	s->rx_ready += b->len; /* the record was ready before */
+	return true;
+}
+
+/* What waits behind others and is small gets room for more, so that bytes do not cost a buffer. */
+static struct tx_buf *roomy(struct tx_buf *b, uint32_t *room)
+{
+	struct tx_buf *big = kmalloc(sizeof(*big) + GATHER);
+
+	if (!big)
+		return b;
+	memcpy(big->data, b->data, b->len);
+	big->len = b->len;
+	kfree(b);
+	*room = GATHER - big->len;
+	return big;
+}
+
+static bool take_locked(struct stub *s, struct tx_buf *b)
+{
+	struct rx_rec rec = { .len = b->len };
+
+	if (append_small_locked(s, b)) {
+		kfree(b);
+	} else {
+		if (s->rxq.n && b->len <= SMALL)
+			b = roomy(b, &rec.room);
+		rec.buf = b;
+		rec.data = b->data;
+		if (!push(&s->rxq, rec)) {
+			kfree(b);
+			return false;
+		}
+	}
+	s->rx_arrived += rec.len;
+	advance_locked(s);
+	return true;
+}
+
+bool rx_take(struct stub *s, struct leg *l, struct tx_buf *b)
+{
+	bool ours, ok = true, readable = false, end = false;
+
+	leg_put(b->leg); /* not the last: the sender has one */
+	spin_lock(&s->lock);
+	ours = s->leg == l;
+	if (ours) {
+		ok = take_locked(s, b);
+		readable = stub_readable_locked(s);
+		end = s->rx_fin;
+	}
+	spin_unlock(&s->lock);
+	if (!ours)
+		kfree(b);
+	else if (ok)
+		counter_add(stub, records_rx, 1);
+	else
+		counter_add(stub, no_memory, 1);
+	if (readable)
+		wake_readers(s, end);
+	return ok;
+}
+
+/* ---- records from other boards ---- */
+
+/* Nobody reads here any more; between joined stubs nobody else would say so. */
+static void refuse(struct leg *l)
+{
+	counter_add(stub, late_records, 1);
+	if (leg_joined(l))
+		join_reset(l);
+}
+
 void rx_imm(fit_node_t from, uint32_t imm, uint32_t len, void *arg)
 {
 	struct net_peer *p = peer_in_loop(from);
@@ -250,7 +341,7 @@ void rx_imm(fit_node_t from, uint32_t imm, uint32_t len, void *arg)
 	if (s && l->peer == p)
 		deliver(s, l, &r);
 	else
-		counter_add(stub, late_records, 1);
+		refuse(l);
 	if (s)
 		stub_put(s);
 	leg_put(l);

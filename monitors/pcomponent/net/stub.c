@@ -37,6 +37,7 @@ struct stub *stub_create(int type, int protocol, const struct stub_owner *by)
 	spin_init(&s->lock, "stub");
 	LIST_INIT(&s->legs);
 	TAILQ_INIT(&s->acceptq);
+	TAILQ_INIT(&s->joinq);
 	rx_queue_init(&s->rxq);
 	mutex_init(&s->rx_mutex, "stub rx");
 	waitq_init(&s->rd_wq);

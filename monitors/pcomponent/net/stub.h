@@ -9,7 +9,7 @@
  *                 pools. A connection has one, a wildcard listener one per nComponent. It
  *                 outlives the stub: its chunks and its handle are free when the skeleton said
  *                 CLOSED or its board died
- *   struct net_peer  an nComponent with the two pools of the pair
+ *   struct net_peer  an nComponent with the two pools of the pair, or a pComponent (join.h)
  *
  *              listen()
  *   CLOSED -------------> LISTEN        reset, timeout, board gone: the state stays, with .ended,
@@ -32,6 +32,7 @@
 
 #include <fit/fit.h>
 #include <kern/counter.h>
+#include <kern/loop.h>
 #include <kern/wait.h>
 #include <mon/sockpool.h>
 #include <proto/gnm.h>
@@ -47,6 +48,7 @@
 	X(tx_done) X(rx_done) X(closes) X(closed) X(reset) X(hellos) X(peers_lost) X(rejoined)    \
 	X(gnm_calls) X(gnm_hits)                                                                  \
 	X(bad_event) X(bad_record) X(stale) X(late_records) X(window_violation)                  \
+	X(joined) X(joined_self) X(join_refused) X(join_waits) X(join_timeouts)                    \
 	X(tx_blocked_window) X(tx_blocked_pool) X(tx_failed) X(gathered) X(no_memory) X(no_handle)
 COUNTERS_DECLARE(stub, STUB_COUNTERS);
 #define STUB_DMA_COUNTERS(X)                                                                      \
@@ -64,9 +66,11 @@ struct sockmem {
 };
 
 enum peer_state { PEER_ASKING, PEER_UP, PEER_DEAD };
+enum peer_kind { PEER_NCOMPONENT, PEER_PCOMPONENT, PEER_SELF };
 struct net_peer {
 	_Atomic uint32_t refs;
 	fit_node_t node;
+	uint8_t kind;               /* enum peer_kind */
 	_Atomic int state;          /* enum peer_state */
 	int error;                  /* why it is DEAD before it was UP */
 	void *rx_mem;               /* the nComponent writes here */
@@ -106,14 +110,23 @@ struct leg {
 	struct sockpool_sock share;     /* peer.pool_lock */
 	struct sockpool_sock dma_share; /* sm.lock */
 	struct connect_op *connect; /* stub.lock: the call under way */
+
+	/* joined legs (join.h) */
+	bool up;                    /* stub.lock: the other side's handle is in skel */
+	_Atomic uint32_t ends;      /* JOIN_END_*: said by */
+	_Atomic uint64_t tx_arrived; /* bytes that are in the other board's pool */
+	struct leg *other;          /* tx_lock; on this board: the other stub's leg, a reference */
 };
 
 /* Received and not yet read: bytes in the peer's pool, or in a buffer that dma fills. */
 struct dma_rx;
+struct tx_buf;
 struct rx_rec {
 	const uint8_t *data;        /* NULL: dma */
 	struct dma_rx *dma;
+	struct tx_buf *buf;         /* the bytes are the sender's buffer, now ours (joined) */
 	uint32_t len;
+	uint32_t room;              /* and so many more fit behind them */
 };
 struct rx_queue {
 	struct rx_rec *rec;         /* ring of cap entries, a power of two */
@@ -174,6 +187,9 @@ struct stub {
 	TAILQ_HEAD(, stub) acceptq;
 	TAILQ_ENTRY(stub) accept_link;
 	uint32_t nqueued, backlog;
+	TAILQ_HEAD(, join_waiter) joinq; /* connections that found the queue full */
+	uint32_t njoined;           /* of nqueued: from inside the rack */
+	bool joined_child;          /* constant: born by JOIN_CONNECT */
 	bool listed;                /* guarded by the list's lock, as the link */
 	TAILQ_ENTRY(stub) listen_link;
 	struct leg *accept_leg;     /* the listener's, while we wait to be accepted; reference */
@@ -192,6 +208,8 @@ struct stub {
 /* ---- setup: core.c ---- */
 struct net_config {
 	struct fit *fit;
+	struct loop *loop;          /* FIT's */
+	bool local;                 /* connections inside the rack are joined */
 	uint64_t incarnation;
 	uint32_t pool_bytes, sockmem_bytes;
 	bool dma_prefetch;
@@ -258,6 +276,12 @@ void leg_each_at(fit_node_t node, void (*fn)(struct leg *l, fit_node_t node));
 /* ---- peer.c ---- */
 /* Reference to the peer, after the exchange of pools; sleeps. NULL: *err. */
 struct net_peer *peer_get(fit_node_t node, int *err);
+/* The same for a pComponent, this one included. */
+struct net_peer *peer_get_joined(fit_node_t node, int *err);
+/* Reference to the pComponent that has said where it receives, or NULL. Any context. */
+struct net_peer *peer_find_joined(fit_node_t node);
+/* It says so; *mine is where it may write. Loop. 0 or -errno. */
+int peer_learn(fit_node_t node, const struct proto_mr *theirs, struct proto_mr *mine);
 void peer_put(struct net_peer *p);
 /* Socket memory for the stub's program there, made on first use; NULL: ddio is used. Sleeps. */
 struct sockmem *peer_sockmem(struct net_peer *p, const struct stub *s);
@@ -282,6 +306,10 @@ struct leg *stub_open(struct stub *s, fit_node_t node, uint32_t ip, uint16_t por
 int stub_connect(struct stub *s, uint32_t ip, uint16_t port, bool nonblock);
 int stub_disconnect(struct stub *s);
 struct fit_call *connect_call(struct connect_op *op);
+/* The attempt on this leg has ended: the program learns of it, unless it has given up. Loop. */
+void connect_ended(struct stub *s, struct leg *l, int status, const struct sock_connect_reply *r);
+/* The program begins to wait for l. */
+void connect_began(struct stub *s, struct leg *l, struct sock_name to, struct connect_op *op);
 int stub_accept(struct stub *s, bool nonblock, struct stub **out);
 void stub_drop_queue(struct stub *s);
 /* Tells the skeleton that nobody is there any more, and detaches. */
@@ -316,6 +344,8 @@ struct rx_rec *rx_rec_at(struct rx_queue *q, uint32_t i);
 void rx_pop(struct rx_queue *q);
 void rx_clear(struct stub *s);
 void rx_imm(fit_node_t from, uint32_t imm, uint32_t len, void *arg);
+/* The sender's buffer itself is what arrives: true, and it is s's. With the sender's tx_lock. */
+bool rx_take(struct stub *s, struct leg *l, struct tx_buf *b);
 /* Off the peer's list of those who owe reports. */
 void rx_forget_owed(struct stub *s);
 /* More of the queue can be read: counts it and wakes. */
@@ -360,6 +390,8 @@ void dma_rx_put(struct dma_rx *d);
 
 /* ---- event.c ---- */
 struct fit_req;
+/* Carries out one event from a node; false: there is no such event. Loop. */
+bool event_run(fit_node_t from, uint16_t op, const void *msg, size_t len);
 void event_serve(struct fit_req *req, void *arg);
 
 /* ---- opt.c ---- */

@@ -11,6 +11,7 @@
 #include <linux/tcp.h>
 
 #include "net/abi.h"
+#include "net/join.h"
 #include "net/sock_file.h"
 #include "proc/task.h"
 #include "syscall/table.h"
@@ -324,7 +325,7 @@ static size_t get_info(struct stub *s, union optval *out)
 	struct leg *l;
 
 	spin_lock(&s->lock);
-	l = s->leg && !s->leg->gone ? leg_get(s->leg) : NULL;
+	l = s->leg && !s->leg->gone && !leg_joined(s->leg) ? leg_get(s->leg) : NULL;
 	out->info[0] = tcp_state(s);
 	spin_unlock(&s->lock);
 	if (l) {

@@ -14,7 +14,7 @@
 #include <kern/string.h>
 #include <linux/eventpoll.h>
 
-#include "net/stub.h"
+#include "net/join.h"
 #include "proc/task.h"
 
 /* ---- credit ---- */
@@ -88,13 +88,15 @@ static bool pool_done(struct sockpool *p, struct spinlock *lock, struct sockpool
 
 void tx_done_event(struct leg *l, struct stub *s, uint64_t bytes, uint32_t win)
 {
-	bool waiters, dma_waiters = false, ok;
+	bool waiters = false, dma_waiters = false, ok = true;
 
 	if (bytes < l->tx_done || bytes > l->tx_posted || win > NET_TX_WINDOW_MAX) {
 		counter_add(stub, bad_event, 1);
 		return;
 	}
-	ok = pool_done(&l->peer->tx_pool, &l->peer->pool_lock, &l->share, bytes, &waiters);
+	if (l->peer->kind != PEER_SELF)
+		ok = pool_done(&l->peer->tx_pool, &l->peer->pool_lock, &l->share, bytes,
+			       &waiters);
 	if (l->sm)
 		ok &= pool_done(&l->sm->tx_pool, &l->sm->lock, &l->dma_share, bytes, &dma_waiters);
 	if (!ok)
@@ -119,7 +121,10 @@ uint32_t stub_outq(struct stub *s)
 	uint32_t n;
 
 	spin_lock(&s->lock);
-	n = s->leg ? inflight(s->leg) : 0;
+	if (s->leg && leg_joined(s->leg)) /* what the other side has is acknowledged, as TCP does */
+		n = (uint32_t)(s->leg->tx_sent - s->leg->tx_arrived);
+	else
+		n = s->leg ? inflight(s->leg) : 0;
 	spin_unlock(&s->lock);
 	return n;
 }

@@ -13,8 +13,10 @@
 #include <stdlib.h>
 
 #include "fake.h"
+#include "net/join.h"
 
 struct fake fake;
+static fit_node_t record_from = NODE_N;
 
 /* ---- what is not FIT ---- */
 
@@ -32,6 +34,33 @@ void poll_head_init(struct poll_head *h)
 void poll_notify(struct poll_head *h, uint32_t events)
 {
 	fake.notified++;
+}
+
+fit_node_t fit_self(const struct fit *f)
+{
+	return NODE_SELF;
+}
+
+static STAILQ_HEAD(, loop_call) posted = STAILQ_HEAD_INITIALIZER(posted);
+
+bool loop_post(struct loop *l, struct loop_call *c)
+{
+	if (c->posted)
+		return false;
+	c->posted = true;
+	STAILQ_INSERT_TAIL(&posted, c, link);
+	return true;
+}
+
+void fake_loop_run(void)
+{
+	struct loop_call *c;
+
+	while ((c = STAILQ_FIRST(&posted))) {
+		STAILQ_REMOVE_HEAD(&posted, link);
+		c->posted = false;
+		c->fn(c);
+	}
 }
 
 static ssize_t_k uio_move(struct uio *u, void *mine, size_t n, bool out)
@@ -63,7 +92,7 @@ struct fit_mr { int unused; };
 
 struct fit_mr *fit_mr_reg(struct fit *f, fit_node_t peer, void *addr, size_t len, unsigned access)
 {
-	if (peer == NODE_N) {
+	if (peer == NODE_N || peer == NODE_P) {
 		fake.rx_pool = addr;
 		fake.rx_len = (uint32_t)len;
 		fake.rx_off = 0;
@@ -112,8 +141,15 @@ static void do_place(struct gnm_place *p)
 	*p = (struct gnm_place){ .n = le32(fake.places), .lease_ms = le32(60000) };
 	p->at[0].node = le16(NODE_N);
 	p->at[0].ip = le32(0x0a000001);
+	p->at[0].local = le32(fake.local);
 	p->at[1].node = le16(NODE_N2);
 	p->at[1].ip = le32(0x0a000002);
+}
+
+static int do_locate(struct sock_locate_reply *r)
+{
+	*r = (struct sock_locate_reply){ .node = le16(fake.listener_node), .stub = fake.listener };
+	return fake.listener_node ? 0 : -ECONNREFUSED;
 }
 
 static int answer(fit_node_t node, uint16_t op, const void *req, void *rep, size_t *len)
@@ -136,6 +172,14 @@ static int answer(fit_node_t node, uint16_t op, const void *req, void *rep, size
 	case OP_SOCK_OPEN:
 		*len = sizeof(struct sock_open_reply);
 		return do_open(node, req, rep);
+	case OP_SOCK_LOCATE:
+		*len = sizeof(struct sock_locate_reply);
+		return do_locate(rep);
+	case OP_JOIN_HELLO:
+		fake.hellos++;
+		((struct join_pool *)rep)->rx = region(fake.tx_pool[1], FAKE_POOL);
+		*len = sizeof(struct join_pool);
+		return fake.hello_error;
 	case OP_SOCK_LISTEN:
 		return 0;
 	case OP_SOCKMEM_CREATE:
@@ -172,6 +216,11 @@ void fit_call_start(struct fit *f, struct fit_call *c)
 		fake.connect = c;
 		return;
 	}
+	if (c->op == OP_JOIN_CONNECT) {
+		assert_null(fake.join);
+		fake.join = c;
+		return;
+	}
 	assert_int_equal(c->op, OP_SOCK_SETOPT);
 	fake.setopts++;
 	c->done(c, &(struct fit_reply){ .status = 0 });
@@ -190,6 +239,16 @@ void fake_connected(int status)
 	struct fit_call *c = fake.connect;
 
 	fake.connect = NULL;
+	assert_non_null(c);
+	c->done(c, &(struct fit_reply){ .status = status, .data = &r, .len = sizeof(r) });
+}
+
+void fake_joined(int status, struct sock_handle to)
+{
+	struct join_reply r = { .to = to, .rx_window = le32(SOCK_WINDOW_DEFAULT) };
+	struct fit_call *c = fake.join;
+
+	fake.join = NULL;
 	assert_non_null(c);
 	c->done(c, &(struct fit_reply){ .status = status, .data = &r, .len = sizeof(r) });
 }
@@ -288,6 +347,25 @@ void fit_req_put(struct fit_req *req)
 
 void fit_reply(struct fit_req *req, int status, const void *data, size_t len)
 {
+	fake.replies++;
+	fake.reply_status = status;
+	if (len == sizeof(fake.reply))
+		memcpy(&fake.reply, data, len);
+	free(req);
+}
+
+void fake_request(fit_node_t from, uint16_t op, const void *msg, size_t len)
+{
+	struct fit_req *req = malloc(sizeof(*req) + len);
+
+	*req = (struct fit_req){ .from = from, .op = op, .data = (uint8_t *)(req + 1), .len = len };
+	memcpy(req + 1, msg, len);
+	join_serve(req, NULL);
+}
+
+void fake_records_from(fit_node_t node)
+{
+	record_from = node;
 }
 
 void fake_event(fit_node_t from, uint16_t op, const void *msg, size_t len)
@@ -346,7 +424,7 @@ static void write_record(struct sock_handle stub, uint32_t len, uint16_t flags, 
 	memcpy((uint8_t *)fake.rx_pool + off, &r, sizeof(r));
 	memcpy((uint8_t *)fake.rx_pool + off + sizeof(r), body, body_len);
 	fake.rx_off = off + ROUND_UP(total, SOCK_UNIT);
-	rx_imm(NODE_N, off / SOCK_UNIT, total, NULL);
+	rx_imm(record_from, off / SOCK_UNIT, total, NULL);
 }
 
 void fake_record(struct sock_handle stub, const void *data, uint32_t len, uint16_t flags)
@@ -366,6 +444,7 @@ void fake_desc(struct sock_handle stub, uint64_t off, uint32_t len)
 void fake_reset(void)
 {
 	fake = (struct fake){ .places = 1, .next_port = 33000 };
+	record_from = NODE_N;
 	fake.tx_pool[0] = calloc(1, FAKE_POOL);
 	fake.tx_pool[1] = calloc(1, FAKE_POOL);
 	fake.sm_tx = calloc(1, FAKE_POOL);

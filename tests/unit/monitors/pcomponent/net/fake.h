@@ -7,13 +7,15 @@
 #pragma once
 
 #include <fit/fit.h>
-#include <proto/sock.h>
+#include <proto/join.h>
 
 #include "net/event.h"
 
 #define NODE_N 4            /* an nComponent, and a second one */
 #define NODE_N2 5
 #define NODE_M 3            /* an mComponent */
+#define NODE_SELF 8         /* this board */
+#define NODE_P 9            /* another pComponent */
 #define FAKE_POOL (1u << 20) /* what a Proxy offers */
 
 struct fake_msg {
@@ -41,6 +43,13 @@ struct fake {
 	void *rx_pool;               /* the stub's, as registered for NODE_N */
 	uint32_t rx_len;
 	uint32_t rx_off;             /* where the next record goes */
+	bool local;                  /* GNM: every address is the rack's */
+	fit_node_t listener_node;    /* SOCK_LOCATE; 0: nobody listens */
+	struct sock_handle listener;
+	struct fit_call *join;       /* JOIN_CONNECT, not yet answered */
+	unsigned replies;            /* to requests of this board's peers */
+	int reply_status;
+	struct join_reply reply;
 	unsigned notified;           /* calls of poll_notify() */
 	_Atomic bool signal;         /* signal_pending() */
 };
@@ -57,12 +66,21 @@ void fake_connected(int status);
 struct fake_msg *fake_last(uint16_t op);
 unsigned fake_count(uint16_t op);
 
+/* The other board's answer to JOIN_CONNECT. */
+void fake_joined(int status, struct sock_handle to);
+/* What was posted to the loop; what that posts too. */
+void fake_loop_run(void);
+
 /* Events of a skeleton at NODE_N. */
 void fake_event(fit_node_t from, uint16_t op, const void *msg, size_t len);
 void fake_accept(struct sock_handle listener, uint32_t skel);
 void fake_tx_done(struct sock_handle stub, uint64_t bytes);
 void fake_state(struct sock_handle stub, int error, uint32_t flags, uint64_t rx_bytes);
 void fake_closed(struct sock_handle stub);
+/* A call of another board, of this operation. */
+void fake_request(fit_node_t from, uint16_t op, const void *msg, size_t len);
+/* The node whose records fake_record() makes from now on. */
+void fake_records_from(fit_node_t node);
 /* A record with these bytes. */
 void fake_record(struct sock_handle stub, const void *data, uint32_t len, uint16_t flags);
 /* A record that describes bytes at off in the rx pool on NODE_M. */
