@@ -10,6 +10,12 @@
 #include <proto/mem.h>
 
 #define FILE_PATH_MAX 1024
+
+/*
+ * /proc, /dev (but /dev/shm) and /sys are the pComponent's own. A path that leads there, also by
+ * way of symbolic links, "..", or a directory it starts from, ends with -EREMOTE; the reply's bytes
+ * are the absolute path that is left to walk. Of a request with two paths, either may be meant.
+ */
 #define FILE_ROOT_OBJECT 0 /* as a base: the root directory */
 
 struct file_attr {

@@ -81,7 +81,7 @@ static int add_entry(const struct entry *e, struct walk *w)
 {
 	struct cred root = { 0, 0 };
 	struct inode *i;
-	int err = walk_path(w, inode_root(), e->name, e->name_len, root, 0);
+	int err = walk_path(w, inode_root(), e->name, e->name_len, root, WALK_STAY);
 
 	if (err)
 		return err;

@@ -10,6 +10,51 @@
 
 #define SYMLINKS_MAX 40
 
+/* Where the last walk that ended with -EREMOTE was going. */
+static char remote_path[2 * FILE_PATH_MAX];
+
+const char *walk_remote(size_t *len)
+{
+	*len = strlen(remote_path);
+	return remote_path;
+}
+
+/*
+ * Does this component, the first below the root, lead to what a pComponent serves itself? /dev/shm
+ * is a directory like any other.
+ */
+static bool is_remote(const char *name, size_t len, const char *rest)
+{
+	if (len == 4 && !memcmp(name, "proc", 4))
+		return true;
+	if (len != 3)
+		return false;
+	if (!memcmp(name, "dev", 3))
+		return strncmp(rest, "shm", 3) || (rest[3] && rest[3] != '/');
+	return !memcmp(name, "sys", 3);
+}
+
+static int go_remote(const char *name, size_t len, const char *rest)
+{
+	size_t n = strlen(rest);
+
+	if (len + n + 3 > FILE_PATH_MAX)
+		return -ENAMETOOLONG;
+	remote_path[0] = '/';
+	memcpy(remote_path + 1, name, len);
+	remote_path[len + 1] = '/';
+	memcpy(remote_path + len + 2, rest, n + 1);
+	return -EREMOTE;
+}
+
+/* ".." from /dev/shm leads to what the pComponents serve. */
+static bool came_up_to_dev(const struct walk *w)
+{
+	struct dirent *e = dir_find(inode_root(), "dev", 3);
+
+	return !w->last_len && e && w->inode == e->inode;
+}
+
 int inode_permission(const struct inode *i, struct cred cred, unsigned want)
 {
 	unsigned shift = cred.uid == i->uid ? 6 : cred.gid == i->gid ? 3 : 0;
@@ -73,6 +118,7 @@ static int walk_step(struct walk *w, const char *name, size_t len, struct cred c
 
 static int walk_loop(struct walk *w, struct cred cred, unsigned flags)
 {
+	bool leave = !(flags & WALK_STAY);
 	unsigned links = 0;
 	char *at = w->buf;
 	int err;
@@ -88,13 +134,17 @@ static int walk_loop(struct walk *w, struct cred cred, unsigned flags)
 			len++;
 		if (!w->inode)
 			return -ENOENT;
-		err = walk_step(w, at, len, cred);
-		if (err)
-			return err;
 		char *rest = at + len;
 		while (*rest == '/')
 			rest++;
 		w->must_be_dir = !*rest && at[len] == '/';
+		if (leave && w->inode == inode_root() && is_remote(at, len, rest))
+			return go_remote(at, len, *rest || !w->must_be_dir ? rest : ".");
+		err = walk_step(w, at, len, cred);
+		if (err)
+			return err;
+		if (leave && came_up_to_dev(w))
+			return go_remote("dev", 3, rest);
 		if (w->inode && S_ISLNK(w->inode->mode) &&
 		    (*rest || w->must_be_dir || (flags & WALK_FOLLOW))) {
 			const char *target = w->inode->target;

@@ -15,10 +15,16 @@ struct walk {
 	char buf[2 * FILE_PATH_MAX];
 };
 #define WALK_FOLLOW 1u /* follow a symbolic link in the last component */
+#define WALK_STAY 2u   /* /proc, /dev and /sys are directories like any other: for who fills them */
 
-/* 0, or -ENOENT, -ENOTDIR, -EACCES, -ELOOP, -ENAMETOOLONG. On 0 the caller calls walk_end(). */
+/*
+ * 0, or -ENOENT, -ENOTDIR, -EACCES, -ELOOP, -ENAMETOOLONG, or -EREMOTE: the path leads to /proc,
+ * /dev or /sys, and walk_remote() says where. On 0 the caller calls walk_end().
+ */
 int walk_path(struct walk *w, struct inode *base, const char *path, size_t len, struct cred cred,
 	      unsigned flags);
 void walk_end(struct walk *w);
+/* Absolute path, from the root, with symbolic links on the way there resolved; until the next. */
+const char *walk_remote(size_t *len);
 /* want: bits of 4 read, 2 write, 1 execute. 0 or -EACCES. */
 int inode_permission(const struct inode *i, struct cred cred, unsigned want);

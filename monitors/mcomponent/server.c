@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Dispatch of MEM, FILE and SOCKMEM messages to the operation tables. */
 #define LOG_SUBSYS "mserver"
+#include "path.h"
 #include "server.h"
 #include "page.h"
 
@@ -57,6 +58,8 @@ static void handle(struct fit_req *req, void *arg)
 		counter_add(mserver, errors, 1);
 		r = (struct reply){ .head = head };
 	}
+	if (status == -EREMOTE)
+		r.body = walk_remote(&r.body_len);
 	if (req->oneway)
 		fit_req_put(req);
 	else

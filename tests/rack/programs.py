@@ -21,6 +21,7 @@ PROGRAMS = (  # and their seconds on the rack
     (["badptr"], 60),
     (["exec"], 60),
     (["dyn-exec"], 60),
+    (["pseudo"], 60),
     (["forkcow", str(EXCACHE_MIB + 4)], 90),
     (["bigmem", str(4 * EXCACHE_MIB), "10000"], 120),
     (["dyn-basics"], 30),

@@ -38,6 +38,8 @@ struct aspace {
 	TAILQ_HEAD(, fault_entry) faults;
 	struct grants grants;
 
+	_Atomic int64_t resident; /* entries that hold a line */
+
 	/* guarded by the closed gate */
 	uint64_t brk_start, brk;
 	struct line **batch;      /* scratch of ASPACE_BATCH entries */

@@ -31,6 +31,7 @@ int rmap_add(struct line *l, struct aspace *as, uint64_t addr, upte_t *e)
 	m->as = as;
 	m->addr = addr;
 	m->e = e;
+	atomic_fetch_add(&as->resident, 1);
 	return 0;
 }
 
@@ -39,6 +40,7 @@ void rmap_remove(struct line *l, const upte_t *e)
 	struct rmap *first = &l->map, *m;
 
 	if (first->e == e && first->as) {
+		atomic_fetch_sub(&first->as->resident, 1);
 		m = first->next;
 		if (!m) {
 			*first = (struct rmap){ 0 };
@@ -50,6 +52,7 @@ void rmap_remove(struct line *l, const upte_t *e)
 	}
 	for (struct rmap **at = &first->next; (m = *at); at = &m->next) {
 		if (m->e == e) {
+			atomic_fetch_sub(&m->as->resident, 1);
 			*at = m->next;
 			kmem_cache_free(rmap_cache, m);
 			return;
@@ -65,9 +68,11 @@ void rmap_clear(struct line *l, uint64_t v)
 	if (!m->as)
 		return;
 	atomic_store(m->e, v);
+	atomic_fetch_sub(&m->as->resident, 1);
 	for (m = m->next; m; m = next) {
 		next = m->next;
 		atomic_store(m->e, v);
+		atomic_fetch_sub(&m->as->resident, 1);
 		kmem_cache_free(rmap_cache, m);
 	}
 	l->map = (struct rmap){ 0 };

@@ -38,13 +38,39 @@ static int call_fixed(uint64_t object, uint16_t op, const void *req, size_t len,
 	return !err && got != size ? -EPROTO : err;
 }
 
-/* A request with `fixed` bytes of struct (beginning with its file_path), then texts. */
+/* A request with `fixed` bytes of struct (beginning with its file_path), then texts; its reply. */
 struct named {
-	size_t len;
+	size_t len, got;
 	uint8_t bytes[sizeof(struct file_two) + 2 * FILE_PATH_MAX];
+	char reply[FILE_PATH_MAX];
 };
 
-static struct named *named_alloc(const struct path_arg *p, const void *fixed, size_t size,
+#define HOPS_MAX 40 /* as many as symbolic links */
+
+/* The walk came to what this board serves: what is left is in the reply. */
+static int come_back(struct path_arg *p, const struct named *n)
+{
+	if (!n->got || n->got >= sizeof(p->path) || memchr(n->reply, '\0', n->got))
+		return -EPROTO;
+	if (++p->hops > HOPS_MAX)
+		return -ELOOP;
+	memcpy(p->path, n->reply, n->got);
+	p->path[n->got] = '\0';
+	p->len = n->got;
+	path_put(p);
+	p->dir = NULL;
+	p->base = FILE_ROOT_OBJECT;
+	return p->path[0] == '/' && pseudo_begins(p) ? -EREMOTE : -EPROTO;
+}
+
+static int named_call(struct path_arg *p, uint16_t op, struct named *n)
+{
+	int err = call(p->base, op, n->bytes, n->len, n->reply, sizeof(n->reply), &n->got);
+
+	return err == -EREMOTE ? come_back(p, n) : err;
+}
+
+static struct named *named_alloc(struct path_arg *p, const void *fixed, size_t size,
 				 bool follow)
 {
 	struct named *n = kmalloc(sizeof(*n));
@@ -63,7 +89,7 @@ static struct named *named_alloc(const struct path_arg *p, const void *fixed, si
 	return n;
 }
 
-static int call_named(uint16_t op, const struct path_arg *p, const void *fixed, size_t size,
+static int call_named(uint16_t op, struct path_arg *p, const void *fixed, size_t size,
 		      bool follow, void *rep, size_t rep_size)
 {
 	struct named *n = named_alloc(p, fixed, size, follow);
@@ -71,7 +97,11 @@ static int call_named(uint16_t op, const struct path_arg *p, const void *fixed, 
 
 	if (!n)
 		return -ENOMEM;
-	err = call_fixed(p->base, op, n->bytes, n->len, rep, rep_size);
+	err = named_call(p, op, n);
+	if (!err && n->got != rep_size)
+		err = -EPROTO;
+	if (!err && rep)
+		memcpy(rep, n->reply, rep_size);
 	kfree(n);
 	return err;
 }
@@ -91,7 +121,7 @@ static int attr_result(int err, const struct file_attr *w, struct attr *out)
 	return err;
 }
 
-int file_open(const struct path_arg *p, uint32_t oflags, uint32_t mode, struct attr *out)
+int file_open(struct path_arg *p, uint32_t oflags, uint32_t mode, struct attr *out)
 {
 	struct file_open m = { .oflags = le32(oflags), .mode = le32(mode) };
 	struct file_attr w;
@@ -108,7 +138,7 @@ void file_close(uint64_t object)
 	(void)!fit_send(mem_client_fit(), fs_home_of(object), OP_FILE_CLOSE, &m, sizeof(m));
 }
 
-int file_stat(const struct path_arg *p, bool follow, struct attr *out)
+int file_stat(struct path_arg *p, bool follow, struct attr *out)
 {
 	struct file_path m = { 0 };
 	struct file_attr w;
@@ -158,21 +188,21 @@ int file_readdir(uint64_t object, uint64_t cookie, void *buf, size_t *len)
 	return !err && *len < sizeof(struct file_readdir_reply) ? -EPROTO : err;
 }
 
-int file_path_op(uint16_t op, const struct path_arg *p)
+int file_path_op(uint16_t op, struct path_arg *p)
 {
 	struct file_path m = { 0 };
 
 	return call_named(op, p, &m, sizeof(m), false, NULL, 0);
 }
 
-int file_make(uint16_t op, const struct path_arg *p, uint32_t mode, uint64_t rdev)
+int file_make(uint16_t op, struct path_arg *p, uint32_t mode, uint64_t rdev)
 {
 	struct file_mk m = { .mode = le32(mode), .rdev = le64(rdev) };
 
 	return call_named(op, p, &m, sizeof(m), false, NULL, 0);
 }
 
-int file_two(uint16_t op, const struct path_arg *p, uint64_t base2, const char *path2, size_t len2)
+int file_two(uint16_t op, struct path_arg *p, uint64_t base2, const char *path2, size_t len2)
 {
 	struct file_two m = { .base2 = le64(base2), .len2 = le16(len2) };
 	struct named *n;
@@ -185,37 +215,38 @@ int file_two(uint16_t op, const struct path_arg *p, uint64_t base2, const char *
 		return -ENOMEM;
 	memcpy(n->bytes + n->len, path2, len2);
 	n->len += len2;
-	err = call_fixed(p->base, op, n->bytes, n->len, NULL, 0);
+	err = named_call(p, op, n);
+	if (!err && n->got)
+		err = -EPROTO;
 	kfree(n);
 	return err;
 }
 
-ssize_t_k file_readlink(const struct path_arg *p, char *buf, size_t size)
+ssize_t_k file_readlink(struct path_arg *p, char *buf, size_t size)
 {
 	struct file_path m = { 0 };
 	struct named *n = named_alloc(p, &m, sizeof(m), false);
-	char text[FILE_PATH_MAX];
-	size_t got = 0;
-	int err;
+	ssize_t_k ret;
 
 	if (!n)
 		return -ENOMEM;
-	err = call(p->base, OP_FILE_READLINK, n->bytes, n->len, text, sizeof(text), &got);
+	ret = named_call(p, OP_FILE_READLINK, n);
+	if (!ret) {
+		ret = (ssize_t_k)KMIN(n->got, size);
+		memcpy(buf, n->reply, (size_t)ret);
+	}
 	kfree(n);
-	if (err)
-		return err;
-	memcpy(buf, text, KMIN(got, size));
-	return KMIN(got, size);
+	return ret;
 }
 
-int file_set(const struct path_arg *p, bool follow, const struct file_setattr *what)
+int file_set(struct path_arg *p, bool follow, const struct file_setattr *what)
 {
 	struct file_attr w;
 
 	return call_named(OP_FILE_SETATTR, p, what, sizeof(*what), follow, &w, sizeof(w));
 }
 
-int file_statfs(const struct path_arg *p, struct file_statfs *out)
+int file_statfs(struct path_arg *p, struct file_statfs *out)
 {
 	struct file_path m = { 0 };
 

@@ -105,14 +105,18 @@ static struct file *slot_clear(struct fdtable *t, unsigned fd)
 int fdtable_exec(struct fdtable **tp)
 {
 	struct fdtable *t = *tp;
+	uint64_t flags;
 
 	if (t->refs > 1) {
 		struct fdtable *own = fdtable_fork(t);
 
 		if (!own)
 			return -ENOMEM;
+		flags = spin_lock_irqsave(&task_current()->lock); /* task_files_get() looks */
+		*tp = own;
+		spin_unlock_irqrestore(&task_current()->lock, flags);
 		fdtable_put(t);
-		*tp = t = own;
+		t = own;
 	}
 	for (unsigned i = 0; i < t->size; i++) {
 		struct file *f = t->slot[i].cloexec ? slot_clear(t, i) : NULL;
@@ -134,6 +138,41 @@ static struct file *table_get(struct fdtable *t, unsigned fd)
 		f = file_get(t->slot[fd].file);
 	spin_unlock(&t->lock);
 	return f;
+}
+
+struct fdtable *task_files_get(struct task *task)
+{
+	uint64_t flags = spin_lock_irqsave(&task->lock);
+	struct fdtable *t = task->files ? fdtable_get(task->files) : NULL;
+
+	spin_unlock_irqrestore(&task->lock, flags);
+	return t;
+}
+
+struct file *fdtable_file(struct fdtable *t, int fd, bool *cloexec)
+{
+	struct file *f = NULL;
+
+	spin_lock(&t->lock);
+	if ((unsigned)fd < t->size && t->slot[fd].file) {
+		f = file_get(t->slot[fd].file);
+		if (cloexec)
+			*cloexec = t->slot[fd].cloexec;
+	}
+	spin_unlock(&t->lock);
+	return f;
+}
+
+int fdtable_next(struct fdtable *t, int from)
+{
+	int found = -1;
+
+	spin_lock(&t->lock);
+	for (unsigned fd = (unsigned)from; fd < t->size && found < 0; fd++)
+		if (t->slot[fd].file)
+			found = (int)fd;
+	spin_unlock(&t->lock);
+	return found;
 }
 
 struct file *fd_get(int fd)

@@ -44,6 +44,10 @@ struct file_ops {
 	int64_t (*seek)(struct file *f, int64_t off, int whence);
 	int (*getattr)(struct file *f, struct stat *st);
 	int (*flags_changed)(struct file *f); /* after fcntl(F_SETFL) */
+	/* open(2) by way of /proc/PID/fd. Absent: -ENXIO. NULL and *err. */
+	struct file *(*reopen)(struct file *f, uint32_t oflags, int *err);
+	/* What /proc/PID/fd shows, where it is not pipe:, socket: or anon_inode:[name]. */
+	ssize_t_k (*describe)(struct file *f, char *buf, size_t size);
 	void (*release)(struct file *f);
 };
 struct file {
@@ -66,8 +70,16 @@ void file_init(void);
 /* Whole transfer at the file's own position (or as a stream); what read(2) and write(2) do. */
 ssize_t_k file_read(struct file *f, struct uio *to);
 ssize_t_k file_write(struct file *f, struct uio *from);
-static inline bool file_readable(struct file *f) { return (f->flags & 3) != 1; }
-static inline bool file_writable(struct file *f) { return (f->flags & 3) != 0; }
+#define FILE_O_PATH 010000000u /* O_PATH, whatever header the includer has */
+static inline bool file_is_path(struct file *f) { return f->flags & FILE_O_PATH; }
+static inline bool file_readable(struct file *f)
+{
+	return !file_is_path(f) && (f->flags & 3) != 1;
+}
+static inline bool file_writable(struct file *f)
+{
+	return !file_is_path(f) && (f->flags & 3) != 0;
+}
 static inline bool file_nonblock(struct file *f) { return f->flags & 04000; } /* O_NONBLOCK */
 /* The file was closed for good: epoll forgets it. Called by file_put(). */
 void epoll_forget(struct file *f);

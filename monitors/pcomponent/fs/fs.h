@@ -6,10 +6,19 @@
 #include <kern/types.h>
 #include <proto/file.h>
 #include "fs/file.h"
+#include "fs/pseudo.h"
 
+struct attr;
 struct fdtable;
+struct task;
 
 /* fdtable.c */
+/* Reference to the descriptors of a process that may be ending; NULL: none. */
+struct fdtable *task_files_get(struct task *t);
+/* Reference to descriptor fd of a table, or NULL. cloexec: NULL, or gets its flag. */
+struct file *fdtable_file(struct fdtable *t, int fd, bool *cloexec);
+/* The lowest descriptor in use that is not below from, or -1. */
+int fdtable_next(struct fdtable *t, int from);
 int fd_install_in(struct fdtable *t, struct file *f, int min, bool cloexec, uint64_t limit);
 /* Lowest descriptor, or -EMFILE after putting f. */
 int fd_install_or_put(struct file *f, bool cloexec);
@@ -18,6 +27,7 @@ int fd_install_or_put(struct file *f, bool cloexec);
 struct path_arg {
 	uint64_t base;       /* directory object a relative path starts from */
 	struct file *dir;    /* that keeps it open, or NULL */
+	unsigned hops;       /* between the mComponent's walk and ours */
 	size_t len;
 	char path[FILE_PATH_MAX];
 };
@@ -27,11 +37,54 @@ struct path_arg {
  * -EBADF, -ENOTDIR.
  */
 int path_get(struct path_arg *p, int dirfd, uint64_t user_path, unsigned flags);
-/* The same for a path in the kernel. */
-int path_from_kernel(struct path_arg *p, const char *path);
+/* The same for a path in the kernel; dir NULL: the working directory. Empty only with dir. */
+int path_from_kernel(struct path_arg *p, const char *path, struct file *dir);
 void path_put(struct path_arg *p);
 
-/* ---- client.c: FILE messages to the mComponents; block; 0 or -errno ---- */
+/* Where a path ended that did not end at the mComponent. */
+struct path_end {
+	struct file *file;      /* an open file behind /proc/PID/fd, referenced; or NULL: */
+	struct pseudo_place at;
+};
+/*
+ * Does something where a path leads: at the mComponent, to which p is sent as it is then
+ * (-EREMOTE: it has come back changed), or here. NULL: -EPERM there. Sleeps.
+ */
+struct path_call {
+	bool follow;            /* a symbolic link in the last place */
+	int (*there)(struct path_arg *p, void *arg);
+	int (*here)(const struct path_end *e, void *arg);
+	void *arg;
+};
+int path_run(struct path_arg *p, const struct path_call *c);
+/* Absolute name of a directory or file as far as it is known; length (no NUL) or -errno. */
+ssize_t_k file_name(struct file *f, char *buf, size_t size);
+/* OP_FILE_MKDIR, OP_FILE_MKNOD; the mode is the one meant. */
+int path_make(struct path_arg *p, uint16_t op, uint32_t mode, uint64_t rdev);
+
+/* ---- open.c ---- */
+/*
+ * Opens for the kernel's own use; NULL and *err. p is changed. oflags: O_* of open(2); a new
+ * file's mode as it is to be.
+ */
+struct file *path_open(struct path_arg *p, uint32_t oflags, uint32_t mode, int *err);
+/* Opens what is at an mComponent, as an object (file_close()); -EACCES for what is not. */
+int path_open_attr(struct path_arg *p, uint32_t oflags, struct attr *out);
+
+/* ---- dirents.c ---- */
+struct dirent_info {
+	const char *name;
+	size_t len;
+	uint64_t ino, next; /* next: position behind it */
+	uint8_t type;       /* DT_* */
+};
+/* Puts one entry at user address `to`; its length, 0 when it does not fit, -EFAULT. */
+int64_t dirent_put(uint64_t to, uint64_t room, const struct dirent_info *d);
+
+/*
+ * ---- client.c: FILE messages to the mComponents; block; 0 or -errno. -EREMOTE: the path leads to
+ * the pComponent's own files, and p is now what is left to walk there.
+ */
 void fs_set_root(uint16_t node);       /* mComponent that has the root directory */
 uint16_t fs_home_of(uint64_t object);
 struct attr {
@@ -39,9 +92,9 @@ struct attr {
 	uint64_t atime_ns, mtime_ns, ctime_ns;
 	uint32_t mode, nlink, uid, gid;
 };
-int file_open(const struct path_arg *p, uint32_t oflags, uint32_t mode, struct attr *out);
+int file_open(struct path_arg *p, uint32_t oflags, uint32_t mode, struct attr *out);
 void file_close(uint64_t object);
-int file_stat(const struct path_arg *p, bool follow, struct attr *out);
+int file_stat(struct path_arg *p, bool follow, struct attr *out);
 int file_getattr(uint64_t object, struct attr *out);
 /* At most 4096 bytes; off UINT64_MAX: append. */
 int file_write_through(uint64_t object, uint64_t off, const void *data, uint32_t n,
@@ -49,13 +102,17 @@ int file_write_through(uint64_t object, uint64_t off, const void *data, uint32_t
 int file_truncate(uint64_t object, uint64_t size, struct attr *out);
 /* buf: FIT_MSG_MAX bytes. */
 int file_readdir(uint64_t object, uint64_t cookie, void *buf, size_t *len);
-int file_path_op(uint16_t op, const struct path_arg *p);
-int file_make(uint16_t op, const struct path_arg *p, uint32_t mode, uint64_t rdev);
-int file_two(uint16_t op, const struct path_arg *p, uint64_t base2, const char *path2, size_t len2);
-ssize_t_k file_readlink(const struct path_arg *p, char *buf, size_t size);
-int file_set(const struct path_arg *p, bool follow, const struct file_setattr *what);
-int file_statfs(const struct path_arg *p, struct file_statfs *out);
+int file_path_op(uint16_t op, struct path_arg *p);
+int file_make(uint16_t op, struct path_arg *p, uint32_t mode, uint64_t rdev);
+int file_two(uint16_t op, struct path_arg *p, uint64_t base2, const char *path2, size_t len2);
+ssize_t_k file_readlink(struct path_arg *p, char *buf, size_t size);
+int file_set(struct path_arg *p, bool follow, const struct file_setattr *what);
+int file_statfs(struct path_arg *p, struct file_statfs *out);
 ssize_t_k file_getpath(uint64_t object, char *buf, size_t size);
+
+/* ---- fifo.c ---- */
+/* As open(2), for an object that was opened; takes over that open. NULL and *err. */
+struct file *fifo_open(uint64_t object, uint32_t oflags, int *err);
 
 /* ---- regular.c ---- */
 /*
@@ -67,15 +124,6 @@ uint64_t regular_size(struct file *f);
 int regular_truncate(struct file *f, uint64_t size);
 /* An inode's size or version was learnt (stat, open): forgets cached pages that are out of date. */
 void inode_learn(const struct attr *a);
-
-/* ---- device.c ---- */
-/* Is this absolute path served by the pComponent itself? */
-struct special;
-const struct special *special_find(const char *path);
-struct file *special_open(const struct special *s, uint32_t oflags, int *err);
-void special_attr(const struct special *s, struct attr *out);
-/* /proc/self/exe and such: length, -EINVAL when not a link. */
-ssize_t_k special_readlink(const struct special *s, char *buf, size_t size);
 
 /* Fills a struct stat from attributes. */
 struct stat;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Names in directories: mkdir, unlink, rename, link, symlink, mknod, modes, owners, times,
- * getdents64.
+ * Names in directories: mkdir, unlink, rename, link, symlink, mknod, modes, owners, times.
  */
 #include <kern/mm.h>
 #include <kern/mode.h>
@@ -15,6 +14,11 @@
 
 /* ---- one path ---- */
 
+static int op_there(struct path_arg *p, void *arg)
+{
+	return file_path_op(*(uint16_t *)arg, p);
+}
+
 static int64_t one_path(int dirfd, uint64_t path, uint16_t op)
 {
 	struct path_arg p;
@@ -22,9 +26,34 @@ static int64_t one_path(int dirfd, uint64_t path, uint16_t op)
 
 	if (ret)
 		return ret;
-	ret = file_path_op(op, &p);
+	ret = path_run(&p, &(struct path_call){ .there = op_there, .arg = &op });
 	path_put(&p);
 	return ret;
+}
+
+struct make_arg {
+	uint16_t op;
+	uint32_t mode;
+	uint64_t rdev;
+};
+
+static int make_there(struct path_arg *p, void *arg)
+{
+	struct make_arg *m = arg;
+
+	return file_make(m->op, p, m->mode, m->rdev);
+}
+
+static int exists_here(const struct path_end *e, void *arg)
+{
+	return -EEXIST;
+}
+
+int path_make(struct path_arg *p, uint16_t op, uint32_t mode, uint64_t rdev)
+{
+	struct make_arg m = { op, mode, rdev };
+
+	return path_run(p, &(struct path_call){ false, make_there, exists_here, &m });
 }
 
 static int64_t make_at(int dirfd, uint64_t path, uint16_t op, uint32_t mode, uint64_t rdev)
@@ -34,7 +63,7 @@ static int64_t make_at(int dirfd, uint64_t path, uint16_t op, uint32_t mode, uin
 
 	if (ret)
 		return ret;
-	ret = file_make(op, &p, mode & ~task_current()->umask, rdev);
+	ret = path_make(&p, op, mode & ~task_current()->umask, rdev);
 	path_put(&p);
 	return ret;
 }
@@ -51,12 +80,22 @@ static int64_t sys_mkdirat(struct syscall_args *a)
 }
 SYSCALL_DEFINE(__NR_mkdirat, "mkdirat", sys_mkdirat);
 
+static int64_t mknod_at(int dirfd, uint64_t path, uint32_t mode, uint64_t rdev)
+{
+	if (S_ISDIR(mode))
+		return -EPERM;
+	return make_at(dirfd, path, OP_FILE_MKNOD, mode & S_IFMT ? mode : mode | S_IFREG, rdev);
+}
+
+static int64_t sys_mknod(struct syscall_args *a)
+{
+	return mknod_at(AT_FDCWD, a->a[0], (uint32_t)a->a[1], (uint32_t)a->a[2]);
+}
+SYSCALL_DEFINE(__NR_mknod, "mknod", sys_mknod);
+
 static int64_t sys_mknodat(struct syscall_args *a)
 {
-	uint32_t mode = (uint32_t)a->a[2];
-
-	return make_at((int)a->a[0], a->a[1], OP_FILE_MKNOD, mode & S_IFMT ? mode : mode | S_IFREG,
-		       a->a[3]);
+	return mknod_at((int)a->a[0], a->a[1], (uint32_t)a->a[2], (uint32_t)a->a[3]);
 }
 SYSCALL_DEFINE(__NR_mknodat, "mknodat", sys_mknodat);
 
@@ -83,6 +122,30 @@ SYSCALL_DEFINE(__NR_unlinkat, "unlinkat", sys_unlinkat);
 
 /* ---- two paths ---- */
 
+/* The first of two: it is left as it is where it leads to the mComponent. */
+static int look_only(struct path_arg *p, void *arg)
+{
+	return 0;
+}
+
+static int other_device(const struct path_end *e, void *arg)
+{
+	return -EXDEV;
+}
+
+/* A path that comes here only by way of links is of another file system all the same. */
+static int64_t two_ends(struct path_arg *p, uint16_t op)
+{
+	static const struct path_call look = { .there = look_only, .here = other_device };
+	int err = path_run(&p[0], &look);
+
+	if (!err)
+		err = path_run(&p[1], &look);
+	if (!err)
+		err = file_two(op, &p[0], p[1].base, p[1].path, p[1].len);
+	return err == -EREMOTE ? -EXDEV : err;
+}
+
 static int64_t two_paths(int dirfd1, uint64_t path1, int dirfd2, uint64_t path2, uint16_t op)
 {
 	struct path_arg *p = kmalloc(2 * sizeof(*p));
@@ -94,7 +157,7 @@ static int64_t two_paths(int dirfd1, uint64_t path1, int dirfd2, uint64_t path2,
 	if (!ret) {
 		ret = path_get(&p[1], dirfd2, path2, 0);
 		if (!ret) {
-			ret = file_two(op, &p[0], p[1].base, p[1].path, p[1].len);
+			ret = two_ends(p, op);
 			path_put(&p[1]);
 		}
 		path_put(&p[0]);
@@ -133,19 +196,32 @@ static int64_t sys_linkat(struct syscall_args *a)
 }
 SYSCALL_DEFINE(__NR_linkat, "linkat", sys_linkat);
 
+struct symlink_arg {
+	size_t len;
+	char target[FILE_PATH_MAX];
+};
+
+static int symlink_there(struct path_arg *p, void *arg)
+{
+	struct symlink_arg *s = arg;
+
+	return file_two(OP_FILE_SYMLINK, p, 0, s->target, s->len);
+}
+
 static int64_t symlink_at(uint64_t target, int dirfd, uint64_t path)
 {
-	char text[FILE_PATH_MAX];
+	struct symlink_arg s;
 	struct path_arg p;
-	ssize_t_k len = strncpy_from_user(text, target, sizeof(text));
+	ssize_t_k len = strncpy_from_user(s.target, target, sizeof(s.target));
 	int64_t ret;
 
-	if (len < 0)
-		return len;
+	if (len <= 0)
+		return len ? len : -ENOENT;
+	s.len = (size_t)len;
 	ret = path_get(&p, dirfd, path, 0);
 	if (ret)
 		return ret;
-	ret = file_two(OP_FILE_SYMLINK, &p, 0, text, len);
+	ret = path_run(&p, &(struct path_call){ false, symlink_there, exists_here, &s });
 	path_put(&p);
 	return ret;
 }
@@ -164,6 +240,31 @@ SYSCALL_DEFINE(__NR_symlinkat, "symlinkat", sys_symlinkat);
 
 /* ---- attributes ---- */
 
+struct set_arg {
+	bool follow;
+	const struct file_setattr *what;
+};
+
+static int set_there(struct path_arg *p, void *arg)
+{
+	struct set_arg *s = arg;
+
+	return file_set(p, s->follow, s->what);
+}
+
+/* Devices look as they look; who may change them is told that it was done. */
+static int set_here(const struct path_end *e, void *arg)
+{
+	return task_privileged() && (e->file || e->at.node[0].def == &pseudo_dev) ? 0 : -EPERM;
+}
+
+static int set_path(struct path_arg *p, bool follow, const struct file_setattr *what)
+{
+	struct set_arg s = { follow, what };
+
+	return path_run(p, &(struct path_call){ follow, set_there, set_here, &s });
+}
+
 static int64_t set_at(int dirfd, uint64_t path, bool follow, const struct file_setattr *what)
 {
 	struct path_arg p;
@@ -171,7 +272,7 @@ static int64_t set_at(int dirfd, uint64_t path, bool follow, const struct file_s
 
 	if (ret)
 		return ret;
-	ret = file_set(&p, follow, what);
+	ret = set_path(&p, follow, what);
 	path_put(&p);
 	return ret;
 }
@@ -179,14 +280,26 @@ static int64_t set_at(int dirfd, uint64_t path, bool follow, const struct file_s
 static int64_t set_fd(int fd, const struct file_setattr *what)
 {
 	struct path_arg p = { .dir = fd_get(fd) };
-	int64_t ret;
+	int64_t ret = 0;
 
 	if (!p.dir)
 		return -EBADF;
 	p.base = p.dir->object;
-	ret = p.base ? file_set(&p, true, what) : -EINVAL;
+	if (file_is_path(p.dir))
+		ret = -EBADF;
+	else if (p.base || pseudo_place_of(p.dir))
+		ret = set_path(&p, true, what);
+	else if (!task_privileged())
+		ret = -EPERM;
 	path_put(&p);
 	return ret;
+}
+
+static bool path_is_empty(uint64_t user)
+{
+	char c;
+
+	return !copy_from_user(&c, user, 1) && !c;
 }
 
 static struct file_setattr set_mode(uint64_t mode)
@@ -255,6 +368,10 @@ static int64_t sys_fchownat(struct syscall_args *a)
 {
 	struct file_setattr s = set_owner(a->a[2], a->a[3]);
 
+	if (a->a[4] & ~(uint64_t)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	if ((a->a[4] & AT_EMPTY_PATH) && (int)a->a[0] != AT_FDCWD && path_is_empty(a->a[1]))
+		return set_fd((int)a->a[0], &s);
 	return set_at((int)a->a[0], a->a[1], !(a->a[4] & AT_SYMLINK_NOFOLLOW), &s);
 }
 SYSCALL_DEFINE(__NR_fchownat, "fchownat", sys_fchownat);
@@ -298,81 +415,3 @@ static int64_t sys_utimensat(struct syscall_args *a)
 			 set_fd((int)a->a[0], &s);
 }
 SYSCALL_DEFINE(__NR_utimensat, "utimensat", sys_utimensat);
-
-/* ---- getdents64 ---- */
-
-struct user_dirent { /* struct linux_dirent64, getdents(2) */
-	uint64_t ino;
-	int64_t off;
-	uint16_t reclen;
-	uint8_t type;
-	char name[];
-} __packed;
-
-/* Puts one entry at user address `to`; its length, 0 when it does not fit, -EFAULT. */
-static int64_t put_dirent(uint64_t to, uint64_t room, const struct file_dirent *d)
-{
-	uint8_t buf[sizeof(struct user_dirent) + 256 + 8] = { 0 };
-	struct user_dirent *u = (struct user_dirent *)buf;
-	size_t name = KMIN((size_t)le16_get(d->len), (size_t)255);
-	size_t len = ROUND_UP(sizeof(*u) + name + 1, 8);
-
-	if (len > room)
-		return 0;
-	u->ino = le64_get(d->ino);
-	u->off = (int64_t)le64_get(d->cookie);
-	u->reclen = (uint16_t)len;
-	u->type = d->type;
-	memcpy(u->name, d->name, name);
-	return copy_to_user(to, buf, len) ? -EFAULT : (int64_t)len;
-}
-
-/* Entries of one reply; advances f->pos. Bytes put, or -errno. */
-static int64_t put_dirents(struct file *f, const uint8_t *rep, size_t len, uint64_t to,
-			   uint64_t room)
-{
-	const struct file_readdir_reply *h = (const void *)rep;
-	size_t at = sizeof(*h);
-	uint64_t done = 0;
-
-	for (uint32_t i = 0; i < le32_get(h->n); i++) {
-		const struct file_dirent *d = (const void *)(rep + at);
-		int64_t n;
-
-		if (len - at < sizeof(*d) || len - at - sizeof(*d) < le16_get(d->len))
-			return -EPROTO;
-		n = put_dirent(to + done, room - done, d);
-		if (n <= 0)
-			return done ? (int64_t)done : n ? n : -EINVAL;
-		done += n;
-		f->pos = le64_get(d->cookie);
-		at += sizeof(*d) + le16_get(d->len);
-	}
-	return (int64_t)done;
-}
-
-static int64_t sys_getdents64(struct syscall_args *a)
-{
-	struct file *f = fd_get((int)a->a[0]);
-	uint8_t *rep;
-	size_t len;
-	int64_t ret;
-
-	if (!f)
-		return -EBADF;
-	rep = f->object ? kmalloc(FIT_MSG_MAX) : NULL;
-	if (!rep) {
-		ret = f->object ? -ENOMEM : -ENOTDIR;
-		file_put(f);
-		return ret;
-	}
-	mutex_lock(&f->pos_lock);
-	ret = file_readdir(f->object, f->pos, rep, &len);
-	if (!ret)
-		ret = put_dirents(f, rep, len, a->a[1], a->a[2]);
-	mutex_unlock(&f->pos_lock);
-	kfree(rep);
-	file_put(f);
-	return ret;
-}
-SYSCALL_DEFINE(__NR_getdents64, "getdents64", sys_getdents64);

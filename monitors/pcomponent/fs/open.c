@@ -1,54 +1,137 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* open, openat, creat: a file on an mComponent, or one the pComponent serves itself (/dev). */
+/* open, openat, creat: a file on an mComponent, or one the pComponent serves itself. */
+#include <kern/mode.h>
 #include <linux/fcntl.h>
 #include "fs/fs.h"
 #include "proc/task.h"
 #include "syscall/table.h"
 
-static struct file *open_path(struct path_arg *p, uint32_t oflags, uint32_t mode, int *err)
+struct open_arg {
+	uint32_t oflags, mode;
+	struct file *file;
+};
+
+static int open_there(struct path_arg *p, void *arg)
 {
-	const struct special *s = special_find(p->path);
+	struct open_arg *o = arg;
 	struct attr a;
-	struct file *f;
-
-	if (s)
-		return special_open(s, oflags, err);
-	*err = file_open(p, oflags, mode, &a);
-	if (*err)
-		return NULL;
-	f = regular_create(&a, oflags);
-	if (!f)
-		*err = -ENOMEM;
-	return f;
-}
-
-static int64_t open_at(int dirfd, uint64_t path, uint32_t oflags, uint32_t mode)
-{
-	struct path_arg p;
-	struct file *f;
-	int err = path_get(&p, dirfd, path, 0);
+	int err = file_open(p, o->oflags, o->mode, &a);
 
 	if (err)
 		return err;
-	f = open_path(&p, oflags, mode & ~task_current()->umask & 07777, &err);
+	if (S_ISFIFO(a.mode) && !(o->oflags & O_PATH)) {
+		o->file = fifo_open(a.object, o->oflags, &err);
+		return err;
+	}
+	if ((S_ISSOCK(a.mode) || S_ISCHR(a.mode) || S_ISBLK(a.mode)) && !(o->oflags & O_PATH)) {
+		file_close(a.object);
+		return -ENXIO;
+	}
+	o->file = regular_create(&a, o->oflags);
+	return o->file ? 0 : -ENOMEM;
+}
+
+static int open_here(const struct path_end *e, void *arg)
+{
+	struct open_arg *o = arg;
+	int err = -ENXIO;
+
+	if (!e->file)
+		o->file = pseudo_open(&e->at, o->oflags, &err);
+	else if (e->file->ops->reopen)
+		o->file = e->file->ops->reopen(e->file, o->oflags, &err);
+	return o->file ? 0 : err;
+}
+
+struct file *path_open(struct path_arg *p, uint32_t oflags, uint32_t mode, int *err)
+{
+	struct open_arg o = { oflags, mode, NULL };
+	/* O_CREAT|O_EXCL does not follow a link in the last place (open(2)) */
+	struct path_call c = { .there = open_there, .here = open_here, .arg = &o,
+		.follow = !(oflags & O_NOFOLLOW) &&
+			  (oflags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL) };
+
+	*err = path_run(p, &c);
+	return o.file;
+}
+
+struct open_attr_arg {
+	uint32_t oflags;
+	struct attr *out;
+};
+
+static int open_attr_there(struct path_arg *p, void *arg)
+{
+	struct open_attr_arg *o = arg;
+
+	return file_open(p, o->oflags, 0, o->out);
+}
+
+static int not_at_home(const struct path_end *e, void *arg)
+{
+	return -EACCES;
+}
+
+int path_open_attr(struct path_arg *p, uint32_t oflags, struct attr *out)
+{
+	struct open_attr_arg o = { oflags, out };
+
+	return path_run(p, &(struct path_call){ !(oflags & O_NOFOLLOW), open_attr_there,
+						not_at_home, &o });
+}
+
+#define OPEN_FLAGS                                                                                \
+	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_DSYNC |    \
+	 FASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC |     \
+	 __O_SYNC | O_PATH | __O_TMPFILE)
+#define PATH_FLAGS (O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC) /* all that O_PATH leaves */
+
+/* What open(2) makes of its flags; -errno for those it refuses. */
+static int64_t check_flags(uint32_t oflags)
+{
+	oflags &= OPEN_FLAGS;
+	if (oflags & O_PATH)
+		return oflags & PATH_FLAGS;
+	if (oflags & __O_TMPFILE)
+		return (oflags & O_ACCMODE) == O_RDONLY || !(oflags & O_DIRECTORY) ? -EINVAL
+										  : -EOPNOTSUPP;
+	if ((oflags & (O_CREAT | O_DIRECTORY)) == (O_CREAT | O_DIRECTORY))
+		return -EINVAL;
+	return oflags;
+}
+
+static int64_t open_at(int dirfd, uint64_t path, uint64_t user_flags, uint64_t mode)
+{
+	struct task *t = task_current();
+	int64_t oflags = check_flags((uint32_t)user_flags);
+	struct path_arg p;
+	struct file *f;
+	int err;
+
+	if (oflags < 0)
+		return oflags;
+	err = path_get(&p, dirfd, path, 0);
+	if (err)
+		return err;
+	f = path_open(&p, (uint32_t)oflags, (uint32_t)mode & ~t->umask & 07777, &err);
 	path_put(&p);
 	return f ? fd_install_or_put(f, oflags & O_CLOEXEC) : err;
 }
 
 static int64_t sys_open(struct syscall_args *a)
 {
-	return open_at(AT_FDCWD, a->a[0], (uint32_t)a->a[1], (uint32_t)a->a[2]);
+	return open_at(AT_FDCWD, a->a[0], a->a[1], a->a[2]);
 }
 SYSCALL_DEFINE(__NR_open, "open", sys_open);
 
 static int64_t sys_openat(struct syscall_args *a)
 {
-	return open_at((int)a->a[0], a->a[1], (uint32_t)a->a[2], (uint32_t)a->a[3]);
+	return open_at((int)a->a[0], a->a[1], a->a[2], a->a[3]);
 }
 SYSCALL_DEFINE(__NR_openat, "openat", sys_openat);
 
 static int64_t sys_creat(struct syscall_args *a)
 {
-	return open_at(AT_FDCWD, a->a[0], O_CREAT | O_WRONLY | O_TRUNC, (uint32_t)a->a[1]);
+	return open_at(AT_FDCWD, a->a[0], O_CREAT | O_WRONLY | O_TRUNC, a->a[1]);
 }
 SYSCALL_DEFINE(__NR_creat, "creat", sys_creat);

@@ -11,6 +11,8 @@
 #include "proc/task.h"
 #include "syscall/table.h"
 
+#define HOPS_MAX 40 /* between walks; as many as symbolic links */
+
 static int base_from_fd(struct path_arg *p, int dirfd)
 {
 	if (dirfd == AT_FDCWD) {
@@ -21,7 +23,7 @@ static int base_from_fd(struct path_arg *p, int dirfd)
 			return -EBADF;
 	}
 	p->base = p->dir ? p->dir->object : FILE_ROOT_OBJECT;
-	if (p->dir && !p->dir->object && p->len) { /* a pipe, a socket */
+	if (p->dir && !p->dir->object && p->len && !pseudo_place_of(p->dir)) { /* a pipe */
 		file_put(p->dir);
 		return -ENOTDIR;
 	}
@@ -35,6 +37,7 @@ int path_get(struct path_arg *p, int dirfd, uint64_t user_path, unsigned flags)
 	if (len < 0)
 		return (int)len;
 	p->len = len;
+	p->hops = 0;
 	p->dir = NULL;
 	p->base = FILE_ROOT_OBJECT;
 	if (!len && !(flags & PATH_EMPTY_OK))
@@ -42,18 +45,23 @@ int path_get(struct path_arg *p, int dirfd, uint64_t user_path, unsigned flags)
 	return p->path[0] == '/' ? 0 : base_from_fd(p, dirfd);
 }
 
-int path_from_kernel(struct path_arg *p, const char *path)
+int path_from_kernel(struct path_arg *p, const char *path, struct file *dir)
 {
 	ssize_t_k len = kstrcpy(p->path, path, sizeof(p->path));
 
 	if (len < 0)
 		return -ENAMETOOLONG;
 	p->len = len;
+	p->hops = 0;
 	p->dir = NULL;
 	p->base = FILE_ROOT_OBJECT;
-	if (!len)
-		return -ENOENT;
-	return p->path[0] == '/' ? 0 : base_from_fd(p, AT_FDCWD);
+	if (path[0] == '/')
+		return 0;
+	if (!dir)
+		return len ? base_from_fd(p, AT_FDCWD) : -ENOENT;
+	p->dir = file_get(dir);
+	p->base = dir->object;
+	return 0;
 }
 
 void path_put(struct path_arg *p)
@@ -62,19 +70,57 @@ void path_put(struct path_arg *p)
 		file_put(p->dir);
 }
 
+/* PSEUDO_AWAY: p is the mComponent's; PSEUDO_FOUND: *e is to be put; -errno. */
+static int find_end(struct path_arg *p, bool follow, struct path_end *e)
+{
+	int ret = PSEUDO_AWAY;
+
+	e->file = NULL;
+	while (ret == PSEUDO_AWAY && pseudo_begins(p)) {
+		if (++p->hops > HOPS_MAX)
+			return -ELOOP;
+		ret = pseudo_walk(p, follow, &e->at, &e->file);
+	}
+	return ret;
+}
+
+int path_run(struct path_arg *p, const struct path_call *c)
+{
+	struct path_end e;
+	int err;
+
+	do {
+		err = find_end(p, c->follow, &e);
+		if (err == PSEUDO_FOUND) {
+			err = c->here ? c->here(&e, c->arg) : -EPERM;
+			if (e.file)
+				file_put(e.file);
+			else
+				pseudo_put(&e.at);
+			return err;
+		}
+		if (!err)
+			err = c->there(p, c->arg);
+	} while (err == -EREMOTE);
+	return err;
+}
+
+ssize_t_k file_name(struct file *f, char *buf, size_t size)
+{
+	const struct pseudo_place *at = pseudo_place_of(f);
+
+	return at ? pseudo_path(at, buf, size) : file_getpath(f->object, buf, size);
+}
+
 /* ---- working directory ---- */
 
 static int64_t change_dir(struct path_arg *p)
 {
-	struct attr a;
-	struct file *f;
-	int err = file_open(p, O_PATH | O_DIRECTORY, 0, &a);
+	int err;
+	struct file *f = path_open(p, O_PATH | O_DIRECTORY, 0, &err);
 
-	if (err)
-		return err;
-	f = regular_create(&a, O_PATH);
 	if (!f)
-		return -ENOMEM;
+		return err;
 	task_cwd_set(f);
 	return 0;
 }
@@ -100,7 +146,7 @@ static int64_t sys_fchdir(struct syscall_args *a)
 	if (!p.dir)
 		return -EBADF;
 	p.base = p.dir->object;
-	ret = p.base ? change_dir(&p) : -ENOTDIR;
+	ret = p.base || pseudo_place_of(p.dir) ? change_dir(&p) : -ENOTDIR;
 	path_put(&p);
 	return ret;
 }
@@ -113,7 +159,7 @@ static int64_t sys_getcwd(struct syscall_args *a)
 	ssize_t_k len = 1;
 
 	if (dir) {
-		len = file_getpath(dir->object, buf, sizeof(buf) - 1);
+		len = file_name(dir, buf, sizeof(buf) - 1);
 		file_put(dir);
 		if (len < 0)
 			return len;

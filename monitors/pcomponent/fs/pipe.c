@@ -13,24 +13,13 @@
 #include <linux/fcntl.h>
 #include <linux/limits.h>
 #include "fs/fs.h"
+#include "fs/pipe.h"
 #include "proc/task.h"
 #include "syscall/table.h"
 
-#define PIPE_SIZE 65536u /* F_GETPIPE_SZ's default on Linux */
-
-struct pipe {
-	struct mutex lock;       /* guards the fields below */
-	uint8_t *buf;
-	uint32_t head, count;    /* oldest byte, bytes in it */
-	uint32_t held;           /* bytes before head that readers copy out and may put back */
-	unsigned readers, writers;
-	uint64_t ino;
-	struct waitq rd_wq, wr_wq;
-	struct poll_head poll;
-};
 static _Atomic uint64_t next_ino = 1;
 
-static struct pipe *pipe_alloc(void)
+struct pipe *pipe_alloc(void)
 {
 	struct pipe *p = kzalloc(sizeof(*p));
 
@@ -41,13 +30,44 @@ static struct pipe *pipe_alloc(void)
 		kfree(p);
 		return NULL;
 	}
+	p->refs = 1;
 	mutex_init(&p->lock, "pipe");
 	waitq_init(&p->rd_wq);
 	waitq_init(&p->wr_wq);
 	poll_head_init(&p->poll);
-	p->readers = p->writers = 1;
 	p->ino = atomic_fetch_add(&next_ino, 1);
 	return p;
+}
+
+void pipe_put(struct pipe *p)
+{
+	if (atomic_fetch_sub(&p->refs, 1) != 1)
+		return;
+	fifo_forget(p);
+	kfree(p->buf);
+	kfree(p);
+}
+
+struct file *pipe_file(struct pipe *p, uint32_t flags)
+{
+	struct file *f = file_alloc(&pipe_ops, flags, p);
+
+	if (!f)
+		return NULL;
+	atomic_fetch_add(&p->refs, 1);
+	mutex_lock(&p->lock);
+	if (file_readable(f)) {
+		p->readers++;
+		p->reader_opens++;
+	}
+	if (file_writable(f)) {
+		p->writers++;
+		p->writer_opens++;
+	}
+	mutex_unlock(&p->lock);
+	waitq_wake_all(&p->rd_wq);
+	waitq_wake_all(&p->wr_wq);
+	return f;
 }
 
 static void ring_put(struct pipe *p, const uint8_t *src, uint32_t n)
@@ -254,34 +274,36 @@ static int64_t pipe_ioctl(struct file *f, uint32_t cmd, uint64_t arg)
 static int pipe_getattr(struct file *f, struct stat *st)
 {
 	struct pipe *p = f->priv;
+	struct attr a = { .ino = p->ino, .mode = S_IFIFO | 0600, .nlink = 1 };
+	int err = p->object ? file_getattr(p->object, &a) : 0;
 
-	attr_to_stat(&(struct attr){ .ino = p->ino, .mode = S_IFIFO | 0600, .nlink = 1 }, st);
-	return 0;
+	if (!err)
+		attr_to_stat(&a, st);
+	return err;
 }
 
 static void pipe_release(struct file *f)
 {
 	struct pipe *p = f->priv;
-	bool last;
 
 	mutex_lock(&p->lock);
 	if (file_readable(f))
 		p->readers--;
-	else
+	if (file_writable(f))
 		p->writers--;
-	last = !p->readers && !p->writers;
 	mutex_unlock(&p->lock);
-	if (last) {
-		kfree(p->buf);
-		kfree(p);
-		return;
-	}
 	waitq_wake_all(&p->rd_wq);
 	waitq_wake_all(&p->wr_wq);
 	poll_notify(&p->poll, EPOLLHUP | EPOLLERR | EPOLLIN | EPOLLOUT);
+	pipe_put(p);
 }
 
-static const struct file_ops pipe_ops = {
+static struct file *pipe_reopen(struct file *f, uint32_t oflags, int *err)
+{
+	return fifo_open_pipe(f->priv, oflags, err);
+}
+
+const struct file_ops pipe_ops = {
 	.name = "pipe",
 	.read = pipe_read,
 	.write = pipe_write,
@@ -289,6 +311,7 @@ static const struct file_ops pipe_ops = {
 	.poll_head = pipe_poll_head,
 	.ioctl = pipe_ioctl,
 	.getattr = pipe_getattr,
+	.reopen = pipe_reopen,
 	.release = pipe_release,
 };
 
@@ -317,22 +340,15 @@ static int64_t make_pipe(uint64_t to, uint32_t flags)
 	p = pipe_alloc();
 	if (!p)
 		return -ENFILE;
-	rd = file_alloc(&pipe_ops, O_RDONLY | (flags & O_NONBLOCK), p);
-	wr = file_alloc(&pipe_ops, O_WRONLY | (flags & O_NONBLOCK), p);
+	rd = pipe_file(p, O_RDONLY | (flags & O_NONBLOCK));
+	wr = pipe_file(p, O_WRONLY | (flags & O_NONBLOCK));
+	pipe_put(p);
 	if (rd && wr)
 		return install_pair(rd, wr, to, flags & O_CLOEXEC);
-	if (!rd)
-		p->readers = 0;
-	if (!wr)
-		p->writers = 0;
 	if (rd)
 		file_put(rd);
-	else if (wr)
+	if (wr)
 		file_put(wr);
-	else {
-		kfree(p->buf);
-		kfree(p);
-	}
 	return -ENFILE;
 }
 

@@ -284,22 +284,22 @@ SYSCALL_DEFINE(__NR_ftruncate, "ftruncate", sys_ftruncate);
 static int64_t sys_truncate(struct syscall_args *a)
 {
 	struct path_arg p;
-	struct attr at;
 	struct file *f;
-	int64_t ret = path_get(&p, AT_FDCWD, a->a[0], 0);
+	int err = path_get(&p, AT_FDCWD, a->a[0], 0);
 
-	if (ret)
-		return ret;
-	ret = (int64_t)a->a[1] < 0 ? -EINVAL : file_open(&p, O_WRONLY, 0, &at);
+	if (err)
+		return err;
+	if ((int64_t)a->a[1] < 0) {
+		path_put(&p);
+		return -EINVAL;
+	}
+	f = path_open(&p, O_WRONLY, 0, &err);
 	path_put(&p);
-	if (ret)
-		return ret;
-	f = regular_create(&at, O_WRONLY);
 	if (!f)
-		return -ENOMEM;
-	ret = regular_truncate(f, a->a[1]);
+		return err;
+	err = f->object ? regular_truncate(f, a->a[1]) : -EINVAL;
 	file_put(f);
-	return ret;
+	return err;
 }
 SYSCALL_DEFINE(__NR_truncate, "truncate", sys_truncate);
 

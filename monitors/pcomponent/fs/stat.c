@@ -6,6 +6,7 @@
 #include <kern/string.h>
 #include <kern/uspace.h>
 #include <linux/fcntl.h>
+#include <linux/magic.h>
 #include "fs/fs.h"
 #include "proc/task.h"
 #include "syscall/table.h"
@@ -46,32 +47,55 @@ static int stat_fd(int fd, struct stat *st)
 	return err;
 }
 
-static int stat_at(int dirfd, uint64_t path, unsigned at_flags, struct stat *st)
+struct stat_arg {
+	bool follow;
+	struct stat *st;
+};
+
+static int stat_there(struct path_arg *p, void *arg)
 {
-	struct path_arg p;
+	struct stat_arg *s = arg;
 	struct attr a;
-	const struct special *s;
-	int err = path_get(&p, dirfd, path, at_flags & AT_EMPTY_PATH ? PATH_EMPTY_OK : 0);
+	int err = file_stat(p, s->follow, &a);
 
 	if (err)
 		return err;
-	s = special_find(p.path);
-	if (!p.len && dirfd != AT_FDCWD) {
-		err = stat_fd(dirfd, st);
-		path_put(&p);
-		return err;
+	inode_learn(&a);
+	attr_to_stat(&a, s->st);
+	return 0;
+}
+
+static int stat_here(const struct path_end *e, void *arg)
+{
+	struct stat_arg *s = arg;
+
+	if (!e->file) {
+		pseudo_stat(&e->at, s->st);
+		return 0;
 	}
-	if (s)
-		special_attr(s, &a);
-	else
-		err = file_stat(&p, !(at_flags & AT_SYMLINK_NOFOLLOW), &a);
-	path_put(&p);
+	memset(s->st, 0, sizeof(*s->st));
+	return e->file->ops->getattr ? e->file->ops->getattr(e->file, s->st) : 0;
+}
+
+#define STAT_FLAGS (AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE)
+
+static int stat_at(int dirfd, uint64_t path, unsigned at_flags, struct stat *st)
+{
+	struct stat_arg s = { !(at_flags & AT_SYMLINK_NOFOLLOW), st };
+	struct path_arg p;
+	int err;
+
+	if (at_flags & ~(unsigned)STAT_FLAGS)
+		return -EINVAL;
+	err = path_get(&p, dirfd, path, at_flags & AT_EMPTY_PATH ? PATH_EMPTY_OK : 0);
 	if (err)
 		return err;
-	if (!s)
-		inode_learn(&a);
-	attr_to_stat(&a, st);
-	return 0;
+	if (!p.len && dirfd != AT_FDCWD)
+		err = stat_fd(dirfd, st);
+	else
+		err = path_run(&p, &(struct path_call){ s.follow, stat_there, stat_here, &s });
+	path_put(&p);
+	return err;
 }
 
 static int64_t give_stat(int err, const struct stat *st, uint64_t to)
@@ -183,26 +207,47 @@ SYSCALL_DEFINE(__NR_faccessat2, "faccessat2", sys_faccessat2);
 
 /* ---- readlink, statfs ---- */
 
+struct readlink_arg {
+	char text[FILE_PATH_MAX];
+	size_t size;
+	ssize_t_k len;
+};
+
+static int readlink_there(struct path_arg *p, void *arg)
+{
+	struct readlink_arg *r = arg;
+
+	r->len = file_readlink(p, r->text, r->size);
+	return r->len < 0 ? (int)r->len : 0;
+}
+
+static int readlink_here(const struct path_end *e, void *arg)
+{
+	struct readlink_arg *r = arg;
+
+	r->len = e->file ? -EINVAL : pseudo_readlink(&e->at, r->text, r->size);
+	return r->len < 0 ? (int)r->len : 0;
+}
+
 static int64_t readlink_at(int dirfd, uint64_t path, uint64_t buf, uint64_t size)
 {
-	char text[FILE_PATH_MAX];
+	struct readlink_arg r = { .size = KMIN(size, (uint64_t)sizeof(r.text)) };
 	struct path_arg p;
-	const struct special *s;
-	int64_t n = path_get(&p, dirfd, path, 0);
+	int err;
 
-	if (n)
-		return n;
-	if ((int64_t)size <= 0) {
-		path_put(&p);
+	if ((int)size <= 0)
 		return -EINVAL;
-	}
-	s = special_find(p.path);
-	size = KMIN(size, (uint64_t)sizeof(text));
-	n = s ? special_readlink(s, text, size) : file_readlink(&p, text, size);
+	err = path_get(&p, dirfd, path, PATH_EMPTY_OK);
+	if (err)
+		return err;
+	if (!p.len && (!p.dir || !file_is_path(p.dir)))
+		err = -ENOENT;
+	else
+		err = path_run(&p, &(struct path_call){ false, readlink_there, readlink_here, &r });
 	path_put(&p);
-	if (n < 0)
-		return n;
-	return copy_to_user(buf, text, n) ? -EFAULT : n;
+	if (err)
+		return err;
+	return copy_to_user(buf, r.text, (size_t)r.len) ? -EFAULT : r.len;
 }
 
 static int64_t sys_readlink(struct syscall_args *a)
@@ -217,22 +262,44 @@ static int64_t sys_readlinkat(struct syscall_args *a)
 }
 SYSCALL_DEFINE(__NR_readlinkat, "readlinkat", sys_readlinkat);
 
-static int64_t statfs_path(struct path_arg *p, uint64_t to)
+static int statfs_there(struct path_arg *p, void *arg)
 {
+	struct statfs *s = arg;
 	struct file_statfs f;
-	struct statfs s;
 	int err = file_statfs(p, &f);
 
 	if (err)
 		return err;
-	memset(&s, 0, sizeof(s));
-	s.f_type = le32_get(f.type);
-	s.f_bsize = s.f_frsize = le32_get(f.bsize);
-	s.f_blocks = (long)le64_get(f.blocks);
-	s.f_bfree = s.f_bavail = (long)le64_get(f.bfree);
-	s.f_files = (long)le64_get(f.files);
-	s.f_ffree = (long)le64_get(f.ffree);
-	s.f_namelen = 255;
+	s->f_type = le32_get(f.type);
+	s->f_bsize = s->f_frsize = le32_get(f.bsize);
+	s->f_blocks = (long)le64_get(f.blocks);
+	s->f_bfree = s->f_bavail = (long)le64_get(f.bfree);
+	s->f_files = (long)le64_get(f.files);
+	s->f_ffree = (long)le64_get(f.ffree);
+	s->f_namelen = 255;
+	return 0;
+}
+
+static int statfs_here(const struct path_end *e, void *arg)
+{
+	struct statfs *s = arg;
+	const struct pseudo_def *root = e->file ? NULL : e->at.node[0].def;
+
+	s->f_type = root == &pseudo_proc ? PROC_SUPER_MAGIC :
+		    root == &pseudo_sys ? SYSFS_MAGIC : root == &pseudo_dev ? TMPFS_MAGIC :
+		    PIPEFS_MAGIC;
+	s->f_bsize = s->f_frsize = PAGE_SIZE;
+	s->f_namelen = 255;
+	return 0;
+}
+
+static int64_t statfs_path(struct path_arg *p, uint64_t to)
+{
+	struct statfs s = { 0 };
+	int err = path_run(p, &(struct path_call){ true, statfs_there, statfs_here, &s });
+
+	if (err)
+		return err;
 	return copy_to_user(to, &s, sizeof(s)) ? -EFAULT : 0;
 }
 
@@ -257,7 +324,14 @@ static int64_t sys_fstatfs(struct syscall_args *a)
 	if (!p.dir)
 		return -EBADF;
 	p.base = p.dir->object;
-	ret = p.base ? statfs_path(&p, a->a[1]) : -ENOSYS;
+	if (p.base || pseudo_place_of(p.dir)) {
+		ret = statfs_path(&p, a->a[1]);
+	} else {
+		struct statfs s = { .f_type = PIPEFS_MAGIC, .f_bsize = PAGE_SIZE,
+				    .f_namelen = 255 };
+
+		ret = copy_to_user(a->a[1], &s, sizeof(s));
+	}
 	path_put(&p);
 	return ret;
 }

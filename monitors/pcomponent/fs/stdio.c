@@ -217,17 +217,29 @@ static void stdio_release(struct file *f)
 	stdio_put(f->priv);
 }
 
+/* open("/dev/stdout"): another descriptor for the same stream. */
+static struct file *stdio_reopen(struct file *f, uint32_t oflags, int *err)
+{
+	struct stdio *s = f->priv;
+	struct file *again = file_alloc(f->ops, oflags, s);
+
+	*err = again ? 0 : -ENOMEM;
+	if (again)
+		atomic_fetch_add(&s->refs, 1);
+	return again;
+}
+
 static const struct file_ops stdin_ops = {
 	.name = "stdin", .read = stdin_read, .poll = stdin_poll, .poll_head = stdin_poll_head,
-	.getattr = stdio_getattr, .release = stdio_release,
+	.getattr = stdio_getattr, .reopen = stdio_reopen, .release = stdio_release,
 };
 static const struct file_ops stdout_ops = {
 	.name = "stdout", .write = stdout_write, .poll = output_poll, .poll_head = stdin_poll_head,
-	.getattr = stdio_getattr, .release = stdio_release,
+	.getattr = stdio_getattr, .reopen = stdio_reopen, .release = stdio_release,
 };
 static const struct file_ops stderr_ops = {
 	.name = "stderr", .write = stderr_write, .poll = output_poll, .poll_head = stdin_poll_head,
-	.getattr = stdio_getattr, .release = stdio_release,
+	.getattr = stdio_getattr, .reopen = stdio_reopen, .release = stdio_release,
 };
 
 static int attach_one(struct fdtable *t, struct stdio *s, const struct file_ops *ops,

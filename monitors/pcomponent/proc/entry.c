@@ -112,8 +112,10 @@ struct aspace *uthread_set_aspace(struct uthread *ut, struct aspace *as)
 	struct aspace *old;
 
 	preempt_disable();
+	spin_lock(&tasks_lock); /* others look at it by /proc/PID */
 	old = ut->as;
 	ut->as = as;
+	spin_unlock(&tasks_lock);
 	upt_activate(as ? as->upt : NULL);
 	preempt_enable();
 	return old;

@@ -49,43 +49,23 @@ struct image {
 
 static int open_image(const struct exec_args *x, struct image *im)
 {
-	struct { struct file_open q; char path[FILE_PATH_MAX]; } m = { 0 };
-	struct task *t = task_current();
-	struct file *dir = x->dir ? file_get(x->dir) : task_cwd_get();
-	struct file_attr attr;
-	size_t len = strlen(x->path), got = 0;
-	int err;
+	struct path_arg p;
+	struct attr a;
+	int err = path_from_kernel(&p, x->path, x->dir);
 
-	m.q.at.base = le64(dir ? dir->object : FILE_ROOT_OBJECT);
-	m.q.at.uid = le32(t->cred.fsuid);
-	m.q.at.gid = le32(t->cred.fsgid);
-	m.q.at.len = le16((uint16_t)len);
-	m.q.at.flags = le16(x->nofollow ? FILE_NOFOLLOW : 0);
-	m.q.oflags = le32(O_RDONLY | (x->nofollow ? O_NOFOLLOW : 0));
-	memcpy(m.path, x->path, len);
-	err = fit_call(mem_client_fit(), t->home, OP_FILE_OPEN, &m, sizeof(m.q) + len, &attr,
-		       sizeof(attr), &got);
-	if (dir)
-		file_put(dir);
+	if (err)
+		return err;
+	err = path_open_attr(&p, O_RDONLY | (x->nofollow ? O_NOFOLLOW : 0), &a);
+	path_put(&p);
 	if (err)
 		return err == -EISDIR ? -EACCES : err;
-	if (got != sizeof(attr))
-		return -EPROTO;
-	im->object = le64_get(attr.object);
-	im->size = le64_get(attr.size);
-	im->mode = le32_get(attr.mode);
-	im->uid = le32_get(attr.uid);
-	im->gid = le32_get(attr.gid);
+	*im = (struct image){ a.object, a.size, a.mode, a.uid, a.gid };
 	return 0;
 }
 
 static void close_image(const struct image *im)
 {
-	struct file_obj q = { le64(im->object) };
-	int err = fit_send(mem_client_fit(), task_current()->home, OP_FILE_CLOSE, &q, sizeof(q));
-
-	if (err)
-		log_warn("file 0x%llx was not closed: %d", (unsigned long long)im->object, err);
+	file_close(im->object);
 }
 
 static bool in_group(const struct cred *c, uint32_t gid)

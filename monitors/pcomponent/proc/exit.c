@@ -127,17 +127,28 @@ static void become_zombie(struct task *t)
 		task_put(t);
 }
 
+/* Others look at them by /proc/PID. */
+static void let_files_go(struct task *t)
+{
+	uint64_t flags = spin_lock_irqsave(&t->lock);
+	struct fdtable *files = t->files;
+	struct file *cwd = t->cwd;
+
+	t->files = NULL;
+	t->cwd = NULL;
+	spin_unlock_irqrestore(&t->lock, flags);
+	if (files)
+		fdtable_put(files);
+	if (cwd)
+		file_put(cwd);
+}
+
 /* By the last thread, which has no memory any more. */
 static void task_finish(struct task *t)
 {
 	vfork_release(t);
 	itimer_exit(t);
-	if (t->files)
-		fdtable_put(t->files);
-	t->files = NULL;
-	if (t->cwd)
-		file_put(t->cwd);
-	t->cwd = NULL;
+	let_files_go(t);
 	if (t->spawned)
 		spawn_ended(t, t->exit_code);
 	become_zombie(t);
