@@ -8,8 +8,8 @@
  *                                 "n=.. median_ns=.. best_ns=.. total_ns=.." or "error TEXT"
  *
  * The same work as a board's (monitors/common/perf.c): DEPTH transfers outstanding, each started
- * by the end of another; a sample is one transfer. `poll` spins on the completion queue, `event` sleeps
- * on its channel: which is faster depends on size and depth, so the caller measures both.
+ * by the end of another; a sample is one transfer. `poll` spins on the completion queue,
+ * `event` sleeps on its channel: which is faster depends on size and depth, so both are measured.
  */
 #include <arpa/inet.h>
 #include <errno.h>
