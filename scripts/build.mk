@@ -21,7 +21,8 @@ header-roots: | $(INC_DIRS) $(UAPI_INC)
 #: make selftest the part that boots each monitor with its in-kernel tests
 #: make check    the part that looks at sources and symbols only
 #: make soak     the long forms
-.PHONY: test selftest check soak demo
+#: make icount-record  takes the guest instructions that operations cost now as tests/icount/figures.txt
+.PHONY: test selftest check soak demo icount-record
 test: setup-quiet
 	@$(MAKE) -s all
 	@$(MAKE) -s linux-tools || echo "tests with Linux's RDMA stack will be skipped"
@@ -30,6 +31,8 @@ selftest: images
 	@scripts/test selftest
 check: images
 	@scripts/test check
+icount-record: images
+	@tests/icount/instructions.py --record
 soak: images host
 	@scripts/test soak
 

@@ -48,6 +48,7 @@ keys of a rack's TOML file (all can be given with --set KEY=VALUE):
                         when the rack has one); each is in one sComponent only
   board.NAME.initrd     mComponent: cpio archive for its ramfs (default build/ramfs.cpio)
   board.NAME.image      ELF image (default build/ROLE.elf)
+  board.NAME.icount     0 to 10: an instruction takes 2^icount ns of the board's time (1 CPU; default: off)
   board.NAME.append     words for its command line
 """
 
@@ -114,6 +115,7 @@ KEYS = {
     "board.*.eth": (is_ip, "an IPv4 address"),
     "board.*.initrd": TEXT,
     "board.*.image": TEXT,
+    "board.*.icount": number(0, 10),
     "board.*.append": TEXT,
     "board.*.exports": (lambda v: isinstance(v, list) and v and set(v) <= set(EXPORTS)
                         and len(set(v)) == len(v), f"a list of some of {', '.join(EXPORTS)}"),
@@ -139,6 +141,7 @@ class Board:
     initrd: str = ""
     exports: list = field(default_factory=list)
     image: str = ""
+    icount: int | None = None
     append: str = ""
 
 
@@ -268,6 +271,8 @@ def make_boards(tree, flat, src):
         for key, only in ROLE_ONLY.items():
             if key in keys and role != only:
                 raise src.error(f"{where}.{key}", f"only a {only} has it, and {name} is a {role}")
+        if "icount" in keys and keys.get("cpus", 1) != 1:
+            raise src.error(f"{where}.icount", f"board {name} must have one CPU to count instructions")
         if role == "ncomponent" and "eth" not in keys:
             raise src.error(where, "an ncomponent needs 'eth', its address on the Ethernet")
         boards.append(Board(name=name, index=index, **keys))

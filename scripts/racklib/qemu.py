@@ -28,15 +28,18 @@ def initrd_of(board):
     return os.path.abspath(path)
 
 
-def machine_args(cpus, memory, program=QEMU):
-    """What every machine of ours shares.
+def machine_args(cpus, memory, program=QEMU, icount=None):
+    """What every machine of ours shares. icount: an instruction takes 2^icount ns of the machine's time, so that
+    its clock counts instructions while it is not halted (tests/icount).
 
     QEMU: TCG leaves out memory barriers where there can be only one CPU, although devices run in other
     threads; then a virtio doorbell or interrupt is lost now and then, for ever. maxcpus keeps them in.
     """
+    counted = icount is not None
     return [program, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-            "-M", "q35", "-accel", accel.choose(program), "-cpu", "max",
-            "-smp", f"{cpus},maxcpus={max(cpus, 2)}", "-m", memory]
+            "-M", "q35", "-accel", "tcg,thread=single" if counted else accel.choose(program), "-cpu", "max",
+            "-smp", f"{cpus},maxcpus={max(cpus, 2)}", "-m", memory,
+            *(["-icount", f"shift={icount}"] if counted else [])]
 
 
 def nic_args(model, ident, tap, mac, slot, mtu, queue=1024):
@@ -85,7 +88,7 @@ def board_args(cfg, board):
     """The command that boots board, to be run in the state folder."""
     n = board.name
     program = REAL if config.on_linux(cfg, board) else QEMU
-    args = machine_args(board.cpus, board.memory, program) + boot_args(cfg, board) + [
+    args = machine_args(board.cpus, board.memory, program, board.icount) + boot_args(cfg, board) + [
         "-name", f"{cfg.name}-{n}",
         "-serial", f"file:logs/{n}.log",
         "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",

@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+# timeout: 300
+"""Guest instructions of what boards do most, against the figures of record (figures.txt beside this file).
+
+    tests/icount/instructions.py [--record] [NAME...]
+
+A figure that exceeds its record by more than 5 % fails. A change that is meant to cost more, or that costs less,
+records anew (`make icount-record`) and commits figures.txt with it.
+"""
+import os
+import sys
+
+from lib_icount import CountedRack
+from lib import BUILD, Tap
+
+RECORD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "figures.txt")
+HEAD = """\
+# SPDX-License-Identifier: GPL-2.0-only
+# Guest instructions for one operation, on the board named last; recorded by `make icount-record`.
+#   rpc       call of 64 bytes each way, started by the last one's callback     call   by a thread that waits
+#   write4k   one-sided write of 4 KiB, one at a time                           read4k  the same, read
+#   miss      touch of a page that is on the mComponent, with the eviction of an unmodified one
+#   packet    Ethernet frame in or out, of an echo of 128 bytes                 echo   the whole exchange, ddio
+"""
+TOLERANCE = 1.05
+ROUNDS, ROUNDS_MAX = 3, 12  # more than the first only while a figure is over its record: load adds, never takes
+BATCHES, CALLS = 8, 200
+WALK_MIB, WALK_PASSES = 6, (1, 3)
+ECHOES = (100, 400)
+SERVER = ("192.168.77.10", "7000")
+
+
+def fabric(op, size):
+    """op between m0 and the manager, for the one that asks and the one that serves."""
+    def measure(r):
+        costs = r.costs(*[lambda: r.perf("m0", "manager", op, size, CALLS)] * BATCHES)
+        return [min(c.instructions(b) for c in costs) / CALLS for b in ("m0", "manager")]
+    return measure
+
+
+def misses(r):
+    few, many = r.costs(*(lambda p=p: must(r.run("pagewalk", str(WALK_MIB), str(p), on="p0"))
+                          for p in WALK_PASSES))
+    n = many.count("p0", "excache.miss") - few.count("p0", "excache.miss")
+    if n < WALK_MIB * 256 * (WALK_PASSES[1] - WALK_PASSES[0]) / 2:
+        raise RuntimeError(f"only {n} misses: the memory fits in exCache")
+    return [(many.instructions(b) - few.instructions(b)) / n for b in ("p0", "m0")]
+
+
+def echoes(r):
+    """Less what a connection costs: the difference between many echoes and few."""
+    client = os.path.join(BUILD, "bench", "tcpbench")
+    costs = r.costs(*(lambda n=n: must(r.client(client, "client", *SERVER, "echo", "128", str(n)))
+                      for _ in range(3) for n in ECHOES))
+    few, many = costs[0::2], costs[1::2]
+    n = ECHOES[1] - ECHOES[0]
+    frames = [c.count("n0", "netdev_e1000e0.rx_frames", "netdev_e1000e0.tx_frames") for c in costs]
+    if min(frames[1::2]) < 2 * n:
+        raise RuntimeError(f"{min(frames[1::2])} frames for {ECHOES[1]} echoes")
+    n0, p0 = (min(c.instructions(b) for c in many) - min(c.instructions(b) for c in few)
+              for b in ("n0", "p0"))
+    return [n0 / (min(frames[1::2]) - min(frames[0::2])), n0 / n, p0 / n]
+
+
+def must(result):
+    if result.rc != 0:
+        raise RuntimeError(repr(result))
+
+
+# figures that one piece of work gives
+WORK = (
+    (("rpc.m0", "rpc.manager"), fabric("echo", 64)),
+    (("call.m0", "call.manager"), fabric("call", 64)),
+    (("write4k.m0", "write4k.manager"), fabric("write", 4096)),
+    (("read4k.m0", "read4k.manager"), fabric("read", 4096)),
+    (("miss.p0", "miss.m0"), misses),
+    (("packet.n0", "echo.n0", "echo.p0"), echoes),
+)
+
+
+def recorded():
+    with open(RECORD) as f:
+        lines = [line.split() for line in f if line.strip() and not line.startswith("#")]
+    return {name: int(value) for name, value in lines}
+
+
+def over(name, value, record):
+    return value > record.get(name, value) * TOLERANCE
+
+
+def measure_all(r, chosen, record):
+    """{name: instructions}, the least of several measurements; all work in turns."""
+    least = {}
+    for n in range(ROUNDS_MAX):
+        for names, work in chosen:
+            if n < ROUNDS or any(over(x, least[x], record) for x in names):
+                for name, value in zip(names, work(r)):
+                    least[name] = min(least.get(name, value), value)
+    return {name: round(value) for name, value in least.items()}
+
+
+def judge(found, record):
+    t = Tap()
+    for name, value in found.items():
+        old = record.get(name)
+        t.check(f"{name}: {value} instructions (recorded: {old}"
+                + (f", {100 * value / old - 100:+.1f} %)" if old else ")"),
+                old and not over(name, value, record),
+                "more than 5 % over the record: find out why, or `make icount-record` and say why")
+    if old_names := sorted(set(record) - {n for names, _ in WORK for n in names}):
+        t.check("every recorded figure is measured", False, " ".join(old_names))
+    t.end()
+
+
+def main():
+    recording = "--record" in sys.argv
+    wanted = [a for a in sys.argv[1:] if a != "--record"]
+    chosen = [(names, work) for names, work in WORK
+              if not wanted or any(n.startswith(a) for n in names for a in wanted)]
+    record = recorded()
+    with CountedRack("board.p0.excache=4M") as r:
+        r.start("tcpbench", "server", SERVER[1], on="p0", data="ddio")
+        found = measure_all(r, chosen, {} if recording else record)
+    if not recording:
+        judge(found, record)
+    record.update(found)
+    with open(RECORD, "w") as f:
+        f.write(HEAD + "".join(f"{n:16} {record[n]}\n" for names, _ in WORK for n in names))
+    print(open(RECORD).read(), end="")
+
+
+if __name__ == "__main__":
+    main()
