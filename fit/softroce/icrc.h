@@ -6,7 +6,7 @@
 
 /* Makes the tables and picks the routine that is fastest here. Once, before any other call. */
 void icrc_init(void);
-/* "slice8" or "slice16" */
+/* "sparse", "slice16" or "slice8" */
 const char *icrc_impl_name(void);
 /* Continues a CRC-32 (reflected 0x04c11db7; no inversion at either end). */
 uint32_t icrc_update(uint32_t crc, const void *data, size_t len);
@@ -20,3 +20,4 @@ uint32_t icrc_headers(const uint8_t *ip);
 /* One routine by itself, for the test of their agreement. */
 uint32_t icrc_slice8(uint32_t crc, const uint8_t *p, size_t len);
 uint32_t icrc_slice16(uint32_t crc, const uint8_t *p, size_t len);
+uint32_t icrc_sparse(uint32_t crc, const uint8_t *p, size_t len);
