@@ -65,12 +65,14 @@ static struct fit_callx *slot_pop(struct fit_wheel *w, unsigned s, uint64_t now_
 	return NULL;
 }
 
-/* One call whose time is over, or NULL. */
+/* Loop. One call whose time is over, or NULL. */
 struct fit_callx *fit_wheel_pop(struct fit_wheel *w, uint64_t now)
 {
 	uint64_t now_tick = now >> FIT_WHEEL_SHIFT;
 	struct fit_callx *x = NULL;
 
+	if (now_tick <= w->tick) /* only we move it */
+		return NULL;
 	spin_lock(&w->lock);
 	if (now_tick > w->tick + FIT_WHEEL_SLOTS)
 		w->tick = now_tick - FIT_WHEEL_SLOTS; /* one turn looks at every slot */
@@ -87,20 +89,31 @@ struct fit_callx *fit_wheel_pop(struct fit_wheel *w, uint64_t now)
 	return x;
 }
 
+/* Slots from s on, all round, to the first that may have a call; FIT_WHEEL_SLOTS: none has. */
+static unsigned next_used(const struct fit_wheel *w, unsigned s)
+{
+	const unsigned words = ARRAY_SIZE(w->used);
+	uint64_t from = ~0ULL << (s % 64);
+
+	for (unsigned n = 0; n <= words; n++) { /* the first word again, for its low bits */
+		uint64_t bits = w->used[(s / 64 + n) % words];
+
+		bits &= n == 0 ? from : n == words ? ~from : ~0ULL;
+		if (bits)
+			return ((s / 64 + n) * 64 + (unsigned)__builtin_ctzll(bits)) - s;
+	}
+	return FIT_WHEEL_SLOTS;
+}
+
 /* When fit_wheel_pop() may next find something; UINT64_MAX: nothing is on the wheel. */
 uint64_t fit_wheel_deadline(struct fit_wheel *w)
 {
-	uint64_t at = UINT64_MAX;
+	unsigned n;
+	uint64_t tick;
 
 	spin_lock(&w->lock);
-	for (uint64_t t = w->tick; t < w->tick + FIT_WHEEL_SLOTS; t++) {
-		unsigned s = slot_of(t);
-
-		if (w->used[s / 64] & (1ULL << (s % 64))) {
-			at = (t + 1) << FIT_WHEEL_SHIFT;
-			break;
-		}
-	}
+	tick = w->tick;
+	n = next_used(w, slot_of(tick));
 	spin_unlock(&w->lock);
-	return at;
+	return n == FIT_WHEEL_SLOTS ? UINT64_MAX : (tick + n + 1) << FIT_WHEEL_SHIFT;
 }

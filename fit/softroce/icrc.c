@@ -5,9 +5,10 @@
  * 4.
  *
  * Three routines: table driven, 8 or 16 bytes a step ("slicing"), and by a sparse multiple of the
- * polynomial, which needs no tables (below). Which one is faster depends on the machine (an emulator
- * turns the order round), so icrc_init() measures. The tables are written once, before use. Left
- * out: carry-less multiplication, which monitors cannot use (no vector registers in the kernel).
+ * polynomial, which needs no tables (below). Which one is faster depends on the machine (an
+ * emulator turns the order round), so icrc_init() measures. The tables are written once, before
+ * use. Left out: carry-less multiplication, which monitors cannot use (no vector registers in the
+ * kernel).
  */
 #include "icrc.h"
 
@@ -65,11 +66,11 @@ uint32_t icrc_slice16(uint32_t crc, const uint8_t *p, size_t len)
 }
 
 /*
- * x^300 + x^155 + x^117 + x^89 + 1 is a multiple of the polynomial (the only one of five terms up to
- * that degree). So a bit of the message may be cleared when the bits 145, 183, 211 and 300 behind it
- * are inverted: the CRC stays. What a word becomes is then itself and four windows of 64 bits into
- * the words 2 to 5 before it, as they had become; when all but the end is cleared, the CRC is that
- * of the end.
+ * x^300 + x^155 + x^117 + x^89 + 1 is a multiple of the polynomial (the only one of five terms up
+ * to that degree). So a bit of the message may be cleared when the bits 145, 183, 211 and 300
+ * behind it are inverted: the CRC stays. What a word becomes is then itself and four windows of 64
+ * bits into the words 2 to 5 before it, as they had become; when all but the end is cleared, the
+ * CRC is that of the end.
  */
 static inline uint64_t window(uint64_t older, uint64_t newer, unsigned bit)
 {

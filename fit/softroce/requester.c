@@ -218,30 +218,29 @@ void requester_run_locked(struct rdma_qp *qp)
 	struct pkt *p = NULL;
 	uint32_t sent = 0;
 
-	if (can_send(qp)) {
-		responder_ack_ahead_locked(qp);
+	if (can_send(qp))
 		p = pkt_alloc(qp->dev, qp);
-	}
 	while (p) {
 		struct send_wqe *w = RING(q, q->cur);
-		struct requester before = { .psn = q->psn, .cur = q->cur,
-			.reads_head = q->reads_head };
+		uint32_t psn = q->psn, max_psn = q->max_psn, cur = q->cur;
+		uint32_t reads_head = q->reads_head;
 		struct pkt *next = NULL;
-		uint32_t max_psn = q->max_psn;
 		int err = build(qp, p, w);
 
 		if (err) {
 			give_up(qp, p, w, err);
 			break;
 		}
+		if (!sent)
+			responder_ack_ahead_locked(qp);
 		advance(qp, w, next_npsn(q, w));
 		if (++sent < SR_TX_BURST && can_send(qp))
 			next = pkt_alloc(qp->dev, qp);
 		err = pkt_send(p, &qp->path, next != NULL);
 		if (err) {
-			q->psn = before.psn;
-			q->cur = before.cur;
-			q->reads_head = before.reads_head;
+			q->psn = psn;
+			q->cur = cur;
+			q->reads_head = reads_head;
 			q->max_psn = max_psn;
 			give_up(qp, p, w, err);
 			if (next)

@@ -168,6 +168,7 @@ void responder_ack_ahead_locked(struct rdma_qp *qp)
 {
 	struct responder *r = &qp->resp;
 
-	if (r->ack_pending && !responder_owes(r) && !r->nak_want && !r->err_syndrome)
+	if (r->ack_pending && r->ack_within_ns <= SR_ACK_IMM_NS && !responder_owes(r) &&
+	    !r->nak_want && !r->err_syndrome)
 		send_pending_ack(qp, true);
 }

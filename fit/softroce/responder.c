@@ -4,8 +4,9 @@
  *
  * One request packet passes: PSN (expected, duplicate, ahead of a gap), order of opcodes in a
  * message, resources and rights, execution. Only then does the expected PSN move. Acknowledgements
- * are coalesced: a WRITE's is sent when the loop has dealt with the frames it had; a message's goes
- * out in front of the next request of ours, which is mostly its answer, or after SR_ACK_DELAY_NS.
+ * are coalesced: a WRITE's is sent when the loop has dealt with the frames it had; a WRITE with
+ * immediate's goes out in front of our next request, or soon; a SEND's, for which nobody waits
+ * (what its sender wants is an answer, or nothing), with those of many others, or late.
  * Responses of READs before it go first. A duplicate is acknowledged again, a duplicate READ read
  * again, a duplicate atomic answered from memory. An error the requester may not cause is fatal: a
  * NAK, then the queue pair is in the error state. qp->lock is held throughout; loop only.
@@ -26,25 +27,41 @@ static void fatal(struct rdma_qp *qp, uint8_t syndrome, uint32_t psn)
 }
 
 /*
- * The requester wants an acknowledgement. soon: at the end of this batch, somebody may wait for it.
- * Else the message went to our user, whose answer will take it along, or it goes when it is due.
+ * The requester wants an acknowledgement, within that time. 0: at the end of this batch, somebody
+ * may wait for it.
  */
-static void want_ack(struct rdma_qp *qp, bool soon)
+static void want_ack(struct rdma_qp *qp, uint64_t within_ns)
 {
 	struct responder *r = &qp->resp;
-	bool first = !r->ack_pending || (soon && r->ack_at_ns);
 
+	if (r->unacked >= SR_ACK_EVERY)
+		within_ns = 0;
+	if (r->ack_pending && r->ack_within_ns <= within_ns && r->unacked < SR_ACK_EVERY)
+		return;
 	r->ack_pending = true;
-	if (r->unacked >= SR_ACK_EVERY && !responder_owes(r)) {
-		r->ack_at_ns = 0;
-		responder_run_locked(qp);
-	} else if (first && soon) {
-		r->ack_at_ns = 0;
-		qp_kick(qp);
-	} else if (first) {
-		r->ack_at_ns = clock_mono_ns() + SR_ACK_DELAY_NS;
+	r->ack_within_ns = within_ns;
+	if (within_ns) {
+		r->ack_at_ns = clock_mono_ns() + within_ns;
 		qp_arm_locked(qp, r->ack_at_ns);
+		return;
 	}
+	r->ack_at_ns = 0;
+	if (r->unacked >= SR_ACK_EVERY && !responder_owes(r))
+		responder_run_locked(qp);
+	else
+		qp_kick(qp);
+}
+
+/* How long the acknowledgement of a request that asked for one may wait. */
+static uint64_t ack_delay(const struct rdma_qp *qp, const struct rx_pkt *rx)
+{
+	uint64_t most = (uint64_t)qp->cfg.ack_timeout_us * NSEC_PER_USEC / 4;
+
+	if (!(rx->op->flags & OPF_LAST))
+		return 0;
+	if (rx->op->flags & OPF_SEND)
+		return KMIN(most, (uint64_t)SR_ACK_SEND_NS);
+	return rx->op->flags & OPF_IMM ? KMIN(most, (uint64_t)SR_ACK_IMM_NS) : 0;
 }
 
 /* A NAK that asks for r->epsn again; once, until it comes. */
@@ -278,7 +295,7 @@ static void rx_duplicate(struct rdma_qp *qp, const struct rx_pkt *rx)
 		duplicate_atomic(r, rx);
 		qp_kick(qp);
 	} else {
-		want_ack(qp, true);
+		want_ack(qp, 0);
 	}
 }
 
@@ -324,7 +341,7 @@ static void accept(struct rdma_qp *qp, const struct rx_pkt *rx)
 	if (rx->op->flags & (OPF_READ | OPF_ATOMIC))
 		qp_kick(qp);
 	else if (rx->ackreq)
-		want_ack(qp, !last || !(rx->op->flags & (OPF_SEND | OPF_IMM)));
+		want_ack(qp, ack_delay(qp, rx));
 }
 
 static void rx_expected(struct rdma_qp *qp, const struct rx_pkt *rx)

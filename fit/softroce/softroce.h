@@ -201,6 +201,7 @@ struct responder {
 	bool nak_sent;          /* for this epsn; silent until it comes */
 	uint8_t nak_want;       /* NAK that waits for the responses before it; 0: none */
 	bool ack_pending;
+	uint64_t ack_within_ns; /* the shortest delay that was asked for; 0: none */
 	uint64_t ack_at_ns;     /* when it is due; 0: now */
 	uint32_t unacked;       /* packets since the last acknowledgement sent */
 	uint8_t err_syndrome;   /* fatal NAK to send after the responses before it; 0: none */
@@ -353,7 +354,7 @@ static inline bool responder_owes(const struct responder *r)
 {
 	return r->res_tail != r->res_head; /* READ data or results of atomics */
 }
-/* A request is about to be sent: a pending acknowledgement goes in front, one doorbell. */
+/* A request that is ready goes out: an acknowledgement that is due soon in front, one doorbell. */
 void responder_ack_ahead_locked(struct rdma_qp *qp);
 
 /* ---- recv.c ---- */

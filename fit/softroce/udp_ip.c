@@ -63,6 +63,21 @@ static uint32_t sum16(const void *data, uint32_t n, uint32_t sum)
 	return sum;
 }
 
+/* Of a header as received: the sum of all, its own checksum included, is ~0 in any byte order. */
+static bool ip_sum_ok(const struct ipv4_hdr *iph)
+{
+	uint32_t w[sizeof(*iph) / 4];
+	uint64_t sum = 0;
+
+	memcpy(w, iph, sizeof(w));
+	for (unsigned i = 0; i < ARRAY_SIZE(w); i++)
+		sum += w[i];
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)(sum + (sum >> 16)) == 0xffff;
+}
+
 static uint16_t sum_fold(uint32_t sum)
 {
 	sum = (sum & 0xffff) + (sum >> 16);
@@ -419,7 +434,7 @@ static void ip_rx(struct rdma_dev *dev, struct netbuf *nb, const uint8_t *hdr)
 		sr_count(drop_ip_header);
 	else if (be32_get(iph->dst) != dev->cfg.ip)
 		sr_count(drop_not_ours);
-	else if (sum_fold(sum16(iph, sizeof(*iph), 0)))
+	else if (!ip_sum_ok(iph))
 		sr_count(drop_ip_checksum);
 	else if (be16_get(iph->frag) & IP_MORE_OR_OFFSET)
 		sr_count(drop_fragment);

@@ -378,6 +378,34 @@ static void test_small_ring(void **state)
 	free(back);
 }
 
+/*
+ * The pool has one packet, an acknowledgement is due and a request ready: whichever takes it leaves
+ * with a doorbell, and the other one follows.
+ */
+static void test_last_packet(void **state)
+{
+	static struct pkt *held[SR_PKT_MAX + 1];
+	uint8_t mem[64], rbuf[64], out[64] = { 1 };
+	struct rdma_mr *mr = rdma_mr_reg(b->pd, mem, sizeof(mem), RDMA_REMOTE_WRITE);
+	unsigned n = 0;
+
+	post_recvs(a, 1, rbuf, sizeof(rbuf));
+	post_recvs(b, 1, rbuf, sizeof(rbuf));
+	assert_int_equal(post(a, RDMA_OP_WRITE_IMM, 1, out, 8, mr->addr, mr->rkey), 0);
+	assert_true(wait_wcs(b, 1));
+	while ((held[n] = pkt_alloc(b->dev, NULL)))
+		n++;
+	pkt_free(held[--n]);
+	assert_int_equal(post(b, RDMA_OP_SEND, 2, out, 8, 0, 0), 0);
+	assert_true(wait_wcs(a, 2));
+	assert_true(wait_wcs(b, 2));
+	expect(a, 1, RDMA_WC_SUCCESS);
+	expect(b, 2, RDMA_WC_SUCCESS);
+	while (n)
+		pkt_free(held[--n]);
+	rdma_mr_dereg(mr);
+}
+
 static void test_mr_keys(void **state)
 {
 	static struct rdma_mr *mrs[SR_MR_MAX + 1];
@@ -403,7 +431,7 @@ int main(void)
 		T(test_atomics), T(test_send_inv), cmocka_unit_test(test_access),
 		T(test_recv_too_small), T(test_local_key), T(test_queue_full), T(test_rnr_waits),
 		T(test_rnr_gives_up), T(test_dead_peer), T(test_destroy_busy), T(test_dereg_busy),
-		T(test_small_ring), T(test_mr_keys),
+		T(test_small_ring), T(test_last_packet), T(test_mr_keys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
