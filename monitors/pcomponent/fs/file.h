@@ -17,6 +17,7 @@
 
 struct file;
 struct stat;
+struct syscall_args;
 struct poll_head {
 	struct spinlock lock;
 	TAILQ_HEAD(, poll_entry) entries;
@@ -44,6 +45,8 @@ struct file_ops {
 	int64_t (*seek)(struct file *f, int64_t off, int whence);
 	int (*getattr)(struct file *f, struct stat *st);
 	int (*flags_changed)(struct file *f); /* after fcntl(F_SETFL) */
+	/* Sockets of other families than net/'s: bind(2) and so on; a->nr says which. */
+	int64_t (*socket_call)(struct file *f, struct syscall_args *a);
 	/* open(2) by way of /proc/PID/fd. Absent: -ENXIO. NULL and *err. */
 	struct file *(*reopen)(struct file *f, uint32_t oflags, int *err);
 	/* What /proc/PID/fd shows, where it is not pipe:, socket: or anon_inode:[name]. */

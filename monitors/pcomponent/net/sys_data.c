@@ -8,6 +8,7 @@
 #include <kern/uspace.h>
 
 #include "net/abi.h"
+#include "net/family.h"
 #include "net/sock_file.h"
 #include "proc/task.h"
 #include "syscall/table.h"
@@ -44,7 +45,7 @@ static int64_t sys_sendto(struct syscall_args *a)
 	file_put(f);
 	return n;
 }
-SYSCALL_DEFINE(__NR_sendto, "sendto", sys_sendto);
+SOCKET_CALL_DEFINE(__NR_sendto, "sendto", sys_sendto);
 
 /* A stream gives no address: its length is 0. */
 static int no_name(uint64_t addr, uint64_t lenp)
@@ -69,7 +70,7 @@ static int64_t sys_recvfrom(struct syscall_args *a)
 	file_put(f);
 	return n >= 0 && no_name(a->a[4], a->a[5]) ? -EFAULT : n;
 }
-SYSCALL_DEFINE(__NR_recvfrom, "recvfrom", sys_recvfrom);
+SOCKET_CALL_DEFINE(__NR_recvfrom, "recvfrom", sys_recvfrom);
 
 /* ---- messages ---- */
 
@@ -163,7 +164,7 @@ static int64_t sys_sendmsg(struct syscall_args *a)
 	file_put(f);
 	return n;
 }
-SYSCALL_DEFINE(__NR_sendmsg, "sendmsg", sys_sendmsg);
+SOCKET_CALL_DEFINE(__NR_sendmsg, "sendmsg", sys_sendmsg);
 
 static int64_t sys_recvmsg(struct syscall_args *a)
 {
@@ -177,7 +178,7 @@ static int64_t sys_recvmsg(struct syscall_args *a)
 	file_put(f);
 	return n;
 }
-SYSCALL_DEFINE(__NR_recvmsg, "recvmsg", sys_recvmsg);
+SOCKET_CALL_DEFINE(__NR_recvmsg, "recvmsg", sys_recvmsg);
 
 /* ---- several ---- */
 
@@ -211,7 +212,7 @@ static int64_t sys_sendmmsg(struct syscall_args *a)
 	file_put(f);
 	return i ? (int64_t)i : n;
 }
-SYSCALL_DEFINE(__NR_sendmmsg, "sendmmsg", sys_sendmmsg);
+SOCKET_CALL_DEFINE(__NR_sendmmsg, "sendmmsg", sys_sendmmsg);
 
 static int read_timeout(uint64_t addr, uint64_t *deadline)
 {
@@ -258,4 +259,4 @@ static int64_t sys_recvmmsg(struct syscall_args *a)
 	file_put(f);
 	return i ? (int64_t)i : n;
 }
-SYSCALL_DEFINE(__NR_recvmmsg, "recvmmsg", sys_recvmmsg);
+SOCKET_CALL_DEFINE(__NR_recvmmsg, "recvmmsg", sys_recvmmsg);

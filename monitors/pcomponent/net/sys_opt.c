@@ -11,6 +11,7 @@
 #include <linux/tcp.h>
 
 #include "net/abi.h"
+#include "net/family.h"
 #include "net/join.h"
 #include "net/sock_file.h"
 #include "proc/task.h"
@@ -236,7 +237,7 @@ static int64_t sys_setsockopt(struct syscall_args *a)
 	file_put(f);
 	return err;
 }
-SYSCALL_DEFINE(__NR_setsockopt, "setsockopt", sys_setsockopt);
+SOCKET_CALL_DEFINE(__NR_setsockopt, "setsockopt", sys_setsockopt);
 
 /* ---- getsockopt ---- */
 
@@ -404,4 +405,4 @@ static int64_t sys_getsockopt(struct syscall_args *a)
 	file_put(f);
 	return err;
 }
-SYSCALL_DEFINE(__NR_getsockopt, "getsockopt", sys_getsockopt);
+SOCKET_CALL_DEFINE(__NR_getsockopt, "getsockopt", sys_getsockopt);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * System calls that make, name and connect sockets. Other families than AF_INET are not there
- * yet.
+ * System calls that make, name and connect sockets of AF_INET.
  */
 #include <kern/uspace.h>
 #include <linux/in.h>
 
 #include "net/abi.h"
+#include "net/family.h"
 #include "net/sock_file.h"
 #include "proc/task.h"
 #include "syscall/table.h"
@@ -78,13 +78,13 @@ static int64_t sys_getsockname(struct syscall_args *a)
 {
 	return give_name((int)a->a[0], a->a[1], a->a[2], false);
 }
-SYSCALL_DEFINE(__NR_getsockname, "getsockname", sys_getsockname);
+SOCKET_CALL_DEFINE(__NR_getsockname, "getsockname", sys_getsockname);
 
 static int64_t sys_getpeername(struct syscall_args *a)
 {
 	return give_name((int)a->a[0], a->a[1], a->a[2], true);
 }
-SYSCALL_DEFINE(__NR_getpeername, "getpeername", sys_getpeername);
+SOCKET_CALL_DEFINE(__NR_getpeername, "getpeername", sys_getpeername);
 
 /* ---- making ---- */
 
@@ -97,7 +97,7 @@ static int check_type(int type, int protocol)
 	return -ESOCKTNOSUPPORT;
 }
 
-static int64_t sys_socket(struct syscall_args *a)
+int64_t inet_socket(struct syscall_args *a)
 {
 	int type = (int)a->a[1] & SOCK_TYPE_MASK, protocol = (int)a->a[2], err;
 	uint32_t flags = (uint32_t)a->a[1] & ~(uint32_t)SOCK_TYPE_MASK;
@@ -107,21 +107,17 @@ static int64_t sys_socket(struct syscall_args *a)
 
 	if (flags & ~(uint32_t)(SOCK_NONBLOCK | SOCK_CLOEXEC))
 		return -EINVAL;
-	if ((int)a->a[0] != AF_INET)
-		return -EAFNOSUPPORT;
 	err = check_type(type, protocol);
 	if (err)
 		return err;
 	s = stub_create(type, type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP, &by);
 	return s ? sock_fd_install(s, flags) : -ENOBUFS;
 }
-SYSCALL_DEFINE(__NR_socket, "socket", sys_socket);
 
-static int64_t sys_socketpair(struct syscall_args *a)
+int64_t inet_socketpair(struct syscall_args *a)
 {
-	return (int)a->a[0] == AF_INET ? -EOPNOTSUPP : -EAFNOSUPPORT;
+	return -EOPNOTSUPP;
 }
-SYSCALL_DEFINE(__NR_socketpair, "socketpair", sys_socketpair);
 
 /* ---- calls on a stream socket ---- */
 
@@ -153,7 +149,7 @@ static int64_t sys_bind(struct syscall_args *a)
 	file_put(f);
 	return err;
 }
-SYSCALL_DEFINE(__NR_bind, "bind", sys_bind);
+SOCKET_CALL_DEFINE(__NR_bind, "bind", sys_bind);
 
 static int64_t sys_listen(struct syscall_args *a)
 {
@@ -166,7 +162,7 @@ static int64_t sys_listen(struct syscall_args *a)
 	file_put(f);
 	return err;
 }
-SYSCALL_DEFINE(__NR_listen, "listen", sys_listen);
+SOCKET_CALL_DEFINE(__NR_listen, "listen", sys_listen);
 
 static int64_t sys_connect(struct syscall_args *a)
 {
@@ -187,7 +183,7 @@ static int64_t sys_connect(struct syscall_args *a)
 	file_put(f);
 	return err;
 }
-SYSCALL_DEFINE(__NR_connect, "connect", sys_connect);
+SOCKET_CALL_DEFINE(__NR_connect, "connect", sys_connect);
 
 static int64_t do_accept(uint64_t fd, uint64_t addr, uint64_t lenp, uint32_t flags)
 {
@@ -216,13 +212,13 @@ static int64_t sys_accept(struct syscall_args *a)
 {
 	return do_accept(a->a[0], a->a[1], a->a[2], 0);
 }
-SYSCALL_DEFINE(__NR_accept, "accept", sys_accept);
+SOCKET_CALL_DEFINE(__NR_accept, "accept", sys_accept);
 
 static int64_t sys_accept4(struct syscall_args *a)
 {
 	return do_accept(a->a[0], a->a[1], a->a[2], (uint32_t)a->a[3]);
 }
-SYSCALL_DEFINE(__NR_accept4, "accept4", sys_accept4);
+SOCKET_CALL_DEFINE(__NR_accept4, "accept4", sys_accept4);
 
 static int64_t sys_shutdown(struct syscall_args *a)
 {
@@ -235,4 +231,4 @@ static int64_t sys_shutdown(struct syscall_args *a)
 	file_put(f);
 	return err;
 }
-SYSCALL_DEFINE(__NR_shutdown, "shutdown", sys_shutdown);
+SOCKET_CALL_DEFINE(__NR_shutdown, "shutdown", sys_shutdown);
