@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Host side: kernel-style sources as Linux programs, against the kernel API of linux/.
 #
-#   build/host/san/libX.a   X = kern fit managers common pcomponent mcomponent ncomponent; ASan + UBSan
+#   build/host/san/libX.a   X = kern fit managers common pcomponent mcomponent ncomponent scomponent; ASan + UBSan
 #   build/host/libX.a       the same without sanitizers, for tools that run for real
 #   tests/unit/D/test_Y.c   becomes build/host/san/tests/unit/D/test_Y; the part that D lies in
 #                           (longest match of HOST_PARTS) gives include paths and libraries; other
@@ -13,7 +13,7 @@
 # build/host/NAME and build/host/san/NAME with the libraries of PART.
 
 HOST_PARTS := kernel fit fit/softroce fit/lossy tests/sim tests/fuzz managers monitors/common monitors/pcomponent \
-              monitors/mcomponent monitors/ncomponent
+              monitors/mcomponent monitors/ncomponent monitors/scomponent
 
 HOST_SRCS_kernel := $(wildcard linux/*.c) \
 	$(addprefix kernel/sched/,wait.c mutex.c workq.c loop.c timer.c) \
@@ -33,6 +33,7 @@ HOST_SRCS_tests/fuzz := tests/fuzz/frame.c
 HOST_SRCS_monitors/pcomponent ?=
 HOST_SRCS_monitors/mcomponent ?=
 HOST_SRCS_monitors/ncomponent ?=
+HOST_SRCS_monitors/scomponent ?=
 
 # libraries a part's programs link with, its own first
 HOST_LIBS_kernel              := kern
@@ -49,6 +50,8 @@ HOST_LIBS_monitors/common     := common fit kern
 HOST_LIBS_monitors/pcomponent := pcomponent common fit kern
 HOST_LIBS_monitors/mcomponent := mcomponent common fit kern
 HOST_LIBS_monitors/ncomponent := ncomponent common fit kern
+# without FIT, which its tests play
+HOST_LIBS_monitors/scomponent := scomponent kern
 
 include linux/tools.mk
 

@@ -8,9 +8,9 @@
  * error.
  */
 #define LOG_SUBSYS "store"
-#include "server.h"
+#include "removed.h"
 
-#include <linux/stat.h>
+#include <kern/mode.h>
 
 void attr_wire(const struct p9_attr *in, struct store_attr *out)
 {
@@ -25,11 +25,21 @@ void attr_wire(const struct p9_attr *in, struct store_attr *out)
 
 /* ---- attributes ---- */
 
-static int answer_attr(struct handle *h, struct answer *a)
+/* As applications see it: without the names that only keep it alive. */
+int handle_attr(struct handle *h, struct p9_attr *out)
+{
+	int err = p9_getattr(h->x->p9, handle_fid(h, FID_NAME), out);
+
+	if (!err)
+		out->nlink -= KMIN(out->nlink, (uint64_t)removed_names(h->x, h->ino));
+	return err;
+}
+
+int answer_attr(struct handle *h, struct answer *a)
 {
 	struct store_attr out;
 	struct p9_attr attr;
-	int err = p9_getattr(h->x->p9, handle_fid(h, FID_NAME), &attr);
+	int err = handle_attr(h, &attr);
 
 	if (err)
 		return err;
@@ -42,7 +52,7 @@ static int run_getattr(struct worker *w, struct job *j, struct answer *a)
 {
 	return answer_attr(j->h[0], a);
 }
-const struct store_op op_getattr = { sizeof(struct store_obj), 1, 0, NULL, run_getattr };
+const struct store_op op_getattr = { sizeof(struct store_obj), 1, 0, NULL, run_getattr, LOCK_FIDS };
 
 #define STORE_SET_ALL (STORE_SET_MODE | STORE_SET_UID | STORE_SET_GID | STORE_SET_ATIME |         \
 		       STORE_SET_MTIME | STORE_SET_SIZE)
@@ -67,6 +77,19 @@ static void set_time(struct p9_set *set, uint64_t ns, uint64_t *out, uint32_t bi
 	*out = ns;
 }
 
+/* The size first: it changes the times, and QEMU sets it last. */
+static int set_both(struct p9 *p9, uint32_t fid, const struct p9_set *set)
+{
+	struct p9_set size = *set, rest = *set;
+	int err = 0;
+
+	size.valid &= P9_SETATTR_SIZE;
+	rest.valid &= ~P9_SETATTR_SIZE;
+	if (size.valid)
+		err = p9_setattr(p9, fid, &size);
+	return err || !rest.valid ? err : p9_setattr(p9, fid, &rest);
+}
+
 static int run_setattr(struct worker *w, struct job *j, struct answer *a)
 {
 	const struct store_setattr *m = (const void *)j->req->data;
@@ -84,12 +107,12 @@ static int run_setattr(struct worker *w, struct job *j, struct answer *a)
 	if (valid & STORE_SET_MTIME)
 		set_time(&set, le64_get(m->mtime_ns), &set.mtime_ns, P9_SETATTR_MTIME,
 			 P9_SETATTR_MTIME_SET);
-	int err = p9_setattr(j->x->p9, handle_fid(j->h[0], FID_NAME), &set);
+	int err = set_both(j->x->p9, handle_fid(j->h[0], FID_NAME), &set);
 
 	return err ? err : answer_attr(j->h[0], a);
 }
 const struct store_op op_setattr = { sizeof(struct store_setattr), 1, 0, decode_setattr,
-				     run_setattr };
+				     run_setattr, LOCK_FIDS };
 
 static int run_statfs(struct worker *w, struct job *j, struct answer *a)
 {
@@ -106,7 +129,7 @@ static int run_statfs(struct worker *w, struct job *j, struct answer *a)
 	ANSWER(a, out);
 	return 0;
 }
-const struct store_op op_statfs = { sizeof(struct store_obj), 1, 0, NULL, run_statfs };
+const struct store_op op_statfs = { sizeof(struct store_obj), 1, 0, NULL, run_statfs, LOCK_FIDS };
 
 /* ---- contents ---- */
 
@@ -192,7 +215,7 @@ static int run_read(struct worker *w, struct job *j, struct answer *a)
 	ANSWER(a, r);
 	return 0;
 }
-const struct store_op op_read = { sizeof(struct store_io), 1, 0, decode_io, run_read };
+const struct store_op op_read = { sizeof(struct store_io), 1, 0, decode_io, run_read, LOCK_FIDS };
 
 /* Bytes that the server took before it said no more, or its error when it took none. */
 static ssize_t_k write_all(struct worker *w, struct handle *h, uint64_t off, uint32_t len)
@@ -234,7 +257,7 @@ static int run_write(struct worker *w, struct job *j, struct answer *a)
 	ANSWER(a, r);
 	return 0;
 }
-const struct store_op op_write = { sizeof(struct store_io), 1, 0, decode_io, run_write };
+const struct store_op op_write = { sizeof(struct store_io), 1, 0, decode_io, run_write, LOCK_FIDS };
 
 /* An inode that nobody has written through us is made stable through a fid for reading. */
 static int run_fsync(struct worker *w, struct job *j, struct answer *a)
@@ -248,4 +271,4 @@ static int run_fsync(struct worker *w, struct job *j, struct answer *a)
 
 	return err ? err : p9_fsync(j->x->p9, handle_fid(j->h[0], which));
 }
-const struct store_op op_fsync = { sizeof(struct store_obj), 1, 0, NULL, run_fsync };
+const struct store_op op_fsync = { sizeof(struct store_obj), 1, 0, NULL, run_fsync, LOCK_FIDS };

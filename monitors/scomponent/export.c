@@ -10,7 +10,7 @@
 #include <kern/mm.h>
 #include <kern/timer.h>
 #include "limits.h"
-#include "server.h"
+#include "removed.h"
 
 static struct {
 	struct export at[GSM_EXPORTS_MAX];
@@ -48,6 +48,9 @@ static void add(struct p9dev *dev)
 		return;
 	}
 	(void)kstrcpy(x->name, p9dev_tag(dev), sizeof(x->name));
+	rwlock_init(&x->names, "export_names");
+	rwlock_init(&x->fids, "export_fids");
+	removed_sweep(x);
 	exports.n++;
 	log_info("export %s", x->name);
 }

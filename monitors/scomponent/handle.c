@@ -19,9 +19,9 @@
 #include <kern/log.h>
 #include <kern/mm.h>
 #include <kern/wait.h>
-#include <linux/stat.h>
+#include <kern/mode.h>
 #include "limits.h"
-#include "server.h"
+#include "removed.h"
 
 #define CHUNK 1024u
 #define CHUNKS (STORE_HANDLES_MAX / CHUNK)
@@ -39,6 +39,8 @@ static struct {
 	struct slot *chunk[CHUNKS];
 	uint32_t nslots, free; /* free: slot + 1 */
 	uint32_t epoch[FIT_NODES_MAX];
+	uint32_t mark;
+	LIST_HEAD(, handle) by_ino[STORE_INO_BUCKETS];
 	STAILQ_HEAD(, handle) dying;
 } table = { .lock = SPINLOCK_INIT("handles"), .dying = STAILQ_HEAD_INITIALIZER(table.dying) };
 
@@ -211,6 +213,121 @@ static void free_slot(struct handle *h)
 	kmem_cache_free(table.cache, h);
 }
 
+/* ---- by inode ---- */
+
+void handles_lock(void)
+{
+	spin_lock(&table.lock);
+}
+
+void handles_unlock(void)
+{
+	spin_unlock(&table.lock);
+}
+
+static unsigned bucket(uint64_t ino)
+{
+	return (unsigned)((ino * 0x9e3779b97f4a7c15ull) >> 32) & (STORE_INO_BUCKETS - 1);
+}
+
+void handle_index(struct handle *h, uint64_t ino)
+{
+	spin_lock(&table.lock);
+	h->ino = ino;
+	h->indexed = true;
+	LIST_INSERT_HEAD(&table.by_ino[bucket(ino)], h, same_ino);
+	spin_unlock(&table.lock);
+}
+
+/* A live one of the inode that does not have the mark (0: any); NULL: none. */
+static struct handle *of_ino_locked(struct export *x, uint64_t ino, uint32_t mark)
+{
+	struct handle *h;
+
+	LIST_FOREACH(h, &table.by_ino[bucket(ino)], same_ino)
+		if (h->x == x && h->ino == ino && atomic_load(&h->refs) &&
+		    !atomic_load(&h->dead) && (!mark || h->mark != mark))
+			return h;
+	return NULL;
+}
+
+bool handle_held(struct export *x, uint64_t ino)
+{
+	spin_lock(&table.lock);
+	bool held = of_ino_locked(x, ino, 0) != NULL;
+
+	spin_unlock(&table.lock);
+	return held;
+}
+
+uint32_t handle_new_mark(void)
+{
+	spin_lock(&table.lock);
+	uint32_t mark = ++table.mark ? table.mark : ++table.mark;
+
+	spin_unlock(&table.lock);
+	return mark;
+}
+
+static bool get_if_live(struct handle *h)
+{
+	uint32_t refs = atomic_load(&h->refs);
+
+	while (refs && !atomic_compare_exchange_weak(&h->refs, &refs, refs + 1))
+		;
+	return refs != 0;
+}
+
+struct handle *handle_next_marked(struct export *x, uint64_t ino, uint32_t mark)
+{
+	struct handle *h;
+
+	spin_lock(&table.lock);
+	while ((h = of_ino_locked(x, ino, mark)) != NULL) {
+		h->mark = mark;
+		if (get_if_live(h))
+			break;
+	}
+	spin_unlock(&table.lock);
+	return h;
+}
+
+void handle_kill(struct export *x, uint64_t ino, const struct p9_attr *last)
+{
+	uint32_t mark = handle_new_mark();
+	struct handle *h;
+
+	while ((h = handle_next_marked(x, ino, mark)) != NULL) {
+		struct p9_attr *copy = kmalloc(sizeof(*copy)), *none = NULL;
+
+		if (copy) {
+			*copy = *last;
+			copy->nlink = 0;
+		}
+		if (copy && !atomic_compare_exchange_strong(&h->dead, &none, copy))
+			kfree(copy);
+		handle_put(h);
+	}
+}
+
+void handle_close(struct handle *h)
+{
+	for (unsigned i = 0; i < HANDLE_FIDS; i++)
+		if (atomic_exchange(&h->open[i], false))
+			p9_clunk(h->x->p9, handle_fid(h, i));
+}
+
+/* The last handle of an inode without a name takes it along. */
+static void drop_inode(struct export *x, uint64_t ino)
+{
+	if (!removed_names(x, ino))
+		return;
+	rwlock_write(&x->names);
+	if (!handle_held(x, ino))
+		removed_reap(x, ino);
+	rwlock_write_done(&x->names);
+}
+
 bool handle_reap(void)
 {
 	spin_lock(&table.lock);
@@ -218,13 +335,22 @@ bool handle_reap(void)
 
 	if (h)
 		STAILQ_REMOVE_HEAD(&table.dying, dying);
+	if (h && h->indexed)
+		LIST_REMOVE(h, same_ino);
 	spin_unlock(&table.lock);
 	if (!h)
 		return false;
-	for (unsigned i = 0; i < HANDLE_FIDS; i++)
-		if (atomic_load(&h->open[i]))
-			p9_clunk(h->x->p9, handle_fid(h, i));
+	struct export *x = h->x;
+	uint64_t ino = h->ino;
+	bool indexed = h->indexed;
+
+	rwlock_read(&x->fids);
+	handle_close(h);
+	rwlock_read_done(&x->fids);
+	kfree(atomic_load(&h->dead));
 	free_slot(h);
+	if (indexed)
+		drop_inode(x, ino);
 	return true;
 }
 

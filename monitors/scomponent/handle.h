@@ -6,14 +6,23 @@
 #include <kern/types.h>
 #include <sys/queue.h>
 #include "p9/p9.h"
+#include "rwlock.h"
 
 struct export {
 	char name[P9DEV_TAG_MAX];
 	struct p9 *p9;
+	/*
+	 * names: for reading while a name is turned into a handle, for writing while one goes. fids:
+	 * for reading while a handle's fids are used, for writing while they change under it.
+	 * Order: names, then fids.
+	 */
+	struct rwlock names, fids;
+	bool removed_dir;     /* FID_REMOVED exists; names, for writing */
 };
 
-/* Fids of a channel: FID_ROOT, FID_WORKER + w, and four numbers for each handle. */
+/* Fids of a channel: these, some from FID_WORKER on, and four numbers for each handle. */
 #define FID_ROOT 0u
+#define FID_REMOVED 1u
 #define FID_WORKER 0x80000000u
 enum handle_fid {
 	FID_NAME,  /* never open: walks, attributes */
@@ -30,7 +39,12 @@ struct handle {
 	uint32_t mode;        /* S_IFMT */
 	_Atomic uint32_t refs; /* the table's, and one a request under way */
 	_Atomic bool open[HANDLE_FIDS]; /* the fid exists; changes under handle_open_lock() */
+	_Atomic(struct p9_attr *) dead; /* a directory that was removed: how it was last */
 	STAILQ_ENTRY(handle) dying;
+	/* the table's lock */
+	bool indexed;
+	uint32_t mark;
+	LIST_ENTRY(handle) same_ino; /* bucket */
 };
 
 int handle_init(void);
@@ -50,6 +64,19 @@ bool handle_forget(uint64_t id, fit_node_t owner);
 /* The owner is gone: all of its handles. */
 void handle_forget_owner(fit_node_t owner);
 uint32_t handle_epoch(fit_node_t owner);
+
+/* Its inode is known: from now on removed.c sees that it is held. */
+void handle_index(struct handle *h, uint64_t ino);
+bool handle_held(struct export *x, uint64_t ino);
+/* For each live handle of an inode once, with a reference: those without this mark yet. */
+uint32_t handle_new_mark(void);
+struct handle *handle_next_marked(struct export *x, uint64_t ino, uint32_t mark);
+/* The directory is gone: its handles answer with what it was last. */
+void handle_kill(struct export *x, uint64_t ino, const struct p9_attr *last);
+/* Gives all its fids back. x->fids is held for writing, or it has no references. */
+void handle_close(struct handle *h);
+void handles_lock(void);
+void handles_unlock(void);
 
 /* Gives one dying handle's fids back; false: there is none. */
 bool handle_reap(void);

@@ -11,13 +11,23 @@
  */
 #define LOG_SUBSYS "store"
 #include "export.h"
-#include "server.h"
+#include "removed.h"
 
 #include <kern/mm.h>
 #include <linux/fcntl.h>
-#include <linux/stat.h>
+#include <kern/mode.h>
 
 #define PERMISSIONS 07777u
+
+static bool is_dots(const char *name, size_t len)
+{
+	return name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.'));
+}
+
+static bool is_ours(const char *name, size_t len)
+{
+	return len == sizeof(REMOVED_DIR) - 1 && !memcmp(name, REMOVED_DIR, len);
+}
 
 int name_check(const char *name, size_t len)
 {
@@ -27,8 +37,10 @@ int name_check(const char *name, size_t len)
 		err = -ENAMETOOLONG;
 	else if (!len || memchr(name, '/', len) || memchr(name, 0, len))
 		err = -EINVAL;
-	else if (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.')))
+	else if (is_dots(name, len))
 		err = -EINVAL;
+	else if (is_ours(name, len))
+		err = -ENOENT;
 	if (err)
 		counter_add(store, bad_name, 1);
 	return err;
@@ -58,7 +70,7 @@ int handle_walk(struct job *j, struct handle *dir, const char *name, size_t len,
 		return err;
 	}
 	atomic_store(&h->open[FID_NAME], true);
-	h->ino = qid.path;
+	handle_index(h, qid.path);
 	*out = h;
 	return 0;
 }
@@ -69,9 +81,8 @@ int answer_entry(struct job *j, struct handle *h, int err, struct answer *a)
 	struct p9_attr attr;
 
 	if (!err)
-		err = p9_getattr(h->x->p9, handle_fid(h, FID_NAME), &attr);
+		err = handle_attr(h, &attr);
 	if (!err) {
-		h->ino = attr.qid.path;
 		h->mode = attr.mode;
 		attr_wire(&attr, &e.attr);
 		err = handle_publish(h, j->epoch);
@@ -114,7 +125,7 @@ static int run_attach(struct worker *w, struct job *j, struct answer *a)
 		atomic_store(&h->open[FID_NAME], true);
 	return answer_entry(j, h, err, a);
 }
-const struct store_op op_attach = { sizeof(struct store_attach), 0, 0, decode_attach, run_attach };
+const struct store_op op_attach = { sizeof(struct store_attach), 0, 0, decode_attach, run_attach, LOCK_NAMES };
 
 static int decode_lookup(struct job *j, const uint8_t *data, size_t len)
 {
@@ -129,7 +140,8 @@ static int run_lookup(struct worker *w, struct job *j, struct answer *a)
 
 	return enter(j, (const char *)(m + 1), le16_get(m->len), a);
 }
-const struct store_op op_lookup = { sizeof(struct store_name), 1, 0, decode_lookup, run_lookup };
+const struct store_op op_lookup = { sizeof(struct store_name), 1, 0, decode_lookup, run_lookup,
+				    LOCK_NAMES };
 
 /* ---- CREATE, SYMLINK, LINK ---- */
 
@@ -189,6 +201,7 @@ static int run_create(struct worker *w, struct job *j, struct answer *a)
 {
 	const struct store_create *m = (const void *)j->req->data;
 	struct handle *dir = j->h[0], *h;
+	struct p9_qid qid;
 	int err = handle_create(j->x, j->req->from, &h);
 
 	if (err)
@@ -196,15 +209,17 @@ static int run_create(struct worker *w, struct job *j, struct answer *a)
 	err = make(dir, h, m);
 	if (!err)
 		err = p9_walk(j->x->p9, handle_fid(dir, FID_NAME), handle_fid(h, FID_NAME),
-			      (const char *)(m + 1), le16_get(m->len), NULL);
+			      (const char *)(m + 1), le16_get(m->len), &qid);
 	if (!err) {
 		atomic_store(&h->open[FID_NAME], true);
+		handle_index(h, qid.path);
 		err = set_owner(j->x->p9, handle_fid(h, FID_NAME), le32_get(m->uid),
 				le32_get(m->gid));
 	}
 	return answer_entry(j, h, err, a);
 }
-const struct store_op op_create = { sizeof(struct store_create), 1, 0, decode_create, run_create };
+const struct store_op op_create = { sizeof(struct store_create), 1, 0, decode_create, run_create,
+				    LOCK_NAMES };
 
 static int decode_symlink(struct job *j, const uint8_t *data, size_t len)
 {
@@ -236,7 +251,7 @@ static int run_symlink(struct worker *w, struct job *j, struct answer *a)
 	return answer_entry(j, h, err, a);
 }
 const struct store_op op_symlink = { sizeof(struct store_symlink), 1, 0, decode_symlink,
-				     run_symlink };
+				     run_symlink, LOCK_NAMES };
 
 static int decode_link(struct job *j, const uint8_t *data, size_t len)
 {
@@ -248,22 +263,14 @@ static int decode_link(struct job *j, const uint8_t *data, size_t len)
 static int run_link(struct worker *w, struct job *j, struct answer *a)
 {
 	const struct store_link *m = (const void *)j->req->data;
-	struct store_attr out;
-	struct p9_attr attr;
 	uint32_t fid = handle_fid(j->h[0], FID_NAME);
 	int err = p9_link(j->x->p9, handle_fid(j->h[1], FID_NAME), fid, (const char *)(m + 1),
 			  le16_get(m->len));
 
-	if (!err)
-		err = p9_getattr(j->x->p9, fid, &attr);
-	if (err)
-		return err;
-	attr_wire(&attr, &out);
-	ANSWER(a, out);
-	return 0;
+	return err ? err : answer_attr(j->h[0], a);
 }
 const struct store_op op_link = { sizeof(struct store_link), 2, offsetof(struct store_link, dir),
-				  decode_link, run_link };
+				  decode_link, run_link, LOCK_NAMES };
 
 /* ---- UNLINK, RENAME ---- */
 
@@ -280,10 +287,11 @@ static int run_unlink(struct worker *w, struct job *j, struct answer *a)
 {
 	const struct store_unlink *m = (const void *)j->req->data;
 
-	return p9_unlinkat(j->x->p9, handle_fid(j->h[0], FID_NAME), (const char *)(m + 1),
-			   le16_get(m->len), le32_get(m->flags));
+	return removed_unlink(w, j->h[0], (const char *)(m + 1), le16_get(m->len),
+			      le32_get(m->flags));
 }
-const struct store_op op_unlink = { sizeof(struct store_unlink), 1, 0, decode_unlink, run_unlink };
+const struct store_op op_unlink = { sizeof(struct store_unlink), 1, 0, decode_unlink, run_unlink,
+				    LOCK_NAMES_WRITE };
 
 static int decode_rename(struct job *j, const uint8_t *data, size_t len)
 {
@@ -304,12 +312,11 @@ static int run_rename(struct worker *w, struct job *j, struct answer *a)
 	const char *name = (const char *)(m + 1);
 	size_t n = le16_get(m->len);
 
-	return p9_renameat(j->x->p9, handle_fid(j->h[0], FID_NAME), name, n,
-			   handle_fid(j->h[1], FID_NAME), name + n, le16_get(m->new_len));
+	return removed_rename(w, j->h[0], name, n, j->h[1], name + n, le16_get(m->new_len));
 }
 const struct store_op op_rename = { sizeof(struct store_rename), 2,
 				    offsetof(struct store_rename, new_dir), decode_rename,
-				    run_rename };
+				    run_rename, LOCK_NAMES_WRITE };
 
 /* ---- READDIR, READLINK ---- */
 
@@ -319,11 +326,6 @@ const struct store_op op_rename = { sizeof(struct store_rename), 2,
  */
 #define READDIR_BYTES ((uint32_t)(FIT_MSG_MAX - sizeof(struct store_readdir_reply)))
 static_assert(sizeof(struct store_dirent) <= P9_QID + 8 + 1 + 2, "entries do not grow");
-
-static bool is_dots(const char *name, size_t len)
-{
-	return name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.'));
-}
 
 /* Turns the server's entries into ours; -EIO: they are not well-formed. */
 static int list_entries(struct p9_cur *c, struct answer *a, uint32_t *count, uint64_t *cookie)
@@ -340,7 +342,7 @@ static int list_entries(struct p9_cur *c, struct answer *a, uint32_t *count, uin
 
 		if (c->bad || !len || len > STORE_NAME_MAX)
 			return -EIO;
-		if (is_dots(name, len))
+		if (is_dots(name, len) || is_ours(name, len))
 			continue;
 		e.len = le16((uint16_t)len);
 		ANSWER(a, e);
@@ -378,7 +380,7 @@ static int run_readdir(struct worker *w, struct job *j, struct answer *a)
 	memcpy(a->data, &r, sizeof(r));
 	return 0;
 }
-const struct store_op op_readdir = { sizeof(struct store_readdir), 1, 0, NULL, run_readdir };
+const struct store_op op_readdir = { sizeof(struct store_readdir), 1, 0, NULL, run_readdir, LOCK_FIDS };
 
 static int run_readlink(struct worker *w, struct job *j, struct answer *a)
 {
@@ -390,4 +392,4 @@ static int run_readlink(struct worker *w, struct job *j, struct answer *a)
 	a->len = (size_t)n;
 	return 0;
 }
-const struct store_op op_readlink = { sizeof(struct store_obj), 1, 0, NULL, run_readlink };
+const struct store_op op_readlink = { sizeof(struct store_obj), 1, 0, NULL, run_readlink, LOCK_FIDS };

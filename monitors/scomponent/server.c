@@ -197,6 +197,55 @@ static struct job *take_job(void)
 	return j;
 }
 
+/* A directory that was removed while it was held: empty, and otherwise as it was last. */
+static int run_dead(struct job *j, const struct p9_attr *last, struct answer *a)
+{
+	struct store_readdir_reply empty = { .eof = le32(1) };
+	struct store_attr attr;
+
+	if (j->op == &op_readdir) {
+		ANSWER(a, empty);
+	} else if (j->op == &op_getattr) {
+		attr_wire(last, &attr);
+		ANSWER(a, attr);
+	} else {
+		return -ENOENT;
+	}
+	return 0;
+}
+
+static int run_job(struct worker *w, struct job *j, struct answer *a)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(j->h); i++) {
+		struct p9_attr *last = j->h[i] ? atomic_load(&j->h[i]->dead) : NULL;
+
+		if (last)
+			return run_dead(j, last, a);
+	}
+	return j->op->run(w, j, a);
+}
+
+static int run_locked(struct worker *w, struct job *j, struct answer *a)
+{
+	struct export *x = j->x;
+	int err;
+
+	if (j->op->lock == LOCK_NAMES_WRITE) {
+		rwlock_write(&x->names);
+		err = run_job(w, j, a);
+		rwlock_write_done(&x->names);
+		return err;
+	}
+	if (j->op->lock == LOCK_NAMES)
+		rwlock_read(&x->names);
+	rwlock_read(&x->fids);
+	err = run_job(w, j, a);
+	rwlock_read_done(&x->fids);
+	if (j->op->lock == LOCK_NAMES)
+		rwlock_read_done(&x->names);
+	return err;
+}
+
 static void work(void *arg)
 {
 	struct worker *w = arg;
@@ -212,7 +261,7 @@ static void work(void *arg)
 			continue;
 		}
 		a->len = 0;
-		int err = j->op->run(w, j, a);
+		int err = run_locked(w, j, a);
 
 		counter_add(store, errors, err ? 1 : 0);
 		fit_reply(j->req, err, a->data, err ? 0 : a->len);

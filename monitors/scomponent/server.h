@@ -12,7 +12,7 @@
 
 #define STORE_COUNTERS(X)                                                                         \
 	X(requests) X(errors) X(bad_op) X(bad_message) X(stale) X(bad_name) X(read_bytes)         \
-	X(write_bytes) X(short_writes) X(forgotten) X(owners_lost) X(jobs_refused)
+	X(write_bytes) X(short_writes) X(forgotten) X(owners_lost) X(jobs_refused) X(kept)
 COUNTERS_DECLARE(store, STORE_COUNTERS);
 
 struct worker {
@@ -42,6 +42,9 @@ struct answer {
 	uint8_t data[FIT_MSG_MAX];
 };
 
+/* What of its export a request holds while it runs (handle.h); 0: the fids, for reading. */
+enum store_lock { LOCK_FIDS = 0, LOCK_NAMES, LOCK_NAMES_WRITE };
+
 struct store_op {
 	uint16_t min_len;     /* fixed part */
 	uint8_t handles;      /* how many the fixed part names: the first at 0 */
@@ -50,6 +53,7 @@ struct store_op {
 	int (*decode)(struct job *j, const uint8_t *data, size_t len);
 	/* Worker: 0 and an answer, or -errno. */
 	int (*run)(struct worker *w, struct job *j, struct answer *a);
+	enum store_lock lock; /* LOCK_NAMES: fids too; LOCK_NAMES_WRITE: run() sees to those */
 };
 extern const struct store_op op_attach, op_lookup, op_getattr, op_setattr, op_read, op_write,
 	op_fsync, op_readdir, op_create, op_symlink, op_readlink, op_link, op_unlink, op_rename,
@@ -63,6 +67,8 @@ struct fit *server_fit(void);
 
 /* The new handle's entry as the answer, or the error; h's reference is the callee's. */
 int answer_entry(struct job *j, struct handle *h, int err, struct answer *a);
+int handle_attr(struct handle *h, struct p9_attr *out);
+int answer_attr(struct handle *h, struct answer *a);
 void attr_wire(const struct p9_attr *in, struct store_attr *out);
 /* 0, -ENAMETOOLONG or -EINVAL: one name, which is not ".", "..", and has no '/' or NUL. */
 int name_check(const char *name, size_t len);
