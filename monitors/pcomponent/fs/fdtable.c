@@ -9,6 +9,7 @@
 #include <linux/fcntl.h>
 #include <linux/resource.h>
 #include "fs/fs.h"
+#include "fs/locks.h"
 #include "proc/task.h"
 #include "syscall/table.h"
 
@@ -77,13 +78,20 @@ struct fdtable *fdtable_fork(struct fdtable *t)
 	}
 }
 
+/* A descriptor of t that led to f is gone. */
+static void let_go(struct fdtable *t, struct file *f)
+{
+	locks_closed(t, f);
+	file_put(f);
+}
+
 void fdtable_put(struct fdtable *t)
 {
 	if (atomic_fetch_sub(&t->refs, 1) != 1)
 		return;
 	for (unsigned i = 0; i < t->size; i++)
 		if (t->slot[i].file)
-			file_put(t->slot[i].file);
+			let_go(t, t->slot[i].file);
 	kfree(t->slot);
 	kfree(t);
 }
@@ -122,7 +130,7 @@ int fdtable_exec(struct fdtable **tp)
 		struct file *f = t->slot[i].cloexec ? slot_clear(t, i) : NULL;
 
 		if (f)
-			file_put(f);
+			let_go(t, f);
 	}
 	return 0;
 }
@@ -249,11 +257,12 @@ int fd_install_or_put(struct file *f, bool cloexec)
 
 static int64_t sys_close(struct syscall_args *a)
 {
-	struct file *f = slot_clear(task_current()->files, (unsigned)a->a[0]);
+	struct fdtable *t = task_current()->files;
+	struct file *f = slot_clear(t, (unsigned)a->a[0]);
 
 	if (!f)
 		return -EBADF;
-	file_put(f);
+	let_go(t, f);
 	return 0;
 }
 SYSCALL_DEFINE(__NR_close, "close", sys_close);
@@ -276,13 +285,13 @@ static int64_t sys_close_range(struct syscall_args *a)
 		}
 		f = slot_clear(t, fd);
 		if (f)
-			file_put(f);
+			let_go(t, f);
 	}
 	return 0;
 }
 SYSCALL_DEFINE(__NR_close_range, "close_range", sys_close_range);
 
-static int64_t dup_min(int fd, int min, bool cloexec)
+int64_t fd_dup(int fd, int min, bool cloexec)
 {
 	struct file *f = fd_get(fd);
 	int new;
@@ -322,13 +331,13 @@ static int64_t dup_onto(int fd, int want, bool cloexec)
 	t->slot[want] = (struct fd_slot){ f, cloexec };
 	spin_unlock(&t->lock);
 	if (old)
-		file_put(old);
+		let_go(t, old);
 	return want;
 }
 
 static int64_t sys_dup(struct syscall_args *a)
 {
-	return dup_min((int)a->a[0], 0, false);
+	return fd_dup((int)a->a[0], 0, false);
 }
 SYSCALL_DEFINE(__NR_dup, "dup", sys_dup);
 
@@ -356,15 +365,7 @@ static int64_t sys_dup3(struct syscall_args *a)
 }
 SYSCALL_DEFINE(__NR_dup3, "dup3", sys_dup3);
 
-#define SETFL_MASK (O_APPEND | O_NONBLOCK | FASYNC | O_DIRECT | O_NOATIME)
-
-static int64_t set_flags(struct file *f, uint32_t flags)
-{
-	f->flags = (f->flags & ~(uint32_t)SETFL_MASK) | (flags & SETFL_MASK);
-	return f->ops->flags_changed ? f->ops->flags_changed(f) : 0;
-}
-
-static int64_t descriptor_flags(int fd, bool set, bool cloexec)
+int64_t fd_flags(int fd, bool set, bool cloexec)
 {
 	struct fdtable *t = task_current()->files;
 	int64_t ret = -EBADF;
@@ -383,42 +384,5 @@ static int64_t descriptor_flags(int fd, bool set, bool cloexec)
 
 bool fd_cloexec(int fd)
 {
-	return descriptor_flags(fd, false, false) == FD_CLOEXEC;
+	return fd_flags(fd, false, false) == FD_CLOEXEC;
 }
-
-static int64_t sys_fcntl(struct syscall_args *a)
-{
-	int fd = (int)a->a[0], cmd = (int)a->a[1];
-	struct file *f;
-	int64_t ret;
-
-	switch (cmd) {
-	case F_DUPFD:
-	case F_DUPFD_CLOEXEC:
-		return dup_min(fd, (int)a->a[2], cmd == F_DUPFD_CLOEXEC);
-	case F_GETFD:
-	case F_SETFD:
-		return descriptor_flags(fd, cmd == F_SETFD, a->a[2] & FD_CLOEXEC);
-	}
-	f = fd_get(fd);
-	if (!f)
-		return -EBADF;
-	switch (cmd) {
-	case F_GETFL:
-		ret = f->flags & ~(uint32_t)(O_CLOEXEC | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC);
-		break;
-	case F_SETFL:
-		ret = set_flags(f, (uint32_t)a->a[2]);
-		break;
-	case F_GETLK:
-	case F_SETLK:
-	case F_SETLKW:
-		ret = -ENOLCK;
-		break;
-	default:
-		ret = -EINVAL;
-	}
-	file_put(f);
-	return ret;
-}
-SYSCALL_DEFINE(__NR_fcntl, "fcntl", sys_fcntl);

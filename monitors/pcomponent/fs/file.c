@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Open files: reference counts, poll heads, and reads and writes at the file's own position. */
 #include "fs/file.h"
+#include "fs/locks.h"
 
 #include <kern/mm.h>
 #include <kern/string.h>
@@ -38,6 +39,8 @@ void file_put(struct file *f)
 	if (atomic_fetch_sub(&f->refs, 1) != 1)
 		return;
 	epoll_forget(f);
+	if (f->has_locks)
+		locks_file_gone(f);
 	if (f->ops->release)
 		f->ops->release(f);
 	kmem_cache_free(files, f);

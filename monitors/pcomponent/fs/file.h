@@ -64,6 +64,9 @@ struct file {
 	uint64_t object;            /* 0: not on an mComponent */
 	void *priv;
 	struct epoll_item *epoll;   /* items that watch it; epoll.c */
+	_Atomic bool has_locks;     /* flock or OFD; locks.c */
+	uint8_t sig_number;         /* F_SETSIG, F_SETOWN: kept, see fcntl.c */
+	int32_t sig_owner;
 };
 
 struct file *file_alloc(const struct file_ops *ops, uint32_t flags, void *priv); /* one reference */

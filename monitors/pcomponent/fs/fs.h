@@ -20,6 +20,10 @@ struct file *fdtable_file(struct fdtable *t, int fd, bool *cloexec);
 /* The lowest descriptor in use that is not below from, or -1. */
 int fdtable_next(struct fdtable *t, int from);
 int fd_install_in(struct fdtable *t, struct file *f, int min, bool cloexec, uint64_t limit);
+/* Duplicates fd to the lowest descriptor that is not below min. */
+int64_t fd_dup(int fd, int min, bool cloexec);
+/* FD_CLOEXEC or 0 of a descriptor, which is set first if so wanted; -EBADF. */
+int64_t fd_flags(int fd, bool set, bool cloexec);
 /* Lowest descriptor, or -EMFILE after putting f. */
 int fd_install_or_put(struct file *f, bool cloexec);
 
@@ -129,6 +133,7 @@ void inode_learn(const struct attr *a);
 struct stat;
 void attr_to_stat(const struct attr *a, struct stat *st);
 
-/* epoll.c, stdio.c */
+/* epoll.c, locks.c, stdio.c */
+void locks_init(void);
 void epoll_init(void);
 void stdio_init(void);

@@ -7,5 +7,6 @@ void fs_init(void)
 {
 	file_init();
 	epoll_init();
+	locks_init();
 	stdio_init();
 }

@@ -25,7 +25,8 @@ struct pipe *pipe_alloc(void)
 
 	if (!p)
 		return NULL;
-	p->buf = kmalloc(PIPE_SIZE);
+	p->size = PIPE_SIZE;
+	p->buf = kmalloc(p->size);
 	if (!p->buf) {
 		kfree(p);
 		return NULL;
@@ -72,7 +73,7 @@ struct file *pipe_file(struct pipe *p, uint32_t flags)
 
 static void ring_put(struct pipe *p, const uint8_t *src, uint32_t n)
 {
-	uint32_t at = (p->head + p->count) % PIPE_SIZE, first = KMIN(n, PIPE_SIZE - at);
+	uint32_t at = (p->head + p->count) % p->size, first = KMIN(n, p->size - at);
 
 	memcpy(p->buf + at, src, first);
 	memcpy(p->buf, src + first, n - first);
@@ -81,18 +82,18 @@ static void ring_put(struct pipe *p, const uint8_t *src, uint32_t n)
 
 static void ring_take(struct pipe *p, uint8_t *dst, uint32_t n)
 {
-	uint32_t first = KMIN(n, PIPE_SIZE - p->head);
+	uint32_t first = KMIN(n, p->size - p->head);
 
 	memcpy(dst, p->buf + p->head, first);
 	memcpy(dst + first, p->buf, n - first);
-	p->head = (p->head + n) % PIPE_SIZE;
+	p->head = (p->head + n) % p->size;
 	p->count -= n;
 	p->held += n;
 }
 
 static uint32_t ring_room(const struct pipe *p)
 {
-	return PIPE_SIZE - p->count - p->held;
+	return p->size - p->count - p->held;
 }
 
 /* The reader that took n bytes has delivered them, or puts back what it could not. */
@@ -101,8 +102,8 @@ static void ring_settle(struct pipe *p, const uint8_t *back, uint32_t n)
 	p->held -= n;
 	if (!back)
 		return;
-	p->head = (p->head + PIPE_SIZE - n) % PIPE_SIZE;
-	uint32_t first = KMIN(n, PIPE_SIZE - p->head);
+	p->head = (p->head + p->size - n) % p->size;
+	uint32_t first = KMIN(n, p->size - p->head);
 	memcpy(p->buf + p->head, back, first);
 	memcpy(p->buf, back + first, n - first);
 	p->count += n;
@@ -237,6 +238,56 @@ static ssize_t_k pipe_write(struct file *f, struct uio *from, uint64_t *off)
 }
 
 /* ---- the rest ---- */
+
+#define PIPE_SIZE_MAX (1u << 20) /* fs.pipe-max-size */
+
+static int resize(struct pipe *p, uint32_t size)
+{
+	uint8_t *more = kmalloc(size), *old;
+	uint32_t n, first;
+
+	if (!more)
+		return -ENOMEM;
+	mutex_lock(&p->lock);
+	n = p->count;
+	if (n + p->held > size || p->held) {
+		mutex_unlock(&p->lock);
+		kfree(more);
+		return -EBUSY;
+	}
+	old = p->buf;
+	first = KMIN(n, p->size - p->head);
+	memcpy(more, old + p->head, first);
+	memcpy(more + first, old, n - first);
+	p->buf = more;
+	p->head = 0;
+	p->size = size;
+	mutex_unlock(&p->lock);
+	kfree(old);
+	waitq_wake_all(&p->wr_wq);
+	poll_notify(&p->poll, EPOLLOUT | EPOLLWRNORM);
+	return 0;
+}
+
+int64_t pipe_size_call(struct file *f, bool set, uint64_t want)
+{
+	struct pipe *p = f->priv;
+	uint32_t size = PAGE_SIZE;
+	int err;
+
+	if (!set)
+		return p->size;
+	if (want > 1u << 31)
+		return -EINVAL;
+	if (want > PIPE_SIZE_MAX && !task_privileged())
+		return -EPERM;
+	while (size < want)
+		size *= 2;
+	if (size > PIPE_SIZE_MAX * 8)
+		return -ENOMEM;
+	err = resize(p, size);
+	return err ? err : (int64_t)size;
+}
 
 static uint32_t pipe_poll(struct file *f)
 {

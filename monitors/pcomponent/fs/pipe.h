@@ -10,6 +10,7 @@ struct pipe {
 	_Atomic uint32_t refs;   /* files, and who opens one */
 	struct mutex lock;       /* guards the fields below */
 	uint8_t *buf;
+	uint32_t size;
 	uint32_t head, count;    /* oldest byte, bytes in it */
 	uint32_t held;           /* bytes before head that readers copy out and may put back */
 	unsigned readers, writers;
@@ -26,6 +27,9 @@ struct pipe *pipe_alloc(void); /* one reference; NULL: no memory */
 void pipe_put(struct pipe *p);
 /* An end (or both) of p, with a reference of its own. NULL: no memory. */
 struct file *pipe_file(struct pipe *p, uint32_t flags);
+
+/* F_GETPIPE_SZ, F_SETPIPE_SZ. */
+int64_t pipe_size_call(struct file *f, bool set, uint64_t want);
 
 /* ---- fifo.c ---- */
 /* As open(2) of a FIFO: waits for the other end. NULL and *err. */
