@@ -22,6 +22,12 @@ struct thread;
  */
 struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg, int cpu);
 void thread_start(struct thread *t);
+/*
+ * The CPUs t may run on, one bit each, from the next time it waits; -EINVAL: none of this board.
+ * Not on a Linux process.
+ */
+int __must_check thread_set_cpus(struct thread *t, uint32_t cpus);
+uint32_t thread_cpus(const struct thread *t);
 /* Create + start + put. 0 or -ENOMEM. */
 int __must_check thread_spawn(const char *name, void (*fn)(void *arg), void *arg, int cpu);
 void thread_put(struct thread *t);

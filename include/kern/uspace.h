@@ -52,6 +52,8 @@ void uspace_kick(int cpu);
 struct uregs *uspace_regs(void);
 /* What AT_HWCAP tells a program: CPUID leaf 1, EDX. */
 uint32_t uspace_hwcap(void);
+/* In an interrupt handler: did the interrupt come in user mode? */
+bool uspace_interrupted(void);
 /* First user registers with sane segments and flags; rip and rsp given, others 0. */
 void uregs_init(struct uregs *r, uint64_t rip, uint64_t rsp);
 /* Of this CPU: the thread's owner keeps them and sets them in every switch_in. */

@@ -117,7 +117,7 @@ static struct thread *rq_steal_locked(struct rq *rq)
 		    !rq_trylock(from))
 			continue;
 		TAILQ_FOREACH(t, &from->queue, run_link) {
-			if (t->pin == CPU_ANY)
+			if (atomic_load_explicit(&t->cpus, memory_order_relaxed) & 1u << rq_cpu(rq))
 				break;
 		}
 		if (t) {

@@ -201,7 +201,7 @@ void sched_cpu_init(unsigned cpu)
 	rq->tick_ns = rq->hw_ns = UINT64_MAX;
 	snprintf(idle->name, sizeof(idle->name), "idle/%u", cpu);
 	idle->idle = true;
-	idle->pin = (int)cpu;
+	atomic_store(&idle->cpus, 1u << cpu);
 	atomic_store(&idle->cpu, (int)cpu);
 	atomic_store(&idle->on_cpu, true);
 	atomic_store(&idle->refs, 1);

@@ -22,7 +22,7 @@ struct thread {
 	void *arg;
 	void *kstack;
 	_Atomic uint32_t refs;
-	int pin; /* CPU_ANY or the only CPU it may run on */
+	_Atomic uint32_t cpus; /* where it may run, one bit a CPU */
 	bool idle;
 	bool dead;
 	void *private;

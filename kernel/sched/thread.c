@@ -38,7 +38,7 @@ struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg,
 	kstrcpy(t->name, name, sizeof(t->name));
 	t->fn = fn;
 	t->arg = arg;
-	t->pin = cpu == CPU_ANY ? CPU_ANY : cpu % cpu_count();
+	atomic_init(&t->cpus, cpu == CPU_ANY ? UINT32_MAX : 1u << cpu % cpu_count());
 	atomic_init(&t->refs, 1);
 	timer_init(&t->alarm, alarm_rings, t);
 	completion_init(&t->ended);
@@ -47,6 +47,19 @@ struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg,
 out_free:
 	kmem_cache_free(cache, t);
 	return NULL;
+}
+
+int thread_set_cpus(struct thread *t, uint32_t cpus)
+{
+	if (!(cpus & ((1u << cpu_count()) - 1)))
+		return -EINVAL;
+	atomic_store(&t->cpus, cpus);
+	return 0;
+}
+
+uint32_t thread_cpus(const struct thread *t)
+{
+	return atomic_load(&t->cpus) & ((1u << cpu_count()) - 1);
 }
 
 void thread_start(struct thread *t)

@@ -2,9 +2,9 @@
 /*
  * Waking: where a thread goes that was parked, or is new.
  *
- * Its pinned CPU; else this CPU if it idles (we are in an interrupt: no IPI is needed); else, woken
- * by a thread and nobody waits here: this CPU, deferred; else the CPU it was on if that idles; else
- * any that idles; else the shorter queue of last and this.
+ * The CPU it is bound to. Of those it may run on: this CPU if it idles (we are in an interrupt: no
+ * IPI is needed); else, woken by a thread and nobody waits here: this CPU, deferred; else the CPU
+ * it was on if that idles; else any that idles; else the shorter queue of last and this.
  * Deferred: the waker keeps its CPU until it sleeps, or gives the waiting thread to an idle CPU
  * when it is about to go on (a second round of a loop, the way back to user mode). The unparker
  * that finds PARKED owns the thread until it has put it on a queue. Order of locks: a wait queue's,
@@ -25,21 +25,26 @@ static bool cpu_idles(unsigned cpu)
 static unsigned choose_cpu(const struct thread *t, bool *defer)
 {
 	unsigned here = pcpu_id(), last = (unsigned)t->cpu;
+	uint32_t cpus = atomic_load_explicit(&t->cpus, memory_order_relaxed);
+	uint32_t may = cpus & atomic_load_explicit(&online_cpus, memory_order_relaxed);
+	uint32_t idle = atomic_load_explicit(&idle_cpus, memory_order_relaxed) & may;
 
-	if (t->pin != CPU_ANY)
-		return (unsigned)t->pin;
+	if (!(may & (may - 1))) /* none: it waits for a CPU that is still to come */
+		return (unsigned)__builtin_ctz(may ? may : cpus);
+	if (!(may >> here & 1))
+		here = (unsigned)__builtin_ctz(may);
+	if (!(may >> last & 1))
+		last = here;
 	if (cpu_idles(here))
 		return here;
-	if (!in_irq() && !rqs[here].queued && idle_cpus) {
+	if (!in_irq() && !rqs[here].queued && idle && here == pcpu_id()) {
 		*defer = true;
 		return here;
 	}
 	if (cpu_idles(last))
 		return last;
-	uint32_t idle = atomic_load_explicit(&idle_cpus, memory_order_relaxed);
-
 	for (unsigned cpu = 0; idle >> cpu; cpu++) {
-		if (cpu_idles(cpu))
+		if (idle >> cpu & 1 && cpu_idles(cpu))
 			return cpu;
 	}
 	return rqs[here].queued < rqs[last].queued ? here : last;

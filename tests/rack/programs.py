@@ -19,6 +19,7 @@ PROGRAMS = (  # and their seconds on the rack
     (["pipes"], 60),
     (["files"], 60),
     (["badptr"], 60),
+    (["procs"], 60),
     (["exec"], 60),
     (["dyn-exec"], 60),
     (["pseudo"], 60),

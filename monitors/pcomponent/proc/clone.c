@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * fork, vfork, clone: new processes and threads. clone3 is not there: C libraries fall back to
- * clone.
+ * fork, vfork, clone, clone3: new processes and threads. Left out: namespaces, control groups,
+ * process descriptors, numbers chosen by the caller; CLONE_FS and CLONE_SIGHAND between processes
+ * give a copy.
  */
 #include <kern/mm.h>
 #include <kern/string.h>
@@ -15,6 +16,7 @@
 struct clone {
 	uint64_t flags, stack, parent_tid, child_tid, tls;
 	struct uregs *regs;
+	uint64_t exit_signal;
 };
 
 #define CLONE_THREAD_NEEDS (CLONE_VM | CLONE_SIGHAND)
@@ -25,8 +27,14 @@ static int clone_check(const struct clone *c)
 		return -EINVAL;
 	if ((c->flags & CLONE_SIGHAND) && !(c->flags & CLONE_VM))
 		return -EINVAL;
+	if ((c->flags & CLONE_SIGHAND) && (c->flags & CLONE_CLEAR_SIGHAND))
+		return -EINVAL;
+	if ((c->flags & CLONE_FS) && (c->flags & CLONE_NEWNS))
+		return -EINVAL;
+	if (c->exit_signal > NSIG_K || (c->flags & (CLONE_PIDFD | CLONE_INTO_CGROUP)))
+		return -EINVAL;
 	if (c->flags & (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
-			CLONE_NEWNET))
+			CLONE_NEWNET | CLONE_NEWCGROUP))
 		return -EPERM;
 	return 0;
 }
@@ -42,6 +50,9 @@ static int copy_task(struct task *t, struct task *p, const struct clone *c)
 	t->umask = p->umask;
 	t->personality = p->personality;
 	t->no_new_privs = p->no_new_privs;
+	t->keep_caps = p->keep_caps;
+	t->not_dumpable = p->not_dumpable;
+	t->nice = p->nice;
 	flags = spin_lock_irqsave(&p->lock);
 	t->cred = p->cred;
 	memcpy(t->sig.action, p->sig.action, sizeof(t->sig.action));
@@ -58,9 +69,9 @@ static int copy_task(struct task *t, struct task *p, const struct clone *c)
 	t->pgid = p->pgid;
 	t->sid = p->sid;
 	spin_unlock(&tasks_lock);
-	t->exit_signal = (int)(c->flags & CSIGNAL);
-	if (t->exit_signal > NSIG_K)
-		return -EINVAL;
+	t->exit_signal = c->flags & CLONE_PARENT ? p->exit_signal : (int)c->exit_signal;
+	if (c->flags & CLONE_CLEAR_SIGHAND)
+		signal_handlers_reset(t);
 	t->files = c->flags & CLONE_FILES ? fdtable_get(p->files) : fdtable_fork(p->files);
 	return t->files ? 0 : -ENOMEM;
 }
@@ -78,6 +89,7 @@ static struct uthread *new_thread(struct task *t, const struct clone *c, int tid
 {
 	struct uthread *self = uthread_current(), *ut;
 	struct aspace *as = self->as;
+	int err2;
 
 	*err = 0;
 	if (c->flags & CLONE_VM)
@@ -97,6 +109,8 @@ static struct uthread *new_thread(struct task *t, const struct clone *c, int tid
 	ut->start.orig_rax = UINT64_MAX;
 	if (c->stack)
 		ut->start.rsp = c->stack;
+	err2 = thread_set_cpus(ut->thread, thread_cpus(self->thread));
+	kassert(!err2);
 	ut->fsbase = c->flags & CLONE_SETTLS ? c->tls : self->fsbase;
 	ut->gsbase = self->gsbase;
 	fpu_save(&ut->fpu);
@@ -193,15 +207,57 @@ static int64_t do_clone(const struct clone *c)
 
 static int64_t sys_clone(struct syscall_args *a)
 {
-	struct clone c = { a->a[0] & 0xffffffff, a->a[1], a->a[2], a->a[3], a->a[4], a->regs };
+	struct clone c = { a->a[0] & UINT32_MAX & ~(uint64_t)CSIGNAL, a->a[1], a->a[2], a->a[3],
+			   a->a[4], a->regs, a->a[0] & CSIGNAL };
 
+	/* CLONE_DETACHED, which means nothing any more, shares a bit with one of clone3's */
 	return do_clone(&c);
 }
 SYSCALL_DEFINE(__NR_clone, "clone", sys_clone);
 
+/* Bytes of a longer structure than ours are zero: 0, -E2BIG, -EFAULT. */
+static int rest_is_zero(uint64_t from, uint64_t to)
+{
+	for (; from < to; from++) {
+		char c;
+
+		if (copy_from_user(&c, from, 1))
+			return -EFAULT;
+		if (c)
+			return -E2BIG;
+	}
+	return 0;
+}
+
+static int64_t sys_clone3(struct syscall_args *a)
+{
+	struct clone_args in = { 0 };
+	struct clone c;
+	int err;
+
+	if (a->a[1] < CLONE_ARGS_SIZE_VER0)
+		return -EINVAL;
+	if (a->a[1] > PAGE_SIZE)
+		return -E2BIG;
+	err = rest_is_zero(a->a[0] + sizeof(in), a->a[0] + a->a[1]);
+	if (err)
+		return err;
+	if (copy_from_user(&in, a->a[0], KMIN(a->a[1], sizeof(in))))
+		return -EFAULT;
+	if ((in.flags & (CSIGNAL | CLONE_DETACHED)) || in.flags >> 34 || in.set_tid ||
+	    in.set_tid_size || !in.stack != !in.stack_size ||
+	    in.stack + in.stack_size >= USER_ADDR_MAX ||
+	    ((in.flags & (CLONE_THREAD | CLONE_PARENT)) && in.exit_signal))
+		return -EINVAL;
+	c = (struct clone){ in.flags, in.stack + in.stack_size, in.parent_tid, in.child_tid,
+			    in.tls, a->regs, in.exit_signal };
+	return do_clone(&c);
+}
+SYSCALL_DEFINE(__NR_clone3, "clone3", sys_clone3);
+
 static int64_t sys_fork(struct syscall_args *a)
 {
-	struct clone c = { .flags = SIGCHLD, .regs = a->regs };
+	struct clone c = { .exit_signal = SIGCHLD, .regs = a->regs };
 
 	return do_clone(&c);
 }
@@ -209,7 +265,8 @@ SYSCALL_DEFINE(__NR_fork, "fork", sys_fork);
 
 static int64_t sys_vfork(struct syscall_args *a)
 {
-	struct clone c = { .flags = SIGCHLD | CLONE_VM | CLONE_VFORK, .regs = a->regs };
+	struct clone c = { .flags = CLONE_VM | CLONE_VFORK, .regs = a->regs,
+			   .exit_signal = SIGCHLD };
 
 	return do_clone(&c);
 }

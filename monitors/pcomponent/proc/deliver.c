@@ -12,6 +12,8 @@
 #include "syscall/table.h"
 
 #define SYSCALL_INSN_LEN 2
+#define LEAVE_TRIES 10
+#define LEAVE_NS (20 * NSEC_PER_USEC) /* so that it does sleep */
 #define MASK_CORE (SIGMASK(SIGQUIT) | SIGMASK(SIGILL) | SIGMASK(SIGTRAP) | SIGMASK(SIGABRT) | \
 		   SIGMASK(SIGBUS) | SIGMASK(SIGFPE) | SIGMASK(SIGSEGV) | SIGMASK(SIGSYS))
 
@@ -141,6 +143,18 @@ static void one_signal(struct uthread *ut, struct uregs *r, int sig, const sigin
 		die(ut->task, sig, info);
 }
 
+/* A wait ends on a CPU that the thread may use. */
+static void leave_cpu(struct uthread *ut)
+{
+	uint64_t flags = spin_lock_irqsave(&ut->task->lock);
+
+	ut->move = false;
+	signal_recalc_locked(ut);
+	spin_unlock_irqrestore(&ut->task->lock, flags);
+	for (int i = 0; i < LEAVE_TRIES && !(thread_cpus(ut->thread) >> cpu_id() & 1); i++)
+		thread_sleep_ns(LEAVE_NS);
+}
+
 void signal_leave(struct uregs *r)
 {
 	struct uthread *ut = uthread_current();
@@ -156,6 +170,8 @@ void signal_leave(struct uregs *r)
 
 		if (fatal_pending())
 			uthread_exit();
+		if (ut->move)
+			leave_cpu(ut);
 		if (t->stop_sig) {
 			wait_while_stopped(t);
 			continue;

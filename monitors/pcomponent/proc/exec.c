@@ -307,6 +307,7 @@ static void commit(struct exec_args *x, struct aspace *as, const struct image *i
 	vfork_release(t);
 	err = fdtable_exec(&t->files);
 	signal_exec_reset(t);
+	ptimer_exit(t);
 	reset_thread(ut);
 	set_ids(t, im);
 	if (!err)

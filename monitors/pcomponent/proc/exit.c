@@ -76,20 +76,39 @@ void task_notify_parent(struct task *t, int code, int status)
 	task_put(p);
 }
 
-/* Children of one that ends have no parent any more; dead ones are reaped. tasks_lock held. */
+/* The nearest ancestor that takes orphans (PR_SET_CHILD_SUBREAPER), or NULL. tasks_lock held. */
+static struct task *reaper_of_locked(struct task *t)
+{
+	struct task *p = t->parent;
+
+	while (p && (!p->subreaper || p->exiting))
+		p = p->parent;
+	return p;
+}
+
+/* Children of one that ends get a reaper, or no parent, and then dead ones are reaped. */
 static void orphan_children_locked(struct task *t)
 {
-	struct task *c, *next;
+	struct task *reaper = reaper_of_locked(t), *c, *next;
 
 	for (c = LIST_FIRST(&t->children); c; c = next) {
 		next = LIST_NEXT(c, sibling);
-		if (c->state == TASK_ZOMBIE) {
+		if (c->pdeath_sig && c->state == TASK_LIVE)
+			task_signal(c, c->pdeath_sig, NULL);
+		if (c->state == TASK_ZOMBIE && !reaper) {
 			task_unlink_locked(c);
 			task_put(c);
-		} else {
-			LIST_REMOVE(c, sibling);
-			c->parent = NULL;
+			continue;
 		}
+		LIST_REMOVE(c, sibling);
+		c->parent = reaper;
+		if (!reaper)
+			continue;
+		LIST_INSERT_HEAD(&reaper->children, c, sibling);
+		c->exit_signal = SIGCHLD;
+		if (c->state == TASK_ZOMBIE)
+			task_signal(reaper, SIGCHLD, NULL);
+		waitq_wake_all(&reaper->child_wq);
 	}
 }
 
@@ -148,6 +167,7 @@ static void task_finish(struct task *t)
 {
 	vfork_release(t);
 	itimer_exit(t);
+	ptimer_exit(t);
 	let_files_go(t);
 	if (t->spawned)
 		spawn_ended(t, t->exit_code);
@@ -200,7 +220,7 @@ struct wait {
 	int found, status;   /* result: pid and wait status */
 	int code;            /* CLD_* */
 	uint32_t uid;
-	uint64_t run_ns;
+	struct cputimes times;
 	bool any;            /* there are children to wait for */
 	struct task *dead;   /* reaped: reference to put */
 };
@@ -227,9 +247,12 @@ static bool wait_child_locked(struct wait *w, struct task *c, struct task *self)
 {
 	if (c->state == TASK_ZOMBIE && (w->options & WEXITED)) {
 		wait_result(w, c, c->wait_status & 0x7f ? CLD_KILLED : CLD_EXITED, c->wait_status);
-		w->run_ns = c->dead_ns + c->children_ns;
+		w->times = task_times(c);
+		w->times.user_ns += c->child_times.user_ns;
+		w->times.sys_ns += c->child_times.sys_ns;
 		if (!(w->options & WNOWAIT)) {
-			self->children_ns += w->run_ns;
+			self->child_times.user_ns += w->times.user_ns;
+			self->child_times.sys_ns += w->times.sys_ns;
 			task_unlink_locked(c);
 			w->dead = c;
 		}
@@ -288,10 +311,14 @@ static int64_t do_wait(struct wait *w)
 	return w->found ? w->found : -ECHILD;
 }
 
-static int put_rusage(uint64_t addr, uint64_t ns)
+static int put_rusage(uint64_t addr, struct cputimes c)
 {
-	struct krusage ru = { .utime_sec = (int64_t)(ns / NSEC_PER_SEC),
-			      .utime_usec = (int64_t)(ns % NSEC_PER_SEC / NSEC_PER_USEC) };
+	struct krusage ru = {
+		.utime_sec = (int64_t)(c.user_ns / NSEC_PER_SEC),
+		.utime_usec = (int64_t)(c.user_ns % NSEC_PER_SEC / NSEC_PER_USEC),
+		.stime_sec = (int64_t)(c.sys_ns / NSEC_PER_SEC),
+		.stime_usec = (int64_t)(c.sys_ns % NSEC_PER_SEC / NSEC_PER_USEC),
+	};
 
 	return addr ? copy_to_user(addr, &ru, sizeof(ru)) : 0;
 }
@@ -306,7 +333,7 @@ static int64_t sys_wait4(struct syscall_args *a)
 	r = do_wait(&w);
 	if (r > 0 && a->a[1] && copy_to_user(a->a[1], &w.status, sizeof(w.status)))
 		return -EFAULT;
-	if (r > 0 && put_rusage(a->a[3], w.run_ns))
+	if (r > 0 && put_rusage(a->a[3], w.times))
 		return -EFAULT;
 	return r;
 }
@@ -338,31 +365,30 @@ static int64_t sys_waitid(struct syscall_args *a)
 	}
 	if (a->a[2] && copy_to_user(a->a[2], &info, sizeof(info)))
 		return -EFAULT;
-	return put_rusage(a->a[4], w.run_ns);
+	return put_rusage(a->a[4], w.times);
 }
 SYSCALL_DEFINE(__NR_waitid, "waitid", sys_waitid);
 
 static int64_t sys_getrusage(struct syscall_args *a)
 {
 	struct task *t = task_current();
-	uint64_t ns;
+	struct cputimes c;
 
-	spin_lock(&tasks_lock);
 	switch ((int)a->a[0]) {
 	case RUSAGE_SELF:
-		ns = task_run_ns_locked(t);
+		c = task_times(t);
 		break;
 	case RUSAGE_CHILDREN:
-		ns = t->children_ns;
+		spin_lock(&tasks_lock);
+		c = t->child_times;
+		spin_unlock(&tasks_lock);
 		break;
 	case 1: /* RUSAGE_THREAD */
-		ns = uthread_run_ns(uthread_current());
+		c = uthread_times(uthread_current());
 		break;
 	default:
-		spin_unlock(&tasks_lock);
 		return -EINVAL;
 	}
-	spin_unlock(&tasks_lock);
-	return put_rusage(a->a[1], ns) || !a->a[1] ? -EFAULT : 0;
+	return a->a[1] ? put_rusage(a->a[1], c) : -EFAULT;
 }
 SYSCALL_DEFINE(__NR_getrusage, "getrusage", sys_getrusage);

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * alarm(2) and setitimer(2): one timer a process, in wall time, SIGALRM at its end. It outlives
- * exec, a fork does not copy it. A period that has been missed is not made up: the next shot is
- * the next multiple of the interval that lies ahead.
+ * alarm(2) and setitimer(2): ITIMER_REAL is a timer in wall time, SIGALRM at its end; the other two
+ * count down in the ticks of cputime.c. They outlive exec, a fork does not copy them. A period
+ * that has been missed is not made up: the next shot is the next multiple of the interval that
+ * lies ahead.
  *
  * task->lock guards next_ns (0: not armed) and interval_ns, and the timer is armed with it held;
  * the shot comes in interrupt context and takes it too. itimer_exit() waits for a shot under way,
  * so the task outlives its timer.
- *
- * Left out: ITIMER_VIRTUAL and ITIMER_PROF (EINVAL when set, zero when asked).
  */
 #include <linux/time.h>
 
@@ -80,6 +79,44 @@ void itimer_exit(struct task *t)
 		timer_cancel_sync(&t->itimer.timer);
 }
 
+/* ---- ITIMER_VIRTUAL, ITIMER_PROF ---- */
+static void count_down(struct task *t, unsigned which, uint64_t ns, int sig)
+{
+	uint64_t *left = &t->itimer.cpu[which].left_ns;
+
+	if (!*left)
+		return;
+	if (*left > ns) {
+		*left -= ns;
+		return;
+	}
+	*left = t->itimer.cpu[which].interval_ns;
+	signal_send_locked(t, sig);
+}
+
+void itimer_tick_locked(struct task *t, uint64_t ns, bool user)
+{
+	if (user)
+		count_down(t, 0, ns, SIGVTALRM);
+	count_down(t, 1, ns, SIGPROF);
+}
+
+/* The timer as it is; new_value, when not NULL, takes its place. */
+static struct itimer_value itimer_cpu(unsigned which, const struct itimer_value *new_value)
+{
+	struct task *t = task_current();
+	uint64_t flags = spin_lock_irqsave(&t->lock);
+	struct itimer_value old = { t->itimer.cpu[which].left_ns,
+				    t->itimer.cpu[which].interval_ns };
+
+	if (new_value) {
+		t->itimer.cpu[which].left_ns = new_value->left_ns;
+		t->itimer.cpu[which].interval_ns = new_value->left_ns ? new_value->interval_ns : 0;
+	}
+	spin_unlock_irqrestore(&t->lock, flags);
+	return old;
+}
+
 /* ---- system calls ---- */
 static int64_t sys_alarm(struct syscall_args *a)
 {
@@ -122,7 +159,9 @@ static int64_t sys_getitimer(struct syscall_args *a)
 
 	if ((int)a->a[0] < ITIMER_REAL || (int)a->a[0] > ITIMER_PROF)
 		return -EINVAL;
-	if ((int)a->a[0] == ITIMER_REAL) {
+	if ((int)a->a[0] != ITIMER_REAL) {
+		v = itimer_cpu((unsigned)a->a[0] - ITIMER_VIRTUAL, NULL);
+	} else {
 		uint64_t flags = spin_lock_irqsave(&t->lock);
 		v = itimer_left_locked(t);
 		spin_unlock_irqrestore(&t->lock, flags);
@@ -143,9 +182,12 @@ static int64_t sys_setitimer(struct syscall_args *a)
 		    timeval_ns(&in.it_interval, &v.interval_ns))
 			return -EINVAL;
 	}
-	if ((int)a->a[0] != ITIMER_REAL)
+	if ((int)a->a[0] < ITIMER_REAL || (int)a->a[0] > ITIMER_PROF)
 		return -EINVAL;
-	v = itimer_set(v);
+	if ((int)a->a[0] == ITIMER_REAL)
+		v = itimer_set(v);
+	else
+		v = itimer_cpu((unsigned)a->a[0] - ITIMER_VIRTUAL, &v);
 	return a->a[2] ? itimer_to_user(a->a[2], v) : 0;
 }
 SYSCALL_DEFINE(__NR_setitimer, "setitimer", sys_setitimer);

@@ -4,6 +4,7 @@
 #include <kern/mm.h>
 #include <kern/random.h>
 #include <kern/string.h>
+#include <linux/capability.h>
 #include <linux/prctl.h>
 #include <linux/random.h>
 #include <linux/sysinfo.h>
@@ -96,19 +97,93 @@ static int64_t prctl_name(uint64_t addr, bool set)
 	return set ? 0 : copy_to_user(addr, name, sizeof(name));
 }
 
+static int64_t put_int(uint64_t addr, int v)
+{
+	return copy_to_user(addr, &v, sizeof(v));
+}
+
+static int64_t prctl_death_signal(uint64_t sig)
+{
+	if (sig > NSIG_K)
+		return -EINVAL;
+	task_current()->pdeath_sig = (int)sig;
+	return 0;
+}
+
+static int64_t prctl_dumpable(uint64_t v)
+{
+	if (v > 1)
+		return -EINVAL;
+	task_current()->not_dumpable = !v;
+	return 0;
+}
+
+static int64_t prctl_no_new_privs(const struct syscall_args *a)
+{
+	if (a->a[1] != 1 || a->a[2] || a->a[3] || a->a[4])
+		return -EINVAL;
+	task_current()->no_new_privs = true;
+	return 0;
+}
+
+static int64_t prctl_keep_caps(uint64_t v)
+{
+	if (v > 1)
+		return -EINVAL;
+	task_current()->keep_caps = v;
+	return 0;
+}
+
+/* Timers have no slack here; the default of Linux is what a program is told. */
+#define TIMER_SLACK_NS 50000
+
 static int64_t sys_prctl(struct syscall_args *a)
 {
+	struct task *t = task_current();
+	uint64_t v = a->a[1];
+
 	switch ((int)a->a[0]) {
 	case PR_SET_NAME:
-		return prctl_name(a->a[1], true);
+		return prctl_name(v, true);
 	case PR_GET_NAME:
-		return prctl_name(a->a[1], false);
-	case PR_GET_DUMPABLE:
-		return 1;
+		return prctl_name(v, false);
+	case PR_SET_PDEATHSIG:
+		return prctl_death_signal(v);
+	case PR_GET_PDEATHSIG:
+		return put_int(v, t->pdeath_sig);
 	case PR_SET_DUMPABLE:
+		return prctl_dumpable(v);
+	case PR_GET_DUMPABLE:
+		return !t->not_dumpable;
 	case PR_SET_NO_NEW_PRIVS:
+		return prctl_no_new_privs(a);
+	case PR_GET_NO_NEW_PRIVS:
+		return v || a->a[2] || a->a[3] || a->a[4] ? -EINVAL : t->no_new_privs;
 	case PR_SET_KEEPCAPS:
+		return prctl_keep_caps(v);
+	case PR_GET_KEEPCAPS:
+		return t->keep_caps;
+	case PR_SET_CHILD_SUBREAPER:
+		t->subreaper = v;
 		return 0;
+	case PR_GET_CHILD_SUBREAPER:
+		return put_int(v, t->subreaper);
+	case PR_CAPBSET_READ:
+		return v <= CAP_LAST_CAP ? 1 : -EINVAL;
+	case PR_CAPBSET_DROP:
+		return v > CAP_LAST_CAP ? -EINVAL : task_privileged() ? 0 : -EPERM;
+	case PR_GET_SECUREBITS:
+	case PR_GET_SECCOMP:
+	case PR_GET_TIMING:
+	case PR_SET_THP_DISABLE:
+	case PR_GET_THP_DISABLE:
+	case PR_SET_TIMERSLACK:
+	case PR_SET_VMA:
+		return 0;
+	case PR_GET_TIMERSLACK:
+		return TIMER_SLACK_NS;
+	case PR_GET_TID_ADDRESS:
+		return copy_to_user(v, &uthread_current()->clear_child_tid, 8);
 	default:
 		return -EINVAL;
 	}

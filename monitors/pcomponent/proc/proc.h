@@ -33,8 +33,24 @@ unsigned uthread_unlink(struct uthread *ut);
 void uthread_discard(struct uthread *ut);
 /* exec by a thread that is not the first: it becomes the first. */
 void uthread_become_leader(struct uthread *ut);
+
+/* ---- cputime.c ---- */
+void cputime_init(void);
+/* From the scheduler's switch, interrupts off. */
+void cputime_switch_in(struct uthread *ut);
+void cputime_switch_out(struct uthread *ut);
 uint64_t uthread_run_ns(struct uthread *ut);
-uint64_t task_run_ns_locked(struct task *t); /* tasks_lock */
+uint64_t task_run_ns(struct task *t);
+struct cputimes uthread_times(struct uthread *ut);
+struct cputimes task_times(struct task *t);
+
+/* ---- itimer.c, ptimer.c ---- */
+void itimer_exit(struct task *t);
+/* A tick of this length, in user mode or not; interrupt context, t->lock held. */
+void itimer_tick_locked(struct task *t, uint64_t ns, bool user);
+void ptimer_tick_locked(struct task *t, struct uthread *ut);
+/* exec and the end: no POSIX timers any more. */
+void ptimer_exit(struct task *t);
 
 /* ---- entry.c: uspace_ops ---- */
 void entry_init(void);
@@ -50,7 +66,17 @@ void signal_recalc_all_locked(struct task *t);
 /* The same, and every thread looks. */
 void signal_wake_all_locked(struct task *t);
 /* One thread only (tgkill). 0, -EAGAIN. */
+/* On its way to user mode it goes to a CPU that it may use. */
+void uthread_move(struct uthread *ut);
 int uthread_signal(struct uthread *ut, int sig, const siginfo_t *info);
+/*
+ * A signal whose entry is the sender's: to the process, or to ut alone. Still queued from before,
+ * it counts one more overrun. t->lock held; any context.
+ */
+void signal_send_kept_locked(struct task *t, struct uthread *ut, struct sigqueue_entry *e);
+void signal_forget_kept_locked(struct sigqueue_entry *e);
+/* To the process, without siginfo; t->lock held, any context. */
+void signal_send_locked(struct task *t, int sig);
 int task_signal_try(struct task *t, int sig, const siginfo_t *info);
 /* The end of task_sigmask_temp() by hand: the old mask is back. */
 void task_sigmask_restore(void);
@@ -64,6 +90,8 @@ bool signal_default_stops(int sig);
 void task_begin_exit(struct task *t, int wait_status);
 void task_begin_exit_locked(struct task *t, int wait_status);
 void signal_exec_reset(struct task *t);
+/* Handlers go, ignored signals stay. t->lock held, or t is not published yet. */
+void signal_handlers_reset(struct task *t);
 /* sigframe.c */
 int sigframe_push(struct uthread *ut, struct uregs *r, int sig, const siginfo_t *info,
 		  const struct ksigaction *act, sigmask_t old);
@@ -107,4 +135,3 @@ void futex_exit(struct uthread *ut); /* robust list and clear_child_tid */
 /* ---- spawn.c ---- */
 void spawn_init(void);
 void spawn_ended(struct task *t, int wait_status);
-void itimer_exit(struct task *t);

@@ -41,19 +41,47 @@ void sigpending_init(struct sigpending *p)
 	TAILQ_INIT(&p->queue);
 }
 
+static void entry_remove(struct sigpending *p, struct sigqueue_entry *e)
+{
+	TAILQ_REMOVE(&p->queue, e, link);
+	p->n--;
+	if (e->kept)
+		e->in = NULL;
+	else
+		kfree(e);
+}
+
 void sigpending_flush(struct sigpending *p, sigmask_t which)
 {
 	struct sigqueue_entry *e, *next;
 
 	for (e = TAILQ_FIRST(&p->queue); e; e = next) {
 		next = TAILQ_NEXT(e, link);
-		if (!(which & SIGMASK(e->info.si_signo)))
-			continue;
-		TAILQ_REMOVE(&p->queue, e, link);
-		p->n--;
-		kfree(e);
+		if (which & SIGMASK(e->info.si_signo))
+			entry_remove(p, e);
 	}
 	p->set &= ~which;
+}
+
+static bool has_entry(const struct sigpending *p, int sig)
+{
+	struct sigqueue_entry *e;
+
+	TAILQ_FOREACH(e, &p->queue, link)
+		if (e->info.si_signo == sig)
+			return true;
+	return false;
+}
+
+void signal_forget_kept_locked(struct sigqueue_entry *e)
+{
+	struct sigpending *p = e->in;
+
+	if (!p)
+		return;
+	entry_remove(p, e);
+	if (!has_entry(p, e->info.si_signo))
+		p->set &= ~SIGMASK(e->info.si_signo);
 }
 
 static int sigpending_add(struct sigpending *p, int sig, const siginfo_t *info)
@@ -101,9 +129,7 @@ static void sigpending_take(struct sigpending *p, int sig, siginfo_t *info)
 	info->si_signo = sig;
 	if (found) {
 		*info = found->info;
-		TAILQ_REMOVE(&p->queue, found, link);
-		p->n--;
-		kfree(found);
+		entry_remove(p, found);
 	}
 }
 
@@ -113,7 +139,8 @@ void signal_recalc_locked(struct uthread *ut)
 	struct task *t = ut->task;
 	sigmask_t set = (ut->pending.set | t->sig.pending.set) & ~ut->blocked;
 
-	atomic_store(&ut->sig_wake, t->exiting || ut->dying || t->stop_sig || set);
+	atomic_store(&ut->sig_wake, t->exiting || ut->dying || ut->move || t->stop_sig ||
+		     set);
 }
 
 void signal_recalc_all_locked(struct task *t)
@@ -143,6 +170,19 @@ void signal_wake_all_locked(struct task *t)
 	LIST_FOREACH(ut, &t->threads, link)
 		nudge(ut);
 	waitq_wake_all(&t->stop_wq);
+}
+
+void uthread_move(struct uthread *ut)
+{
+	uint64_t flags = spin_lock_irqsave(&ut->task->lock);
+	int cpu;
+
+	ut->move = true;
+	signal_recalc_locked(ut);
+	cpu = atomic_load(&ut->cpu);
+	if (cpu >= 0 && ut != uthread_current()) /* a wait goes on: it ends on the right CPU */
+		uspace_kick(cpu);
+	spin_unlock_irqrestore(&ut->task->lock, flags);
 }
 
 static void wake_one_locked(struct task *t, int sig)
@@ -246,17 +286,29 @@ static sigmask_t common_blocked_locked(struct task *t)
 	return m;
 }
 
+static int send_locked(struct task *t, int sig, const siginfo_t *info)
+{
+	int err;
+
+	if (t->exiting || send_effects_locked(t, sig) ||
+	    dropped_locked(t, sig, common_blocked_locked(t)))
+		return 0;
+	err = sigpending_add(&t->sig.pending, sig, info);
+	if (!err)
+		wake_one_locked(t, sig);
+	return err;
+}
+
+void signal_send_locked(struct task *t, int sig)
+{
+	(void)send_locked(t, sig, NULL);
+}
+
 int task_signal_try(struct task *t, int sig, const siginfo_t *info)
 {
 	uint64_t flags = spin_lock_irqsave(&t->lock);
-	int err = 0;
+	int err = send_locked(t, sig, info);
 
-	if (!t->exiting && !send_effects_locked(t, sig) &&
-	    !dropped_locked(t, sig, common_blocked_locked(t))) {
-		err = sigpending_add(&t->sig.pending, sig, info);
-		if (!err)
-			wake_one_locked(t, sig);
-	}
 	spin_unlock_irqrestore(&t->lock, flags);
 	return err;
 }
@@ -280,6 +332,31 @@ int uthread_signal(struct uthread *ut, int sig, const siginfo_t *info)
 	}
 	spin_unlock_irqrestore(&t->lock, flags);
 	return err;
+}
+
+void signal_send_kept_locked(struct task *t, struct uthread *ut, struct sigqueue_entry *e)
+{
+	int sig = e->info.si_signo;
+	struct sigpending *p = ut ? &ut->pending : &t->sig.pending;
+	sigmask_t blocked = ut ? ut->blocked : common_blocked_locked(t);
+
+	if (t->exiting || send_effects_locked(t, sig) || dropped_locked(t, sig, blocked))
+		return;
+	if (e->in || (sig < SIG_FIRST_RT && (p->set & SIGMASK(sig)))) {
+		e->info.si_overrun++;
+		return;
+	}
+	e->in = p;
+	p->set |= SIGMASK(sig);
+	TAILQ_INSERT_TAIL(&p->queue, e, link);
+	p->n++;
+	if (!ut) {
+		wake_one_locked(t, sig);
+		return;
+	}
+	signal_recalc_locked(ut);
+	if (!(ut->blocked & SIGMASK(sig)))
+		nudge(ut);
 }
 
 /* A blocked or ignored signal of the thread's own making kills: it could only happen again. */
@@ -341,17 +418,21 @@ int signal_dequeue(struct uthread *ut, sigmask_t from, siginfo_t *info)
 	return sig;
 }
 
-/* exec: handlers go, ignored signals and masks stay. */
-void signal_exec_reset(struct task *t)
+void signal_handlers_reset(struct task *t)
 {
-	struct uthread *ut = uthread_current();
-	uint64_t flags = spin_lock_irqsave(&t->lock);
-
 	for (int i = 0; i < NSIG_K; i++) {
 		bool ignored = t->sig.action[i].handler == 1;
 
 		t->sig.action[i] = (struct ksigaction){ .handler = ignored };
 	}
+}
+
+void signal_exec_reset(struct task *t)
+{
+	struct uthread *ut = uthread_current();
+	uint64_t flags = spin_lock_irqsave(&t->lock);
+
+	signal_handlers_reset(t);
 	ut->alt = (struct altstack){ .flags = SS_DISABLE };
 	spin_unlock_irqrestore(&t->lock, flags);
 }

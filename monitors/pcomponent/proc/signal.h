@@ -25,9 +25,12 @@ struct ksigaction {
 };
 static_assert(sizeof(struct ksigaction) == 32, "rt_sigaction(2)");
 
+struct sigpending;
 struct sigqueue_entry {
 	TAILQ_ENTRY(sigqueue_entry) link;
 	siginfo_t info;
+	bool kept;               /* part of a timer: not freed when taken */
+	struct sigpending *in;   /* kept: the queue it is in, or NULL */
 };
 struct sigpending {
 	sigmask_t set;

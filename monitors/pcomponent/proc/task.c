@@ -37,6 +37,7 @@ void task_init(void)
 	task_cache = kmem_cache_create("task", sizeof(struct task), 16);
 	uthread_cache = kmem_cache_create("uthread", sizeof(struct uthread), 16);
 	kassert(task_cache && uthread_cache);
+	cputime_init();
 }
 
 /* ---- numbers ---- */
@@ -106,6 +107,7 @@ struct task *task_alloc(void)
 	t->umask = 022;
 	LIST_INIT(&t->children);
 	LIST_INIT(&t->threads);
+	LIST_INIT(&t->ptimers);
 	spin_init(&t->lock, "task");
 	sigpending_init(&t->sig.pending);
 	waitq_init(&t->child_wq);
@@ -241,7 +243,7 @@ static void switch_in(struct thread *th)
 {
 	struct uthread *ut = thread_private(th);
 
-	ut->run_since_ns = clock_mono_ns();
+	cputime_switch_in(ut);
 	atomic_store(&ut->cpu, cpu_id());
 	upt_activate(ut->as ? ut->as->upt : NULL);
 	fpu_load(&ut->fpu);
@@ -256,27 +258,10 @@ static void switch_out(struct thread *th)
 	fpu_save(&ut->fpu);
 	upt_activate(NULL);
 	atomic_store(&ut->cpu, -1);
-	atomic_fetch_add(&ut->run_ns, clock_mono_ns() - ut->run_since_ns);
+	cputime_switch_out(ut);
 }
 
 static const struct thread_ops uthread_ops = { .switch_in = switch_in, .switch_out = switch_out };
-
-uint64_t uthread_run_ns(struct uthread *ut)
-{
-	uint64_t ns = atomic_load(&ut->run_ns);
-
-	return ut == uthread_current() ? ns + clock_mono_ns() - ut->run_since_ns : ns;
-}
-
-uint64_t task_run_ns_locked(struct task *t)
-{
-	uint64_t ns = t->dead_ns;
-	struct uthread *ut;
-
-	LIST_FOREACH(ut, &t->threads, link)
-		ns += uthread_run_ns(ut);
-	return ns;
-}
 
 static void uthread_main(void *arg)
 {
@@ -348,11 +333,11 @@ unsigned uthread_unlink(struct uthread *ut)
 	uint64_t flags;
 	unsigned left;
 
+	(void)uthread_run_ns(ut); /* the last that its process is charged for */
 	spin_lock(&tasks_lock);
 	flags = spin_lock_irqsave(&t->lock);
 	LIST_REMOVE(ut, link);
 	left = --t->nthreads;
-	t->dead_ns += uthread_run_ns(ut);
 	slots[ut->tid].ut = NULL;
 	if (ut->tid != t->pid)
 		slots[ut->tid].used = false;

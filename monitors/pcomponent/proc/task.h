@@ -54,6 +54,8 @@ struct cred {
 	uint32_t groups[TASK_GROUPS_MAX];
 };
 
+struct cputimes { uint64_t user_ns, sys_ns; };
+
 enum task_state { TASK_LIVE, TASK_ZOMBIE, TASK_REAPED };
 
 struct task {
@@ -66,6 +68,9 @@ struct task {
 	uint64_t start_ns;
 	uint32_t personality;       /* own threads; ADDR_NO_RANDOMIZE counts, the rest is kept */
 	bool no_new_privs;          /* never cleared */
+	bool keep_caps, not_dumpable;
+	int membarriers;            /* MEMBARRIER_CMD_REGISTER_* done */
+	int nice;                   /* shown, without effect */
 
 	/* guarded by tasks_lock */
 	enum task_state state;
@@ -81,8 +86,9 @@ struct task {
 	bool cont_report;
 	int exit_signal;            /* to the parent at the end; 0: none */
 	_Atomic bool vfork_busy;    /* the parent waits for exec or the end, on child_wq */
-	uint64_t dead_ns;           /* run time of threads that have ended */
-	uint64_t children_ns;       /* of children waited for */
+	struct cputimes child_times; /* run time of children waited for */
+	int pdeath_sig;             /* PR_SET_PDEATHSIG; 0: none */
+	bool subreaper;             /* PR_SET_CHILD_SUBREAPER */
 
 	/* guarded by lock */
 	struct spinlock lock;
@@ -100,7 +106,15 @@ struct task {
 	struct itimers {
 		struct timer timer; /* ITIMER_REAL */
 		uint64_t next_ns, interval_ns;
+		struct { uint64_t left_ns, interval_ns; } cpu[2]; /* VIRTUAL, PROF */
 	} itimer;
+	LIST_HEAD(, ptimer) ptimers;
+	unsigned nptimers;
+	uint64_t xcpu_sec;          /* second of run time in which RLIMIT_CPU was last told of */
+
+	_Atomic int next_ptimer;
+	_Atomic uint64_t run_ns;    /* of all its threads, ended ones too; cputime.c */
+	_Atomic uint64_t user_ticks, sys_ticks;
 
 	/* owned by the file system (fs/), own locks there */
 	struct fdtable *files;
@@ -140,14 +154,16 @@ struct uthread {
 	sigmask_t blocked;
 	sigmask_t saved_blocked;    /* to be put back on the way to user mode */
 	bool restore_blocked;
+	bool move;                  /* it may be on a CPU that it may not use */
 	bool dying;                 /* this thread alone ends (exec by another, exit) */
 	_Atomic bool sig_wake;      /* has something to handle; follows masks and queues */
 	struct altstack { uint64_t sp, size; uint32_t flags; } alt;
 
 	/* set in switch_in and switch_out */
 	_Atomic int cpu;            /* it runs on, or -1 */
-	uint64_t run_since_ns;
+	uint64_t run_since_ns;      /* 0: not running */
 	_Atomic uint64_t run_ns;
+	_Atomic uint64_t user_ticks, sys_ticks;
 	struct fpu_state fpu;
 };
 

@@ -31,9 +31,7 @@ static int cpu_clock(int id, uint64_t *ns)
 		if (ut)
 			uthread_put(ut);
 	} else if (!of || of == task_current()->pid) {
-		spin_lock(&tasks_lock);
-		*ns = task_run_ns_locked(task_current());
-		spin_unlock(&tasks_lock);
+		*ns = task_run_ns(task_current());
 		err = 0;
 	}
 	return err;
@@ -54,9 +52,7 @@ static int clock_read(int clk, uint64_t *ns)
 		*ns = clock_mono_ns();
 		return 0;
 	case CLOCK_PROCESS_CPUTIME_ID:
-		spin_lock(&tasks_lock);
-		*ns = task_run_ns_locked(task_current());
-		spin_unlock(&tasks_lock);
+		*ns = task_run_ns(task_current());
 		return 0;
 	case CLOCK_THREAD_CPUTIME_ID:
 		*ns = uthread_run_ns(uthread_current());
@@ -141,11 +137,14 @@ SYSCALL_DEFINE(__NR_time, "time", sys_time);
 static int64_t sys_times(struct syscall_args *a)
 {
 	struct task *t = task_current();
-	struct { int64_t utime, stime, cutime, cstime; } tms = { 0 };
+	struct { int64_t utime, stime, cutime, cstime; } tms;
+	struct cputimes own = task_times(t);
 
+	tms.utime = (int64_t)(own.user_ns / NSEC_PER_TICK);
+	tms.stime = (int64_t)(own.sys_ns / NSEC_PER_TICK);
 	spin_lock(&tasks_lock);
-	tms.utime = (int64_t)(task_run_ns_locked(t) / NSEC_PER_TICK);
-	tms.cutime = (int64_t)(t->children_ns / NSEC_PER_TICK);
+	tms.cutime = (int64_t)(t->child_times.user_ns / NSEC_PER_TICK);
+	tms.cstime = (int64_t)(t->child_times.sys_ns / NSEC_PER_TICK);
 	spin_unlock(&tasks_lock);
 	if (a->a[0] && copy_to_user(a->a[0], &tms, sizeof(tms)))
 		return -EFAULT;

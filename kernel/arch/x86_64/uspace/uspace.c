@@ -25,6 +25,8 @@
 	(X86_EFLAGS_TF | X86_EFLAGS_IF | X86_EFLAGS_DF | X86_EFLAGS_IOPL | X86_EFLAGS_NT |        \
 	 X86_EFLAGS_RF | X86_EFLAGS_AC | X86_EFLAGS_ID)
 
+#define IRQ_FIRST 32 /* vectors below are the processor's (SDM vol. 3A 6.2) */
+
 const struct uspace_ops *uspace_ops;
 
 extern char syscall_entry[];
@@ -116,6 +118,14 @@ struct uregs *uspace_regs(void)
 uint32_t uspace_hwcap(void)
 {
 	return cpuid(1, 0).d;
+}
+
+/* Whatever else brings a thread into the kernel is a trap or SYSCALL. */
+bool uspace_interrupted(void)
+{
+	uint64_t vector = uspace_regs()->vector;
+
+	return vector >= IRQ_FIRST && vector < VEC_SYSCALL;
 }
 
 void uspace_enter(const struct uregs *r)

@@ -42,7 +42,9 @@ struct picture {
 	unsigned threads;
 	char state, comm[TASK_COMM_LEN];
 	struct cred cred;
-	uint64_t run_ns, children_ns, start_ns, size, resident;
+	struct cputimes times, child_times;
+	uint64_t start_ns, size, resident;
+	int nice;
 	sigmask_t pending, shared_pending, blocked, ignored, caught;
 	struct rlimit64 rlim[RLIM_NLIMITS];
 	uint32_t umask;
@@ -103,8 +105,9 @@ static void take_locked(const struct pseudo_place *at, struct picture *p)
 	p->state = state_of(t, at->tid ? ut : NULL);
 	memcpy(p->comm, t->comm, sizeof(p->comm));
 	p->cred = t->cred;
-	p->run_ns = at->tid && ut ? uthread_run_ns(ut) : task_run_ns_locked(t);
-	p->children_ns = t->children_ns;
+	p->times = at->tid && ut ? uthread_times(ut) : task_times(t);
+	p->child_times = t->child_times;
+	p->nice = t->nice;
 	p->start_ns = t->start_ns;
 	p->umask = t->umask;
 	memcpy(p->rlim, t->rlim, sizeof(p->rlim));
@@ -126,14 +129,15 @@ static void take(const struct pseudo_place *at, struct picture *p)
 static int show_stat(const struct pseudo_place *at, struct text *t)
 {
 	struct picture p;
-	unsigned long long run, children;
 
 	take(at, &p);
-	run = p.run_ns / TICK_NS;
-	children = p.children_ns / TICK_NS;
-	text_add(t, "%d (%s) %c %d %d %d 0 -1 4194304 0 0 0 0 %llu 0 %llu 0 20 0 %u 0 %llu ", p.tid,
-		 p.comm, p.state, p.ppid, p.pgid, p.sid, run, children, p.threads,
-		 (unsigned long long)(p.start_ns / TICK_NS));
+	text_add(t, "%d (%s) %c %d %d %d 0 -1 4194304 0 0 0 0 %llu %llu %llu %llu %d %d %u 0 %llu ",
+		 p.tid, p.comm, p.state, p.ppid, p.pgid, p.sid,
+		 (unsigned long long)(p.times.user_ns / TICK_NS),
+		 (unsigned long long)(p.times.sys_ns / TICK_NS),
+		 (unsigned long long)(p.child_times.user_ns / TICK_NS),
+		 (unsigned long long)(p.child_times.sys_ns / TICK_NS), 20 + p.nice, p.nice,
+		 p.threads, (unsigned long long)(p.start_ns / TICK_NS));
 	text_add(t, "%llu %llu 18446744073709551615 0 0 0 0 0 %llu %llu %llu %llu 0 0 0 %d 0 0 0 0 "
 		 "0 0 0 0 0 0 0 0 0 0\n", (unsigned long long)(p.size * PAGE_SIZE),
 		 (unsigned long long)p.resident, (unsigned long long)p.pending,
