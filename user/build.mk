@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Small static programs of ours for the rack: build/user/NAME from user/NAME.c, glibc, as users
 # build them.
-USER_PROGS  := $(patsubst user/%.c,$(BUILD)/user/%,$(wildcard user/*.c))
+# (the C library's names are looked up by what it loads: no static resolve)
+USER_PROGS  := $(patsubst user/%.c,$(BUILD)/user/%,$(filter-out user/resolve.c,$(wildcard user/*.c)))
 USER_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -pthread
 
 #: make user     the programs of user/, static, in build/user/
@@ -14,7 +15,7 @@ $(BUILD)/user/%: user/%.c user/check.h
 RAMFS_PROGRAMS += $(USER_PROGS)
 
 # The same sources as dynamic programs: an interpreter is loaded, libraries are mapped.
-USER_DYNAMIC := $(patsubst %,$(BUILD)/user/dyn-%,hello basics threads signals exec)
+USER_DYNAMIC := $(patsubst %,$(BUILD)/user/dyn-%,hello resolve basics threads signals exec)
 $(BUILD)/user/dyn-%: user/%.c user/check.h
 	@mkdir -p $(@D)
 	@echo "  USER    $< (dynamic)"

@@ -42,6 +42,7 @@ enum gnm_policy {
 	GNM_POLICY_PACK = 2,   /* lowest node first */
 	GNM_POLICY_PIN = 3,    /* the same one for all of a pComponent's */
 };
+#define GNM_PLACE_BROADCAST 2
 struct gnm_place {
 	le32_t n;
 	le32_t lease_ms;    /* may be cached that long */
@@ -49,7 +50,7 @@ struct gnm_place {
 		le16_t node;
 		le16_t nic;
 		le32_t ip;
-		le32_t local; /* dst is the rack's own */
+		le32_t local; /* 1: dst is the rack's own; GNM_PLACE_BROADCAST: its subnet's */
 	} at[16];
 };
 /* Anyone -> manager: all NICs, for operators. Reply: gnm_list. */

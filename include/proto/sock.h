@@ -26,6 +26,12 @@
  * the stub before the record is posted (from the completion of that write), read by dDMA. Receive:
  * the other way round.
  *
+ * Datagrams (SOCK_DGRAM): a record is one datagram, never split or joined. What the stream calls
+ * payload, and counts, is struct sock_dgram and the datagram's bytes: in dma both lie in socket
+ * memory. The sender of a record waits for window as for a stream; what finds none when it comes
+ * from the network is dropped and counted. The address in the header is where a datagram goes to,
+ * or where it came from. Connecting sets the filter; a CONNECT without address and port clears it.
+ *
  * Order across message kinds: control messages that must come after data (shutdown, close) carry
  * the cumulative byte count sent before them, and take effect when that many bytes have arrived.
  */
@@ -62,6 +68,18 @@ struct sock_desc {
 	le64_t len;
 };
 static_assert(sizeof(struct sock_desc) == 24, "wire layout");
+
+/* In front of a datagram's bytes. 12 bytes, so that the longest (65507) fits 16 chunks. */
+struct sock_dgram {
+	be32_t ip;             /* the other end */
+	be16_t port;
+	uint8_t tos, ttl;
+	be32_t local;          /* our address; sending: 0: as bound, or the route's */
+};
+static_assert(sizeof(struct sock_dgram) == 12, "wire layout");
+#define SOCK_DGRAM_MAX 65507
+static_assert(sizeof(struct sock_record) + sizeof(struct sock_dgram) + SOCK_DGRAM_MAX <=
+	      SOCK_RECORD_MAX, "one record");
 
 /* ---- pComponent -> nComponent, calls ---- */
 /* Once per pair and incarnation: exchange of pools. */
@@ -185,3 +203,19 @@ struct sockevt_closed { struct sock_handle stub; };
 /* Between joined stubs (<proto/join.h>): nothing comes after bytes; SOCK_CLOSE_RESET: a reset. */
 #define OP_SOCKEVT_END PROTO_OP(PROTO_CLASS_SOCKEVT, 5)
 struct sockevt_end { struct sock_handle stub; le64_t bytes; le32_t flags; le32_t reserved; };
+/*
+ * An ICMP error about something that a datagram socket sent, or a connection in the making. The
+ * first bytes of what was sent follow (len, at most SOCKEVT_ICMP_DATA).
+ */
+#define OP_SOCKEVT_ICMP PROTO_OP(PROTO_CLASS_SOCKEVT, 6)
+struct sockevt_icmp {
+	struct sock_handle stub;
+	be32_t offender;       /* who sent it */
+	be32_t dst_ip;         /* where the datagram was going */
+	be16_t dst_port;
+	uint8_t type, code;    /* RFC 792 */
+	le16_t mtu;            /* of "fragmentation needed", or 0 */
+	le16_t len;
+};
+static_assert(sizeof(struct sockevt_icmp) == 24, "wire layout");
+#define SOCKEVT_ICMP_DATA 256

@@ -134,7 +134,7 @@ static void on_member(const struct proto_member *m, bool up, void *arg)
 
 /* ---- choose ---- */
 
-static void place(struct gnm_place *p, const struct nic *c, uint32_t ip, bool local)
+static void place(struct gnm_place *p, const struct nic *c, uint32_t ip, uint32_t local)
 {
 	unsigned i = le32_get(p->n);
 
@@ -198,6 +198,11 @@ static struct nic *choose(uint32_t dst, enum gnm_policy policy, fit_node_t from)
 	return best;
 }
 
+static bool is_broadcast(const struct nic *c, uint32_t dst)
+{
+	return c->n.prefix_len < 31 && dst == (ip_of(c) | ~mask(c->n.prefix_len));
+}
+
 static int route(uint32_t dst, unsigned policy, fit_node_t from, struct gnm_place *p)
 {
 	struct nic *c;
@@ -210,7 +215,7 @@ static int route(uint32_t dst, unsigned policy, fit_node_t from, struct gnm_plac
 	if (!c)
 		return -ENETUNREACH;
 	c->routed++;
-	place(p, c, ip_of(c), false);
+	place(p, c, ip_of(c), is_broadcast(c, dst) ? GNM_PLACE_BROADCAST : 0);
 	return 0;
 }
 

@@ -3,7 +3,7 @@
 # board and once for each kind of host program. Only stack/ sees its headers.
 
 LWIP_FILES := $(addprefix src/core/,def.c inet_chksum.c init.c ip.c mem.c memp.c netif.c pbuf.c \
-	stats.c sys.c tcp.c tcp_in.c tcp_out.c timeouts.c udp.c) \
+	raw.c stats.c sys.c tcp.c tcp_in.c tcp_out.c timeouts.c) \
 	$(addprefix src/core/ipv4/,etharp.c icmp.c ip4.c ip4_addr.c ip4_frag.c) src/netif/ethernet.c
 LWIP_INC   := -I$(LWIP_SRC)/src/include -Imonitors/ncomponent/stack -Imonitors/ncomponent
 NSTACK     := monitors/ncomponent/stack

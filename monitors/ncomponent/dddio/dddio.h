@@ -25,7 +25,10 @@ struct rx_xfer {
 	uint32_t len;          /* payload bytes */
 	struct {
 		struct sock_record rec;
-		struct sock_desc desc;
+		union {
+			struct sock_desc desc;
+			struct sock_dgram dgram; /* dma: until the mComponent has it */
+		};
 	} __packed head;
 	uint64_t dma_off;
 	bool written;          /* dma: the mComponent has the bytes */
@@ -44,6 +47,9 @@ struct rx_xfer *rx_xfer_get(struct skel *s);
 void rx_xfer_put(struct rx_xfer *r);
 /* Gives an xfer back that was not used. */
 void rx_xfer_unget(struct rx_xfer *r);
+/* Room for a record of up to n bytes; of all of them where it is a datagram. 0: not now. */
+uint32_t rx_xfer_take(struct skel *s, struct sockpool *pool, struct sockpool_sock *share,
+		      uint32_t n, uint32_t *off);
 /* Moves up to max bytes from the skeleton's queue into fragments; returns how many. */
 uint32_t rx_xfer_fill(struct rx_xfer *r, uint32_t max);
 /* What rx_xfer_fill(r, max) would move, so that room can be asked for first. */

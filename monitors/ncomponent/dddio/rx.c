@@ -53,7 +53,50 @@ void rx_xfer_unget(struct rx_xfer *r)
 
 uint32_t rx_xfer_fits(const struct skel *s, uint32_t max)
 {
+	if (s->dgram)
+		return STAILQ_FIRST(&s->dgrams)->cost;
 	return KMIN(max, stack_bufq_bytes(&s->rxq, RX_XFER_BUFS) - s->rx_off);
+}
+
+uint32_t rx_xfer_take(struct skel *s, struct sockpool *pool, struct sockpool_sock *share,
+		      uint32_t n, uint32_t *off)
+{
+	if (!s->dgram)
+		n = sockpool_take(pool, share, n, off);
+	else if (!sockpool_take_exact(pool, share, n, n, off))
+		n = 0;
+	if (!n)
+		sockpool_wait(pool, share);
+	return n;
+}
+
+static void add_frag(struct rx_xfer *r, void *addr, uint32_t n)
+{
+	r->x.frag[r->x.nfrags].addr = addr;
+	r->x.frag[r->x.nfrags].len = n;
+	r->x.nfrags++;
+	r->len += n;
+}
+
+static_assert(STACK_UDP_PIECES + 2 <= FIT_XFER_FRAGS, "two headers and a datagram");
+
+/* The first datagram of the queue, whole. */
+static uint32_t fill_dgram(struct rx_xfer *r)
+{
+	struct skel *s = r->skel;
+	struct rx_dgram *d = STAILQ_FIRST(&s->dgrams);
+	struct stack_buf *b;
+
+	STAILQ_REMOVE_HEAD(&s->dgrams, link);
+	r->head.dgram = d->head;
+	add_frag(r, &r->head.dgram, sizeof(r->head.dgram));
+	while ((b = stack_bufq_pop(&d->q))) {
+		add_frag(r, stack_buf_data(b), stack_buf_len(b));
+		r->buf[r->nbufs++] = b;
+	}
+	s->rx_taken += r->len;
+	dgram_free(d);
+	return r->len;
 }
 
 uint32_t rx_xfer_fill(struct rx_xfer *r, uint32_t max)
@@ -61,14 +104,13 @@ uint32_t rx_xfer_fill(struct rx_xfer *r, uint32_t max)
 	struct skel *s = r->skel;
 	unsigned first = r->x.nfrags;
 
+	if (s->dgram)
+		return fill_dgram(r);
 	while (r->len < max && r->x.nfrags - first < RX_XFER_BUFS && s->rxq.head) {
 		struct stack_buf *b = s->rxq.head;
 		uint32_t n = KMIN(stack_buf_len(b) - s->rx_off, max - r->len);
-		r->x.frag[r->x.nfrags].addr = (uint8_t *)stack_buf_data(b) + s->rx_off;
-		r->x.frag[r->x.nfrags].len = n;
-		r->x.nfrags++;
+		add_frag(r, (uint8_t *)stack_buf_data(b) + s->rx_off, n);
 		r->buf[r->nbufs++] = b;
-		r->len += n;
 		s->rx_off += n;
 		if (s->rx_off == stack_buf_len(b)) {
 			stack_bufq_pop(&s->rxq);
@@ -118,9 +160,8 @@ bool dddio_push(struct skel *s, uint32_t n)
 	n = KMIN(n, (uint32_t)SOCK_RECORD_MAX - (uint32_t)sizeof(struct sock_record));
 	r->x.nfrags = 1; /* the header's */
 	n = rx_xfer_fits(s, n);
-	n = sockpool_take(pool, &s->rx_share, n, &off);
+	n = rx_xfer_take(s, pool, &s->rx_share, n, &off);
 	if (!n) {
-		sockpool_wait(pool, &s->rx_share);
 		rx_xfer_unget(r);
 		return false;
 	}

@@ -68,6 +68,7 @@ static struct tx_item *make_item(struct skel *s, const struct record *r)
 	if (!it)
 		return NULL;
 	it->len = r->len;
+	it->skel = s;
 	it->more = le16_get(r->head.flags) & SOCK_REC_MORE;
 	if (!r->desc) {
 		it->data = r->body;
@@ -95,8 +96,13 @@ static void on_record(fit_node_t from, uint32_t imm, uint32_t len, void *arg)
 		return;
 	}
 	struct skel *s = skel_lookup(ns, from, r.head.to);
-	if (!s || s->state < SKEL_WAITING)
+	if (!s || (s->state < SKEL_WAITING && !(s->dgram && s->state == SKEL_BOUND)))
 		return; /* crossed a CLOSED, or nonsense: counted */
+	if (s->dgram && r.len < sizeof(struct sock_dgram)) {
+		counter_add(sock, bad_record, 1);
+		skel_kill(s, false);
+		return;
+	}
 	if (s->tx_arrived + r.len > s->tx_reported + s->tx_window) {
 		counter_add(sock, window_violation, 1);
 		skel_kill(s, false);

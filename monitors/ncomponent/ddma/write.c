@@ -39,9 +39,8 @@ bool ddma_push(struct skel *s, uint32_t n)
 	if (!r)
 		return false;
 	n = rx_xfer_fits(s, KMIN(n, (uint32_t)SOCK_RECORD_MAX));
-	n = sockpool_take(&d->rx, &s->dma_share, n, &off);
+	n = rx_xfer_take(s, &d->rx, &s->dma_share, n, &off);
 	if (!n) {
-		sockpool_wait(&d->rx, &s->dma_share);
 		rx_xfer_unget(r);
 		return false;
 	}

@@ -33,6 +33,7 @@ struct port_claim {
 	LIST_ENTRY(port_claim) link;
 };
 
+/* stack: whose connections linger (TCP), or NULL. */
 struct ports *ports_create(struct stack *stack);
 /* c->ip and the flags are set; port 0: an ephemeral one is chosen. 0, -EADDRINUSE. */
 int __must_check ports_claim(struct ports *p, struct port_claim *c, uint16_t port);

@@ -19,12 +19,14 @@
 #include "proxy/peer.h"
 
 #define SOCK_TYPE_STREAM 1
+#define SOCK_TYPE_DGRAM 2
 
 struct reply {
 	union {
 		struct sock_hello_reply hello;
 		struct sock_open_reply open;
 		struct sock_locate_reply locate;
+		struct sock_connect_reply connect;
 		struct tcp_info info;
 		le32_t value;
 	};
@@ -41,11 +43,11 @@ static int do_hello(struct nsock *ns, struct fit_req *req, struct skel *none, st
 
 static int open_check(const struct nsock *ns, const struct sock_open *m)
 {
-	uint32_t ip = be32_get(m->ip);
+	uint32_t ip = be32_get(m->ip), type = le32_get(m->type), proto = le32_get(m->protocol);
 
-	if (le32_get(m->type) != SOCK_TYPE_STREAM)
+	if (type != SOCK_TYPE_STREAM && type != SOCK_TYPE_DGRAM)
 		return -ESOCKTNOSUPPORT;
-	if (le32_get(m->protocol) != 0 && le32_get(m->protocol) != IPPROTO_TCP)
+	if (proto && proto != (type == SOCK_TYPE_STREAM ? IPPROTO_TCP : IPPROTO_UDP))
 		return -EPROTONOSUPPORT;
 	if (ip && ip != stack_ip(ns->stack) && ip >> 24 != 127)
 		return -EADDRNOTAVAIL;
@@ -75,7 +77,8 @@ static int do_open(struct nsock *ns, struct fit_req *req, struct skel *none, str
 	if (!s)
 		return -ENOBUFS;
 	open_init(s, m);
-	err = skel_open_tcp(s);
+	s->dgram = le32_get(m->type) == SOCK_TYPE_DGRAM;
+	err = s->dgram ? dgram_open(s) : skel_open_tcp(s);
 	if (!err && le16_get(m->flags) & SOCK_OPEN_BIND)
 		err = skel_bind(s, be32_get(m->ip), be16_get(m->port));
 	if (err) {
@@ -96,6 +99,10 @@ static int do_connect(struct nsock *ns, struct fit_req *req, struct skel *s, str
 	const struct sock_connect *m = (const struct sock_connect *)req->data;
 	uint32_t ip = be32_get(m->ip);
 
+	if (s->dgram) {
+		r->len = sizeof(r->connect);
+		return dgram_connect(s, ip, be16_get(m->port), &r->connect);
+	}
 	if (!be16_get(m->port))
 		return -EADDRNOTAVAIL;
 	if (ip >> 28 == 14 || ip == UINT32_MAX)

@@ -54,12 +54,12 @@ void skel_tx_arrived(struct skel *s, struct tx_item *it)
 	skel_kick(s);
 }
 
-/* dma: memory of ours is free once the peer has acknowledged it. */
-static void release_held(struct skel *s)
+/* dma: memory of ours is free once the peer has acknowledged it; datagrams: once they have left. */
+void skel_tx_release_held(struct skel *s)
 {
 	struct tx_item *it;
 
-	while ((it = STAILQ_FIRST(&s->tx_held)) && it->end <= s->tx_acked) {
+	while ((it = STAILQ_FIRST(&s->tx_held)) && it->end <= s->tx_acked && !it->busy) {
 		STAILQ_REMOVE_HEAD(&s->tx_held, link);
 		tx_item_free(it);
 	}
@@ -77,7 +77,7 @@ void skel_tx_drop(struct skel *s)
 		tx_item_free(it);
 	}
 	s->tx_written = s->tx_acked = s->tx_arrived;
-	release_held(s);
+	skel_tx_release_held(s);
 }
 
 /* Queues as much of it as lwIP takes; true when all of it is. */
@@ -108,10 +108,14 @@ void skel_tx_run(struct skel *s)
 {
 	struct tx_item *it;
 
-	release_held(s);
+	skel_tx_release_held(s);
 	ddma_fetch(s);
 	if (s->state == SKEL_GONE)
 		return; /* dDMA found nonsense */
+	if (s->udp) {
+		dgram_tx_run(s);
+		return;
+	}
 	if (!s->tcp) {
 		skel_tx_drop(s); /* nobody takes bytes any more: done as they come */
 		return;
@@ -135,7 +139,7 @@ void skel_tx_run(struct skel *s)
 /* How far the stub may reuse its memory. */
 static uint64_t tx_done(const struct skel *s)
 {
-	if (s->tx_acked >= s->ddio_end)
+	if (!s->dgram && s->tx_acked >= s->ddio_end)
 		return KMAX(s->tx_acked, s->tx_written);
 	return KMAX(s->tx_acked, s->tx_reported);
 }
@@ -207,7 +211,8 @@ int skel_close(struct skel *s, uint64_t tx_bytes, bool reset)
 
 	if (s->state == SKEL_CLOSING)
 		return -EINVAL;
-	if (!linked || reset || !s->tcp || !position_ok(s, tx_bytes) || s->rxq.head) {
+	linked |= s->dgram && s->state == SKEL_BOUND;
+	if (!linked || reset || !(s->tcp || s->udp) || !position_ok(s, tx_bytes) || s->rxq.head) {
 		if (linked && !position_ok(s, tx_bytes))
 			counter_add(sock, bad_message, 1);
 		skel_kill(s, false);
@@ -215,7 +220,9 @@ int skel_close(struct skel *s, uint64_t tx_bytes, bool reset)
 	}
 	if (s->listener)
 		skel_unlink_listener(s); /* the credit comes back with ACCEPTED */
-	if (s->rx_taken != s->rx_done) /* consumed, the report crossed this message */
+	if (s->udp)
+		dgram_deafen(s);
+	if (s->tcp && s->rx_taken != s->rx_done) /* consumed, the report crossed this message */
 		stack_tcp_recved(s->tcp, (uint32_t)(s->rx_taken - s->rx_done));
 	want_fin(s, tx_bytes);
 	skel_set_state(s, SKEL_CLOSING);
@@ -249,6 +256,7 @@ void skel_rx_drop(struct skel *s)
 	struct stack_buf *b;
 	uint64_t n = s->rx_arrived - s->rx_taken;
 
+	dgram_rx_drop(s);
 	while ((b = stack_bufq_pop(&s->rxq)))
 		stack_buf_put(b);
 	s->rx_off = 0;
@@ -260,6 +268,8 @@ void skel_rx_drop(struct skel *s)
 /* Bytes that may be taken now. */
 static uint32_t rx_allowed(const struct skel *s)
 {
+	if (s->dgram) /* the window was looked at when it came */
+		return STAILQ_FIRST(&s->dgrams)->cost;
 	uint64_t held = s->rx_taken - s->rx_done;
 	uint64_t room = held < s->rx_window ? s->rx_window - held : 0;
 
@@ -274,7 +284,7 @@ void skel_rx_run(struct skel *s)
 		ddma_post(s);
 	if (s->dma && ddma_failed(s->dma) && !s->dma_share.taken)
 		s->dma = NULL; /* ddio from now on */
-	while (s->rxq.head) {
+	while (s->rxq.head || !STAILQ_EMPTY(&s->dgrams)) {
 		uint32_t n = rx_allowed(s);
 		if (!n) {
 			counter_add(sock, rx_blocked_window, 1);

@@ -14,7 +14,7 @@ struct nsock {
 	struct stack *stack;
 	struct loop *loop;
 	struct loop_source source;
-	struct ports *ports;
+	struct ports *ports, *udp_ports;
 	struct sock_peer *peer[FIT_NODES_MAX]; /* the living incarnation of each pComponent */
 	bool dma_pack, dma_prefetch;
 

@@ -78,9 +78,14 @@ int skel_open_tcp(struct skel *s)
 int skel_bind(struct skel *s, uint32_t ip, uint16_t port)
 {
 	s->claim.ip = ip;
-	int err = ports_claim(s->ns->ports, &s->claim, port);
+	int err = ports_claim(skel_ports(s), &s->claim, port);
 	if (err)
 		return err;
+	if (s->udp) {
+		stack_udp_bind(s->udp, ip, s->claim.port, s->claim.reuseport);
+		skel_set_state(s, SKEL_BOUND);
+		return 0;
+	}
 	err = stack_tcp_bind(s->tcp, ip, s->claim.port);
 	if (err) {
 		ports_release(s->ns->ports, &s->claim);
@@ -92,9 +97,9 @@ int skel_bind(struct skel *s, uint32_t ip, uint16_t port)
 
 int skel_listen(struct skel *s, uint32_t backlog)
 {
-	int err = 0;
+	int err = s->udp ? -EOPNOTSUPP : 0;
 
-	if (s->state == SKEL_NEW)
+	if (!err && s->state == SKEL_NEW)
 		err = skel_bind(s, 0, 0);
 	if (err)
 		return err;
@@ -314,7 +319,7 @@ static void on_error(struct stack_tcp *t, void *arg, int err)
 	struct skel *s = arg;
 
 	if (s->state == SKEL_CONNECTING) {
-		connect_failed(s, err == ECONNRESET ? -ECONNREFUSED : -ETIMEDOUT, false);
+		connect_failed(s, err == ECONNRESET ? -ECONNREFUSED : -err, false);
 		return;
 	}
 	stack_tcp_release(s->tcp);

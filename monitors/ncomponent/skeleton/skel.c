@@ -28,7 +28,7 @@ static const char *const state_names[SKEL_STATES] = {
 /* Bit n of [from]: the step to state n exists. */
 static const uint16_t steps[SKEL_STATES] = {
 	[SKEL_NEW] = 1 << SKEL_BOUND | 1 << SKEL_WAITING | 1 << SKEL_GONE,
-	[SKEL_BOUND] = 1 << SKEL_LISTEN | 1 << SKEL_CONNECTING | 1 << SKEL_GONE,
+	[SKEL_BOUND] = 1 << SKEL_LISTEN | 1 << SKEL_CONNECTING | 1 << SKEL_CLOSING | 1 << SKEL_GONE,
 	[SKEL_LISTEN] = 1 << SKEL_GONE,
 	[SKEL_CONNECTING] = 1 << SKEL_UP | 1 << SKEL_BOUND | 1 << SKEL_GONE,
 	[SKEL_WAITING] = 1 << SKEL_UP | 1 << SKEL_BROKEN | 1 << SKEL_CLOSING | 1 << SKEL_GONE,
@@ -90,6 +90,7 @@ struct skel *skel_create(struct nsock *ns, struct sock_peer *peer)
 	STAILQ_INIT(&s->tx_queue);
 	STAILQ_INIT(&s->tx_held);
 	STAILQ_INIT(&s->dma_writes);
+	STAILQ_INIT(&s->dgrams);
 	sockpool_sock_init(&s->rx_share);
 	sockpool_sock_init(&s->dma_share);
 	TAILQ_INSERT_TAIL(&peer->skels, s, peer_link);
@@ -110,6 +111,11 @@ struct skel *skel_lookup(struct nsock *ns, fit_node_t from, struct sock_handle h
 		return NULL;
 	}
 	return s;
+}
+
+struct ports *skel_ports(const struct skel *s)
+{
+	return s->dgram ? s->ns->udp_ports : s->ns->ports;
 }
 
 struct sock_handle skel_handle(const struct skel *s)
@@ -178,6 +184,7 @@ static void run_gone(struct skel *s, bool idle)
 		s->has_stub = false;
 	}
 	ddma_drop(s);
+	skel_tx_release_held(s);
 	if (!s->inflight)
 		skel_free(s);
 }
@@ -211,7 +218,8 @@ void skel_kill(struct skel *s, bool quiet)
 		stack_tcp_abort(s->tcp);
 		s->tcp = NULL;
 	}
-	ports_release(s->ns->ports, &s->claim);
+	dgram_close(s);
+	ports_release(skel_ports(s), &s->claim);
 	skel_tx_drop(s);
 	skel_rx_drop(s);
 	if (quiet)
@@ -242,6 +250,12 @@ static void tell_state(struct skel *s)
 
 static void run_open(struct skel *s, bool idle)
 {
+	if (!s->udp)
+		return;
+	skel_tx_run(s);
+	skel_rx_run(s);
+	if (s->state != SKEL_GONE && !skel_tx_report(s, idle))
+		skel_kick_later(s);
 }
 
 static void run_up(struct skel *s, bool idle)
@@ -263,11 +277,14 @@ static void run_closing(struct skel *s, bool idle)
 		return;
 	if (s->tcp && !(s->fin_sent && s->tx_acked == s->tx_written))
 		return;
+	if (s->udp && !dgram_drained(s))
+		return;
+	dgram_close(s);
 	if (s->tcp) {
 		stack_tcp_release(s->tcp);
 		s->tcp = NULL;
 	}
-	ports_release(s->ns->ports, &s->claim);
+	ports_release(skel_ports(s), &s->claim);
 	skel_tx_drop(s);
 	skel_rx_drop(s);
 	skel_set_state(s, SKEL_GONE);
@@ -356,9 +373,10 @@ struct nsock *nsock_create(const struct nsock_config *cfg, int *err)
 	TAILQ_INIT(&ns->lazy);
 	ns->slot = kzalloc(SKEL_MAX * sizeof(*ns->slot));
 	ns->ports = ports_create(cfg->stack);
+	ns->udp_ports = ports_create(NULL);
 	if (!skel_cache)
 		skel_cache = kmem_cache_create("skeleton", sizeof(struct skel), CACHE_LINE);
-	if (!ns->slot || !ns->ports || !skel_cache)
+	if (!ns->slot || !ns->ports || !ns->udp_ports || !skel_cache)
 		return NULL; /* at boot: the board stops with the error */
 	*err = skel_data_init();
 	if (!*err)

@@ -16,6 +16,8 @@
  *                              CLOSING                     |
  *              bytes delivered, FIN, acknowledged -------> GONE (stub told: CLOSED)
  *
+ * A datagram socket is BOUND until it is closed; CLOSING sends what has come.
+ *
  * Invariants: tcp is NULL or a stack_tcp of ours; counts are cumulative payload bytes,
  *   tx_reported <= tx_done <= tx_written <= tx_arrived <= tx_reported + tx_window
  *   rx_done <= rx_taken <= rx_arrived,  rx_taken <= rx_done + rx_window
@@ -39,7 +41,8 @@
 #define SOCK_COUNTERS(X)                                                                          \
 	X(opened) X(connected) X(connect_failed) X(accepted) X(accept_refused) X(closed) X(reset)  \
 	X(broken) X(bad_record) X(bad_message) X(stale_handle) X(window_violation) X(discarded)   \
-	X(tx_done_sent) X(events_sent) X(events_failed) X(rx_blocked_window) X(rx_blocked_pool)
+	X(tx_done_sent) X(events_sent) X(events_failed) X(rx_blocked_window) X(rx_blocked_pool)   \
+	X(dgram_rx) X(dgram_dropped) X(dgram_tx) X(dgram_tx_failed) X(dgram_icmp)
 COUNTERS_DECLARE(sock, SOCK_COUNTERS);
 
 enum skel_state {
@@ -68,6 +71,8 @@ struct skel {
 	bool has_stub;
 	struct sock_handle stub;
 	struct stack_tcp *tcp;
+	bool dgram;
+	struct stack_udp *udp;  /* dgram: until it is closed */
 	struct port_claim claim;
 	struct skel_opts opts;
 	uint8_t data_mode;      /* enum proto_data_mode; DMA only with dma set */
@@ -94,6 +99,7 @@ struct skel {
 
 	/* receive */
 	struct stack_bufq rxq;  /* not yet taken by a transfer */
+	STAILQ_HEAD(, rx_dgram) dgrams; /* the same, of a datagram socket */
 	uint32_t rx_off;        /* bytes of the first buffer already taken */
 	uint64_t rx_arrived, rx_taken, rx_done;
 	uint32_t rx_window;
@@ -119,9 +125,19 @@ struct tx_item {
 	uint32_t len, off;      /* off: already in lwIP */
 	uint64_t end;           /* position behind its last byte */
 	bool more, discard;
+	bool busy;              /* dgram: the stack reads it */
+	struct skel *skel;      /* dgram */
 	uint64_t dma_off;       /* where it is in the mComponent's pool */
 	struct dma_pool *dma;   /* NULL: ddio */
 	struct dma_buf *buf;    /* local memory, shared by packed neighbours */
+};
+
+/* A datagram that came: header, as the stub gets it, and bytes. */
+struct rx_dgram {
+	STAILQ_ENTRY(rx_dgram) link;
+	struct sock_dgram head;
+	uint32_t cost;          /* both, as the window counts them */
+	struct stack_bufq q;
 };
 
 /* ---- skel.c ---- */
@@ -129,6 +145,8 @@ struct skel *skel_create(struct nsock *ns, struct sock_peer *peer);
 /* NULL: not a living skeleton of this node. */
 struct skel *skel_lookup(struct nsock *ns, fit_node_t from, struct sock_handle h);
 struct sock_handle skel_handle(const struct skel *s);
+/* The books of its protocol's ports. */
+struct ports *skel_ports(const struct skel *s);
 void skel_set_state(struct skel *s, enum skel_state to);
 void skel_kick(struct skel *s);
 /* Runs it again SKEL_REPORT_DELAY_NS from now, unless it is run before. */
@@ -167,3 +185,17 @@ int skel_rx_done(struct skel *s, uint64_t bytes, uint32_t rx_window);
 struct tx_item *tx_item_alloc(void);
 void tx_item_free(struct tx_item *it);
 int skel_data_init(void);
+/* Memory of ours that nobody reads any more. */
+void skel_tx_release_held(struct skel *s);
+
+/* ---- dgram.c: what is different for datagrams ---- */
+int dgram_open(struct skel *s);
+int dgram_connect(struct skel *s, uint32_t ip, uint16_t port, struct sock_connect_reply *r);
+/* The items of the queue that have their bytes go out. */
+void dgram_tx_run(struct skel *s);
+void dgram_rx_drop(struct skel *s);
+bool dgram_drained(const struct skel *s);
+void dgram_deafen(struct skel *s);
+/* The stack forgets the socket. */
+void dgram_close(struct skel *s);
+void dgram_free(struct rx_dgram *d);

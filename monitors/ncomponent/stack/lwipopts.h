@@ -25,8 +25,8 @@
 #define LWIP_IPV4 1
 #define LWIP_IPV6 0
 #define LWIP_ICMP 1
-#define LWIP_RAW 0
-#define LWIP_UDP 1
+#define LWIP_RAW 1                  /* datagrams and ICMP errors: stack/udp.c, stack/icmp.c */
+#define LWIP_UDP 0
 #define LWIP_DHCP 0
 #define LWIP_ARP 1
 #define ARP_TABLE_SIZE 64

@@ -25,6 +25,7 @@
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/prot/ip4.h"
 #include "lwip/prot/tcp.h"
+#include "lwip/prot/udp.h"
 #include "netif/ethernet.h"
 #include "stack/priv.h"
 
@@ -85,7 +86,7 @@ static bool tx_fragments(struct nettx *tx, struct pbuf *p)
 /* One's complement sum of the pseudo header (RFC 9293 3.1), folded, not inverted. */
 static uint16_t pseudo_sum(const struct ip_hdr *ip, uint16_t l4_len)
 {
-	uint32_t sum = lwip_htons(IP_PROTO_TCP) + lwip_htons(l4_len);
+	uint32_t sum = lwip_htons(IPH_PROTO(ip)) + lwip_htons(l4_len);
 	uint16_t half[4];
 
 	memcpy(half, &ip->src, sizeof(half)); /* source and destination */
@@ -93,6 +94,20 @@ static uint16_t pseudo_sum(const struct ip_hdr *ip, uint16_t l4_len)
 		sum += half[i];
 	sum = (sum & 0xffff) + (sum >> 16);
 	return (uint16_t)((sum & 0xffff) + (sum >> 16));
+}
+
+/* A datagram in one packet, whose checksum stack/udp.c left to the device. */
+static void tx_udp_checksum(struct nettx *tx, struct pbuf *p, struct ip_hdr *ip, uint16_t hlen)
+{
+	struct udp_hdr *udp = (struct udp_hdr *)((uint8_t *)ip + hlen);
+
+	if (p->len < SIZEOF_ETH_HDR + hlen + UDP_HLEN ||
+	    IPH_OFFSET(ip) & PP_HTONS(IP_OFFMASK | IP_MF))
+		return;
+	udp->chksum = pseudo_sum(ip, (uint16_t)(lwip_ntohs(IPH_LEN(ip)) - hlen));
+	tx->flags |= NTX_CSUM;
+	tx->csum_start = (uint16_t)(SIZEOF_ETH_HDR + hlen);
+	tx->csum_offset = offsetof(struct udp_hdr, chksum);
 }
 
 /* Asks the device for the checksums that lwIP left out. The headers lie in the first pbuf. */
@@ -108,6 +123,8 @@ static void tx_checksums(struct stack *s, struct nettx *tx, struct pbuf *p)
 	if (s->dev->features & NETDEV_F_IP_CSUM)
 		tx->flags |= NTX_IP_CSUM;
 	uint16_t hlen = IPH_HL_BYTES(ip);
+	if (s->dev->features & NETDEV_F_TX_CSUM && IPH_PROTO(ip) == IP_PROTO_UDP)
+		tx_udp_checksum(tx, p, ip, hlen);
 	if (!(s->dev->features & NETDEV_F_TX_CSUM) || IPH_PROTO(ip) != IP_PROTO_TCP ||
 	    p->len < SIZEOF_ETH_HDR + hlen + TCP_HLEN)
 		return;

@@ -42,7 +42,7 @@ struct stack {
 	struct stack_rx *rx_free;
 	unsigned rx_held;          /* buffers of the NIC that lwIP and the sockets keep */
 	bool tx_blocked;           /* the ring was full: tx_room() will come */
-	struct kmem_cache *tcp_cache;
+	struct kmem_cache *tcp_cache, *udp_cache, *udp_tx_cache;
 	bool running;              /* the loop has entered us: from now on only it may */
 	bool gso;                  /* the device cuts TCP segments */
 	uint16_t gso_mss;          /* of the large segment being sent */
@@ -59,3 +59,10 @@ bool stack_netif_flush(struct stack *s);
 void stack_netif_checks(struct stack *s, u16_t checks);
 int stack_errno(err_t e);
 void stack_tcp_init(struct stack *s);
+int stack_udp_init(struct stack *s);
+int stack_icmp_init(struct stack *s);
+/* p begins at the IP header; true: another ICMP error may be sent now. */
+bool stack_icmp_may_send(void);
+/* e is about a datagram, or a segment with sequence number seq, that left from local:port. */
+void stack_udp_icmp(const struct stack_icmp *e, uint32_t local, uint16_t port);
+void stack_tcp_icmp(const struct stack_icmp *e, uint32_t local, uint16_t port, uint32_t seq);

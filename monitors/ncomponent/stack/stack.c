@@ -147,7 +147,11 @@ struct stack *stack_create(const struct stack_config *cfg, int *err)
 		stack_tcp_msl_ms = cfg->time_wait_ms / 2;
 	lwip_init();
 	stack_tcp_init(s);
-	*err = s->tcp_cache ? stack_netif_init(s, cfg) : -ENOMEM;
+	*err = s->tcp_cache ? stack_udp_init(s) : -ENOMEM;
+	if (!*err)
+		*err = stack_icmp_init(s);
+	if (!*err)
+		*err = stack_netif_init(s, cfg);
 	if (*err)
 		return NULL;
 	s->source.name = "stack";

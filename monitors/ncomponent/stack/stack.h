@@ -15,6 +15,7 @@ struct loop;
 struct netdev;
 struct stack;
 struct stack_tcp; /* one connection or listener; its owner releases or aborts it exactly once */
+struct stack_udp; /* a datagram socket; its owner closes it exactly once */
 struct stack_buf; /* received bytes, still where the NIC put them */
 
 #define LWIP_COUNTERS(X)                                                                          \
@@ -22,7 +23,8 @@ struct stack_buf; /* received bytes, still where the NIC put them */
 	X(gso_splits) X(tx_full) X(tx_dropped) X(rx_copied) X(rx_nomem) X(rx_malformed)           \
 	X(rx_unverified) X(tcp_tx_bytes) X(tcp_rx_bytes) X(accepts) X(connects)                   \
 	X(aborts) X(tcp_retransmits) X(tcp_drops) X(tcp_csum_errors) X(tcp_memerr)                \
-	X(ip_drops)
+	X(ip_drops) X(udp_rx) X(udp_tx) X(udp_no_port) X(udp_malformed) X(udp_csum_errors)         \
+	X(udp_nomem) X(icmp_rx_errors) X(icmp_malformed) X(icmp_unmatched) X(icmp_limited)
 COUNTERS_DECLARE(lwip, LWIP_COUNTERS);
 
 struct stack_config {
@@ -125,3 +127,46 @@ void stack_bufq_push(struct stack_bufq *q, struct stack_buf *b);
 struct stack_buf *stack_bufq_pop(struct stack_bufq *q); /* NULL: empty */
 /* Bytes in the first n buffers. */
 uint32_t stack_bufq_bytes(const struct stack_bufq *q, unsigned n);
+
+/* ---- datagrams: udp.c ---- */
+
+struct stack_dgram {
+	uint32_t ip;          /* the other end */
+	uint16_t port;
+	uint32_t local_ip;    /* received: to; sending: from (0: as bound, or the route's) */
+	uint8_t tos, ttl;
+	uint16_t len;         /* received: payload bytes */
+};
+/* Somebody could not deliver what we sent (RFC 792). */
+struct stack_icmp {
+	uint32_t offender;
+	uint32_t dst_ip;      /* where it was going */
+	uint16_t dst_port;
+	uint8_t type, code;
+	uint16_t mtu;         /* of "fragmentation needed" */
+	const void *data;     /* its payload, as far as it was quoted */
+	uint16_t len;
+};
+#define STACK_UDP_PIECES 16
+struct stack_udp_ops {
+	/* q: at most STACK_UDP_PIECES buffers, now the callee's; empty when d->len is 0. */
+	void (*recv)(void *arg, const struct stack_dgram *d, struct stack_bufq *q);
+	void (*icmp)(void *arg, const struct stack_icmp *e);
+};
+
+struct stack_udp *stack_udp_open(struct stack *s, const struct stack_udp_ops *ops, void *arg);
+/* From now on it receives. Conflicts are the Proxy's. spread: shares the port, by hash. */
+void stack_udp_bind(struct stack_udp *u, uint32_t ip, uint16_t port, bool spread);
+/* Only this peer is heard. ip 0: everybody. Gives the local address: 0 or -ENETUNREACH. */
+int __must_check stack_udp_connect(struct stack_udp *u, uint32_t ip, uint16_t port,
+				   uint32_t *local);
+/*
+ * Sends one datagram without copying: data stays unchanged until done(done_arg), which comes
+ * exactly once, perhaps from within, also when this fails. 0, -EMSGSIZE, -ENETUNREACH, -ENOBUFS.
+ */
+int __must_check stack_udp_send(struct stack_udp *u, const struct stack_dgram *to,
+				const void *data, uint32_t len, void (*done)(void *arg),
+				void *done_arg);
+/* Hears nothing any more, and can still send. */
+void stack_udp_deafen(struct stack_udp *u);
+void stack_udp_close(struct stack_udp *u);

@@ -15,6 +15,7 @@
 #include <linux/tcp.h>
 
 #include "lwip/priv/tcp_priv.h"
+#include "lwip/prot/icmp.h"
 #include "lwip/tcp.h"
 #include "stack/priv.h"
 
@@ -26,6 +27,7 @@ struct stack_tcp {
 	bool in_callback;
 	bool free_after;   /* released or aborted inside a callback */
 	bool abort_after;
+	int soft_error;    /* what ICMP said last: why a time-out came */
 };
 
 static void on_destroy(u8_t id, void *data)
@@ -135,7 +137,8 @@ static void on_error(void *arg, err_t err)
 		return;
 	if (t->pcb)
 		disown(t); /* lwIP frees it just after; else it was freed just before */
-	int e = err == ERR_CLSD ? 0 : err == ERR_RST ? ECONNRESET : ETIMEDOUT;
+	int late = t->soft_error ? t->soft_error : ETIMEDOUT;
+	int e = err == ERR_CLSD ? 0 : err == ERR_RST ? ECONNRESET : late;
 	enter(t);
 	t->ops->error(t, t->arg, e);
 	(void)leave(t);
@@ -177,6 +180,54 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 	kmem_cache_free(t->stack->tcp_cache, t);
 	tcp_abort(pcb);
 	return ERR_ABRT;
+}
+
+/* ---- ICMP errors ---- */
+
+/* icmp_err_convert of Linux; 0: none of them. */
+static int icmp_errno(const struct stack_icmp *e)
+{
+	static const uint8_t unreachable[] = { ENETUNREACH, EHOSTUNREACH, ENOPROTOOPT, ECONNREFUSED,
+		EMSGSIZE, EOPNOTSUPP, ENETUNREACH, EHOSTDOWN, ENONET, ENETUNREACH, EHOSTUNREACH,
+		ENETUNREACH, EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH };
+
+	if (e->type == ICMP_DUR)
+		return e->code < ARRAY_SIZE(unreachable) ? unreachable[e->code] : 0;
+	return e->type == ICMP_TE ? EHOSTUNREACH : EPROTO;
+}
+
+static struct tcp_pcb *find_active(const struct stack_icmp *e, uint32_t local, uint16_t port)
+{
+	struct tcp_pcb *p;
+
+	for (p = tcp_active_pcbs; p; p = p->next) {
+		if (p->local_port == port && p->remote_port == e->dst_port &&
+		    lwip_ntohl(p->local_ip.addr) == local &&
+		    lwip_ntohl(p->remote_ip.addr) == e->dst_ip)
+			break;
+	}
+	return p;
+}
+
+/*
+ * RFC 5927: only about what is in flight. A connection in the making ends with it; one that stands
+ * keeps it as the reason of a time-out (RFC 1122 4.2.3.9).
+ */
+void stack_tcp_icmp(const struct stack_icmp *e, uint32_t local, uint16_t port, uint32_t seq)
+{
+	struct stack_tcp *t;
+	struct tcp_pcb *pcb = find_active(e, local, port);
+	int err = icmp_errno(e);
+
+	t = pcb ? tcp_ext_arg_get(pcb, stack_instance()->ext_id) : NULL;
+	if (!t || !err || err == EMSGSIZE || TCP_SEQ_LT(seq, pcb->lastack) ||
+	    TCP_SEQ_GT(seq, pcb->snd_nxt)) {
+		counter_add(lwip, icmp_unmatched, 1);
+		return;
+	}
+	t->soft_error = err;
+	if (pcb->state == SYN_SENT)
+		tcp_abandon(pcb, 0);
 }
 
 /* ---- for the owner ---- */

@@ -22,6 +22,7 @@
 
 #define MSG_OOB 0x1
 #define MSG_PEEK 0x2
+#define MSG_CTRUNC 0x8
 #define MSG_TRUNC 0x20
 #define MSG_DONTWAIT 0x40
 #define MSG_WAITALL 0x100
@@ -40,6 +41,12 @@ struct user_msghdr {
 	uint32_t pad1;
 };
 static_assert(sizeof(struct user_msghdr) == 56, "recvmsg(2)");
+/* Ancillary data (cmsg(3)): a header, the data, padding to 8 bytes. */
+struct user_cmsghdr {
+	uint64_t len;          /* header and data */
+	int32_t level, type;
+};
+static_assert(sizeof(struct user_cmsghdr) == 16, "cmsg(3)");
 struct user_mmsghdr {
 	struct user_msghdr hdr;
 	uint32_t len;

@@ -83,6 +83,8 @@ int stub_shutdown(struct stub *s, int how)
 {
 	if (how < 0 || how > 2)
 		return -EINVAL;
+	if (s->type == SOCK_TYPE_DGRAM)
+		return dgram_shutdown(s, how);
 	switch (s->state) {
 	case STUB_UP:
 		return shutdown_up(s, how != 1, how != 0);
@@ -139,6 +141,7 @@ static void finish(struct stub *s, bool reset)
 	drop_legs(s, reset);
 	stub_drop_queue(s);
 	rx_clear(s);
+	dgram_clear(s);
 	if (s->accept_leg)
 		leg_put(s->accept_leg);
 	s->accept_leg = NULL;
@@ -147,7 +150,8 @@ static void finish(struct stub *s, bool reset)
 
 void stub_release(struct stub *s)
 {
-	bool reset = s->rx_arrived != s->rx_consumed, up = s->state == STUB_UP;
+	bool reset = s->type == SOCK_TYPE_STREAM && s->rx_arrived != s->rx_consumed;
+	bool up = s->state == STUB_UP;
 
 	if (up && s->opts.linger_on && !s->opts.linger_s)
 		reset = true;

@@ -40,7 +40,9 @@ static void leg_lost(struct leg *l, fit_node_t node)
 		(void)leg_gone(l);
 	if (!s)
 		return;
-	if (s->state == STUB_LISTEN || (s->leg && s->leg != l))
+	if (s->type == SOCK_TYPE_DGRAM)
+		dgram_leg_lost(s, l);
+	else if (s->state == STUB_LISTEN || (s->leg && s->leg != l))
 		leg_detach(s, l); /* the address is down; others, and joined ones, go on */
 	else
 		stub_fail(s, ECONNRESET, 0);

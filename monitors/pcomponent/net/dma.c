@@ -33,7 +33,14 @@ static void bytes_written(struct fit_xfer *x, int status)
 	tx_write(b, b->rec_off, sizeof(d));
 }
 
-uint32_t dma_tx_take(struct leg *l, uint32_t n, uint32_t *off, uint32_t *rec_off)
+static uint32_t take_room(struct sockmem *sm, struct leg *l, uint32_t n, bool whole, uint32_t *off)
+{
+	if (!whole)
+		return sockpool_take(&sm->tx_pool, &l->dma_share, n, off);
+	return sockpool_take_exact(&sm->tx_pool, &l->dma_share, n, n, off) ? n : 0;
+}
+
+uint32_t dma_tx_take(struct leg *l, uint32_t n, bool whole, uint32_t *off, uint32_t *rec_off)
 {
 	struct net_peer *p = l->peer;
 	struct sockmem *sm = l->sm;
@@ -45,7 +52,7 @@ uint32_t dma_tx_take(struct leg *l, uint32_t n, uint32_t *off, uint32_t *rec_off
 		return 0;
 	}
 	spin_lock(&sm->lock);
-	n = sockpool_take(&sm->tx_pool, &l->dma_share, n, off);
+	n = take_room(sm, l, n, whole, off);
 	if (!n)
 		sockpool_wait(&sm->tx_pool, &l->dma_share);
 	spin_unlock(&sm->lock);

@@ -83,11 +83,22 @@ static void on_end(struct leg *l, struct stub *s, const void *msg)
 	join_end_event(l, s, reset);
 }
 
+static void on_icmp(struct leg *l, struct stub *s, const void *msg)
+{
+	const struct sockevt_icmp *m = msg;
+
+	counter_add(stub, icmp_events, 1);
+	if (s && s->type == SOCK_TYPE_DGRAM)
+		dgram_icmp_event(s, m, (const uint8_t *)(m + 1));
+}
+
 static void on_closed(struct leg *l, struct stub *s, const void *msg)
 {
 	counter_add(stub, closed, 1);
 	(void)leg_gone(l);
-	if (s && !is_claim(l, s))
+	if (s && s->type == SOCK_TYPE_DGRAM)
+		dgram_leg_lost(s, l);
+	else if (s && !is_claim(l, s))
 		stub_fail(s, ECONNRESET, 0); /* unless it was reported before */
 }
 
@@ -101,7 +112,19 @@ static const struct {
 	{ OP_SOCKEVT_STATE, sizeof(struct sockevt_state), true, true, on_state },
 	{ OP_SOCKEVT_CLOSED, sizeof(struct sockevt_closed), true, false, on_closed },
 	{ OP_SOCKEVT_END, sizeof(struct sockevt_end), false, true, on_end },
+	{ OP_SOCKEVT_ICMP, sizeof(struct sockevt_icmp), true, false, on_icmp },
 };
+
+/* The variable part is there, too. */
+static bool whole(uint16_t op, const void *msg, size_t len)
+{
+	struct sockevt_icmp m;
+
+	if (op != OP_SOCKEVT_ICMP)
+		return true;
+	memcpy(&m, msg, sizeof(m));
+	return le16_get(m.len) <= SOCKEVT_ICMP_DATA && len >= sizeof(m) + le16_get(m.len);
+}
 
 /* Every event begins with the handle of the leg. */
 bool event_run(fit_node_t from, uint16_t op, const void *msg, size_t len)
@@ -111,7 +134,7 @@ bool event_run(fit_node_t from, uint16_t op, const void *msg, size_t len)
 		struct stub *s;
 		struct leg *l;
 
-		if (events[i].op != op || len < events[i].len)
+		if (events[i].op != op || len < events[i].len || !whole(op, msg, len))
 			continue;
 		memcpy(&h, msg, sizeof(h));
 		l = leg_lookup(from, h, &s);

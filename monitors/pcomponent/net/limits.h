@@ -24,6 +24,7 @@
 #define NET_RCVBUF_DEFAULT 131072
 #define NET_SNDBUF_DEFAULT 16384
 #define NET_BUF_MAX 212992
+#define NET_DGRAM_BUF_DEFAULT 212992 /* net.core.rmem_default, wmem_default */
 #define NET_RCVBUF_MIN 2304
 #define NET_SNDBUF_MIN 4608
 

@@ -82,7 +82,7 @@ static int claim(struct stub *s, const struct gnm_place *at, uint32_t ip, uint16
 	return 0;
 }
 
-static int bind_busy(struct stub *s, uint32_t ip, uint16_t port, bool by_user)
+int stub_bind_busy(struct stub *s, uint32_t ip, uint16_t port, bool by_user)
 {
 	struct gnm_place at;
 	struct sock_name name;
@@ -115,7 +115,7 @@ int stub_bind(struct stub *s, uint32_t ip, uint16_t port)
 
 	if (err)
 		return err;
-	err = bind_busy(s, ip, port, true);
+	err = stub_bind_busy(s, ip, port, true);
 	stub_ctl_end(s);
 	return err;
 }
@@ -148,7 +148,7 @@ static int listen_busy(struct stub *s, uint32_t backlog)
 	if (was != STUB_CLOSED && was != STUB_LISTEN)
 		return -EINVAL;
 	if (!s->bound)
-		err = bind_busy(s, 0, 0, false);
+		err = stub_bind_busy(s, 0, 0, false);
 	if (err)
 		return err;
 	spin_lock(&s->lock);

@@ -31,7 +31,7 @@ static void owe_locked(struct stub *s, struct net_peer *p, uint32_t n)
 	spin_unlock(&p->owe_lock);
 }
 
-static void owe_nothing_locked(struct stub *s, struct net_peer *p)
+void rx_owe_nothing_locked(struct stub *s, struct net_peer *p)
 {
 	if (s->owed)
 		atomic_fetch_sub(&p->owed, s->owed);
@@ -51,7 +51,7 @@ void rx_forget_owed(struct stub *s)
 {
 	spin_lock(&s->lock);
 	if (s->owe_peer)
-		owe_nothing_locked(s, s->owe_peer);
+		rx_owe_nothing_locked(s, s->owe_peer);
 	s->owe_peer = NULL;
 	spin_unlock(&s->lock);
 }
@@ -75,11 +75,11 @@ static void report_locked(struct stub *s)
 	if (send_report_locked(s, l))
 		return; /* out of memory: with the next bytes */
 	s->rx_reported = s->rx_consumed;
-	owe_nothing_locked(s, l->peer);
+	rx_owe_nothing_locked(s, l->peer);
 	counter_add(stub, rx_done, 1);
 }
 
-static void flush_owing(struct net_peer *p)
+void rx_flush_owing(struct net_peer *p)
 {
 	for (;;) {
 		struct stub *s;
@@ -96,11 +96,23 @@ static void flush_owing(struct net_peer *p)
 		if (!s)
 			return;
 		spin_lock(&s->lock);
-		if (s->leg)
+		if (s->type == SOCK_TYPE_DGRAM)
+			dgram_report_locked(s);
+		else if (s->leg)
 			report_locked(s);
 		spin_unlock(&s->lock);
 		stub_put(s);
 	}
+}
+
+struct net_peer *rx_owe_locked(struct stub *s, struct net_peer *p, uint32_t n)
+{
+	s->owe_peer = p;
+	owe_locked(s, p, n);
+	if (p->owed + (uint64_t)p->nowing * SOCK_CHUNK_SIZE <= p->rx_len / 4)
+		return NULL;
+	atomic_fetch_add(&p->refs, 1);
+	return p;
 }
 
 /* n more bytes were read. The peer whose list should be flushed (reference), or NULL. */
@@ -117,12 +129,7 @@ static struct net_peer *consumed_locked(struct stub *s, uint32_t n)
 		report_locked(s);
 		return NULL;
 	}
-	s->owe_peer = p;
-	owe_locked(s, p, n);
-	if (p->owed + (uint64_t)p->nowing * SOCK_CHUNK_SIZE <= p->rx_len / 4)
-		return NULL;
-	atomic_fetch_add(&p->refs, 1);
-	return p;
+	return rx_owe_locked(s, p, n);
 }
 
 static void consume(struct stub *s, uint32_t n)
@@ -137,7 +144,7 @@ static void consume(struct stub *s, uint32_t n)
 	spin_unlock(&s->lock);
 	if (!flush)
 		return;
-	flush_owing(flush);
+	rx_flush_owing(flush);
 	peer_put(flush);
 }
 
@@ -277,6 +284,8 @@ uint32_t stub_inq(struct stub *s)
 {
 	uint32_t n;
 
+	if (s->type == SOCK_TYPE_DGRAM)
+		return dgram_inq(s);
 	spin_lock(&s->lock);
 	n = (uint32_t)(s->rx_ready - s->rx_consumed);
 	spin_unlock(&s->lock);

@@ -41,7 +41,7 @@ static bool grow(struct rx_queue *q)
 	return true;
 }
 
-static bool push(struct rx_queue *q, struct rx_rec rec)
+bool rx_push(struct rx_queue *q, struct rx_rec rec)
 {
 	if (q->n == q->cap && !grow(q))
 		return false;
@@ -57,6 +57,8 @@ void rx_pop(struct rx_queue *q)
 		dma_rx_put(r->dma);
 	if (r->buf)
 		kfree(r->buf);
+	if (r->leg)
+		leg_put(r->leg);
 	q->head = (q->head + 1) & (q->cap - 1);
 	q->n--;
 	q->nready--;
@@ -80,7 +82,7 @@ void rx_clear(struct stub *s)
 	spin_unlock(&s->lock);
 }
 
-static void advance_locked(struct stub *s)
+void rx_advance_locked(struct stub *s)
 {
 	struct rx_queue *q = &s->rxq;
 
@@ -96,7 +98,7 @@ static void advance_locked(struct stub *s)
 		stub_publish_late_locked(s);
 }
 
-static void wake_readers(struct stub *s, bool all)
+void rx_wake_readers(struct stub *s, bool all)
 {
 	if (all)
 		waitq_wake_all(&s->rd_wq);
@@ -115,12 +117,12 @@ void rx_advance(struct stub *s)
 	bool readable, end;
 
 	spin_lock(&s->lock);
-	advance_locked(s);
+	rx_advance_locked(s);
 	readable = stub_readable_locked(s);
 	end = stub_eof_locked(s);
 	spin_unlock(&s->lock);
 	if (readable)
-		wake_readers(s, end);
+		rx_wake_readers(s, end);
 }
 
 /* ---- records from the fabric: loop ---- */
@@ -194,7 +196,7 @@ static int append_locked(struct stub *s, struct leg *l, const struct record *r, 
 		counter_add(stub, window_violation, 1);
 		return -EPROTO;
 	}
-	if (r->len && !push(&s->rxq, rec)) {
+	if (r->len && !rx_push(&s->rxq, rec)) {
 		counter_add(stub, no_memory, 1);
 		return -ENOMEM;
 	}
@@ -214,11 +216,15 @@ static void deliver(struct stub *s, struct leg *l, const struct record *r)
 
 	if (ok && rec.dma && net.dma_prefetch)
 		dma_rx_start(rec.dma);
+	if (ok && s->type == SOCK_TYPE_DGRAM) {
+		dgram_deliver(s, l, rec);
+		return;
+	}
 	spin_lock(&s->lock);
 	if (!err)
 		err = append_locked(s, l, r, rec);
 	if (!err) {
-		advance_locked(s);
+		rx_advance_locked(s);
 		readable = stub_readable_locked(s);
 		end = s->rx_fin;
 	}
@@ -226,13 +232,13 @@ static void deliver(struct stub *s, struct leg *l, const struct record *r)
 	if (err) {
 		if (ok && rec.dma)
 			dma_rx_put(rec.dma);
-		if (err != -ESTALE)
+		if (err != -ESTALE && s->type != SOCK_TYPE_DGRAM)
 			stub_fail(s, ECONNRESET, 0); /* bytes of the stream are missing */
 		return;
 	}
 	counter_add(stub, records_rx, 1);
 	if (readable)
-		wake_readers(s, end);
+		rx_wake_readers(s, end);
 }
 
 /* ---- records from this board ---- */
@@ -280,13 +286,13 @@ static bool take_locked(struct stub *s, struct tx_buf *b)
 			b = roomy(b, &rec.room);
 		rec.buf = b;
 		rec.data = b->data;
-		if (!push(&s->rxq, rec)) {
+		if (!rx_push(&s->rxq, rec)) {
 			kfree(b);
 			return false;
 		}
 	}
 	s->rx_arrived += rec.len;
-	advance_locked(s);
+	rx_advance_locked(s);
 	return true;
 }
 
@@ -310,7 +316,7 @@ bool rx_take(struct stub *s, struct leg *l, struct tx_buf *b)
 	else
 		counter_add(stub, no_memory, 1);
 	if (readable)
-		wake_readers(s, end);
+		rx_wake_readers(s, end);
 	return ok;
 }
 

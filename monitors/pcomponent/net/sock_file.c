@@ -17,27 +17,31 @@ static unsigned stub_flags(const struct file *f, uint32_t msg)
 	       (msg & MSG_WAITALL ? STUB_WAITALL : 0) | (msg & MSG_TRUNC ? STUB_TRUNC : 0);
 }
 
-ssize_t_k sock_send(struct file *f, struct uio *from, uint32_t msg)
+ssize_t_k sock_send(struct file *f, struct uio *from, uint32_t msg, const struct dgram_meta *m)
 {
+	static const struct dgram_meta none;
 	struct stub *s = sock_stub(f);
 	ssize_t_k n;
 
-	if (s->type != SOCK_STREAM || msg & MSG_OOB)
+	if (msg & MSG_OOB)
 		return -EOPNOTSUPP;
+	if (sock_is_dgram(f))
+		return dgram_send(s, from, stub_flags(f, msg), m ? m : &none);
 	n = stub_send(s, from, stub_flags(f, msg));
 	if (n == -EPIPE && !(msg & MSG_NOSIGNAL))
 		uthread_signal_self(SIGPIPE, NULL);
 	return n;
 }
 
-ssize_t_k sock_recv(struct file *f, struct uio *to, uint32_t msg)
+ssize_t_k sock_recv(struct file *f, struct uio *to, uint32_t msg, struct dgram_meta *m)
 {
 	struct stub *s = sock_stub(f);
+	struct dgram_meta none;
 
-	if (s->type != SOCK_STREAM)
-		return -EOPNOTSUPP;
 	if (msg & MSG_ERRQUEUE)
 		return -EAGAIN;
+	if (sock_is_dgram(f))
+		return dgram_recv(s, to, stub_flags(f, msg), m ? m : &none);
 	if (msg & MSG_OOB)
 		return -EINVAL;
 	return stub_recv(s, to, stub_flags(f, msg));
@@ -45,12 +49,14 @@ ssize_t_k sock_recv(struct file *f, struct uio *to, uint32_t msg)
 
 static ssize_t_k file_op_read(struct file *f, struct uio *to, uint64_t *off)
 {
-	return sock_recv(f, to, 0);
+	if (!to->left)
+		return 0; /* nothing is looked at, unlike recv() */
+	return sock_recv(f, to, 0, NULL);
 }
 
 static ssize_t_k file_op_write(struct file *f, struct uio *from, uint64_t *off)
 {
-	return sock_send(f, from, 0);
+	return sock_send(f, from, 0, NULL);
 }
 
 static uint32_t file_op_poll(struct file *f)

@@ -12,7 +12,7 @@ COUNTERS_DEFINE(stub_dma, STUB_DMA_COUNTERS);
 
 const struct stub_opts stub_default_opts = {
 	.rcvlowat = 1, .keepidle = 7200, .keepintvl = 75, .keepcnt = 9, .quickack = 1, .syncnt = 6,
-	.linger2 = 60, .ttl = 64,
+	.linger2 = 60, .ttl = 64, .mtu_discover = 1, .mcast_ttl = 1, .mcast_loop = 1,
 };
 
 static _Atomic uint64_t next_ino = 1;
@@ -33,11 +33,12 @@ struct stub *stub_create(int type, int protocol, const struct stub_owner *by)
 	s->uid = by->uid;
 	s->ino = atomic_fetch_add(&next_ino, 1);
 	s->opts = stub_default_opts;
-	s->rx_window = SOCK_WINDOW_DEFAULT;
+	s->rx_window = type == SOCK_TYPE_DGRAM ? NET_DGRAM_BUF_DEFAULT : SOCK_WINDOW_DEFAULT;
 	spin_init(&s->lock, "stub");
 	LIST_INIT(&s->legs);
 	TAILQ_INIT(&s->acceptq);
 	TAILQ_INIT(&s->joinq);
+	TAILQ_INIT(&s->errq);
 	rx_queue_init(&s->rxq);
 	mutex_init(&s->rx_mutex, "stub rx");
 	waitq_init(&s->rd_wq);
@@ -65,12 +66,16 @@ void stub_put(struct stub *s)
 
 uint32_t stub_rcvbuf(const struct stub *s)
 {
-	return s->opts.rcvbuf ? (uint32_t)s->opts.rcvbuf : NET_RCVBUF_DEFAULT;
+	uint32_t normal = s->type == SOCK_TYPE_DGRAM ? NET_DGRAM_BUF_DEFAULT : NET_RCVBUF_DEFAULT;
+
+	return s->opts.rcvbuf ? (uint32_t)s->opts.rcvbuf : normal;
 }
 
 uint32_t stub_sndbuf(const struct stub *s)
 {
-	return s->opts.sndbuf ? (uint32_t)s->opts.sndbuf : NET_SNDBUF_DEFAULT;
+	uint32_t normal = s->type == SOCK_TYPE_DGRAM ? NET_DGRAM_BUF_DEFAULT : NET_SNDBUF_DEFAULT;
+
+	return s->opts.sndbuf ? (uint32_t)s->opts.sndbuf : normal;
 }
 
 /* ---- readiness ---- */
@@ -97,6 +102,8 @@ uint32_t stub_poll(struct stub *s)
 	uint32_t ev = 0;
 	bool up;
 
+	if (s->type == SOCK_TYPE_DGRAM)
+		return dgram_poll(s);
 	spin_lock(&s->lock);
 	if (s->error)
 		ev |= EPOLLERR;

@@ -49,7 +49,8 @@
 	X(gnm_calls) X(gnm_hits)                                                                  \
 	X(bad_event) X(bad_record) X(stale) X(late_records) X(window_violation)                  \
 	X(joined) X(joined_self) X(join_refused) X(join_waits) X(join_timeouts)                    \
-	X(tx_blocked_window) X(tx_blocked_pool) X(tx_failed) X(gathered) X(no_memory) X(no_handle)
+	X(tx_blocked_window) X(tx_blocked_pool) X(tx_failed) X(gathered) X(no_memory) X(no_handle) \
+	X(dgrams_tx) X(dgrams_rx) X(dgrams_truncated) X(dgrams_dropped) X(icmp_events)
 COUNTERS_DECLARE(stub, STUB_COUNTERS);
 #define STUB_DMA_COUNTERS(X)                                                                      \
 	X(pools) X(fallback) X(writes) X(write_bytes) X(descriptors) X(reads) X(read_bytes)        \
@@ -116,6 +117,8 @@ struct leg {
 	_Atomic uint32_t ends;      /* JOIN_END_*: said by */
 	_Atomic uint64_t tx_arrived; /* bytes that are in the other board's pool */
 	struct leg *other;          /* tx_lock; on this board: the other stub's leg, a reference */
+	/* datagrams, stub.lock: what came by this leg, as the stub's own counts (below) */
+	uint64_t rx_arrived, rx_consumed, rx_reported;
 };
 
 /* Received and not yet read: bytes in the peer's pool, or in a buffer that dma fills. */
@@ -127,6 +130,7 @@ struct rx_rec {
 	struct tx_buf *buf;         /* the bytes are the sender's buffer, now ours (joined) */
 	uint32_t len;
 	uint32_t room;              /* and so many more fit behind them */
+	struct leg *leg;            /* datagrams: reference */
 };
 struct rx_queue {
 	struct rx_rec *rec;         /* ring of cap entries, a power of two */
@@ -146,9 +150,14 @@ struct stub_opts {
 	int nodelay, cork, maxseg, keepidle, keepintvl, keepcnt, user_timeout, defer_accept;
 	int quickack, syncnt, linger2, notsent_lowat;
 	int tos, ttl;
+	int pktinfo, recverr, recvttl, recvtos, mtu_discover; /* IP_* */
+	int mcast_ttl, mcast_loop;
 };
 
 extern const struct stub_opts stub_default_opts;
+
+#define SOCK_TYPE_STREAM 1 /* SOCK_STREAM and SOCK_DGRAM of the ABI */
+#define SOCK_TYPE_DGRAM 2
 
 enum stub_state { STUB_CLOSED, STUB_LISTEN, STUB_CONNECTING, STUB_UP };
 
@@ -193,6 +202,11 @@ struct stub {
 	bool listed;                /* guarded by the list's lock, as the link */
 	TAILQ_ENTRY(stub) listen_link;
 	struct leg *accept_leg;     /* the listener's, while we wait to be accepted; reference */
+
+	/* datagrams; lock */
+	bool connected;             /* remote is the peer */
+	TAILQ_HEAD(, dgram_error) errq; /* IP_RECVERR */
+	uint32_t nerrq;
 
 	uint64_t owed;              /* lock: our part of peer.owed */
 	struct net_peer *owe_peer;  /* lock: whose list; alive while one of our legs is */
@@ -263,6 +277,11 @@ unsigned leg_list(struct stub *s, struct leg **out);
 struct leg *leg_lookup(fit_node_t from, struct sock_handle h, struct stub **s);
 /* Reference to its stub, or NULL. */
 struct stub *leg_stub(struct leg *l);
+/* stub.lock: it is still on its stub. */
+static inline bool leg_attached(const struct leg *l)
+{
+	return l->stub;
+}
 /* Off its stub, which gives up its reference. The skeleton lives on until CLOSED. */
 void leg_detach(struct stub *s, struct leg *l);
 /* The skeleton is no more: handle and chunks are free. False: that was known. */
@@ -299,6 +318,8 @@ void gnm_forget(void);
 
 /* ---- open.c, connect.c, accept.c, close.c: blocking calls; 0 or -errno ---- */
 int stub_bind(struct stub *s, uint32_t ip, uint16_t port);
+/* As stub_bind(), by who holds ctl_busy; by_user: not by connect() or a first send. */
+int stub_bind_busy(struct stub *s, uint32_t ip, uint16_t port, bool by_user);
 int stub_listen(struct stub *s, int backlog);
 /* flags: SOCK_OPEN_*. The leg is not the connection's yet. */
 struct leg *stub_open(struct stub *s, fit_node_t node, uint32_t ip, uint16_t port, unsigned flags,
@@ -342,12 +363,24 @@ void rx_queue_init(struct rx_queue *q);
 /* stub.lock: the i-th from the head; the head, read to its end, goes. */
 struct rx_rec *rx_rec_at(struct rx_queue *q, uint32_t i);
 void rx_pop(struct rx_queue *q);
+bool rx_push(struct rx_queue *q, struct rx_rec rec);
+/* stub.lock: what became readable at the head. */
+void rx_advance_locked(struct stub *s);
+void rx_wake_readers(struct stub *s, bool all);
 void rx_clear(struct stub *s);
 void rx_imm(fit_node_t from, uint32_t imm, uint32_t len, void *arg);
 /* The sender's buffer itself is what arrives: true, and it is s's. With the sender's tx_lock. */
 bool rx_take(struct stub *s, struct leg *l, struct tx_buf *b);
 /* Off the peer's list of those who owe reports. */
 void rx_forget_owed(struct stub *s);
+/*
+ * stub.lock: n bytes more are owed to p. Not NULL (a reference): so much is owed together that all
+ * should report now, when no lock is held.
+ */
+struct net_peer *rx_owe_locked(struct stub *s, struct net_peer *p, uint32_t n);
+void rx_owe_nothing_locked(struct stub *s, struct net_peer *p);
+void rx_flush_owing(struct net_peer *p);
+void dgram_report_locked(struct stub *s);
 /* More of the queue can be read: counts it and wakes. */
 void rx_advance(struct stub *s);
 
@@ -362,7 +395,7 @@ struct tx_buf {
 /* Room for a descriptor at least, which takes the payload's place. */
 #define TX_BUF_MAX (65536u - (uint32_t)sizeof(struct tx_buf))
 /* Room for n bytes or fewer on the mComponent, and for a descriptor at the nComponent; 0: wait. */
-uint32_t dma_tx_take(struct leg *l, uint32_t n, uint32_t *off, uint32_t *rec_off);
+uint32_t dma_tx_take(struct leg *l, uint32_t n, bool whole, uint32_t *off, uint32_t *rec_off);
 /* leg.tx_lock held: writes the payload there; the descriptor follows by itself. */
 void dma_tx_start(struct tx_buf *b, uint32_t off);
 /* Writes record and body to the nComponent. */
@@ -374,6 +407,8 @@ void tx_buf_free(struct tx_buf *b);
  * left, or no memory for it: the send is a short one). Bytes sent, 0: not now; -EPIPE.
  */
 ssize_t_k tx_post(struct stub *s, struct tx_buf **b, bool more);
+/* The whole of *b as one record, or nothing: true; taken over. */
+bool tx_post_whole(struct tx_buf *b);
 /* A record has arrived, or was lost. */
 void tx_finished(struct tx_buf *b, int status);
 /* What is pending goes out, as far as there is room. */
@@ -387,6 +422,47 @@ void dma_rx_start(struct dma_rx *d);
 const uint8_t *dma_rx_wait(struct dma_rx *d);
 bool dma_rx_ready(const struct dma_rx *d);
 void dma_rx_put(struct dma_rx *d);
+
+/* ---- dgram.c, dgram_tx.c, dgram_err.c: SOCK_DGRAM ---- */
+/* What recvmsg() tells beside the bytes; what sendmsg() was told. */
+struct dgram_meta {
+	struct sock_name name;      /* the other end */
+	bool has_name;
+	uint32_t local;             /* our address; sending: 0: any */
+	uint8_t tos, ttl;
+	bool has_tos, has_ttl;      /* sending: other than the socket's */
+	bool truncated;
+	uint16_t node;              /* received: by way of this nComponent */
+};
+/* The datagram's length where flags has STUB_TRUNC, else the bytes copied. */
+ssize_t_k dgram_recv(struct stub *s, struct uio *to, unsigned flags, struct dgram_meta *m);
+ssize_t_k dgram_send(struct stub *s, struct uio *from, unsigned flags, const struct dgram_meta *m);
+int dgram_connect(struct stub *s, uint32_t ip, uint16_t port);
+int dgram_disconnect(struct stub *s);
+int dgram_shutdown(struct stub *s, int how);
+uint32_t dgram_poll(struct stub *s);
+uint32_t dgram_inq(struct stub *s);
+uint32_t dgram_outq(struct stub *s);
+/* Loop: a record for it; what was freed of the pools; a board of one of its legs is gone. */
+void dgram_deliver(struct stub *s, struct leg *l, struct rx_rec rec);
+void dgram_credit(struct stub *s);
+void dgram_leg_lost(struct stub *s, struct leg *l);
+void dgram_icmp_event(struct stub *s, const struct sockevt_icmp *m, const uint8_t *data);
+void dgram_clear(struct stub *s);
+
+#define DGRAM_ERRORS_MAX 32
+struct dgram_error {
+	TAILQ_ENTRY(dgram_error) link;
+	int error;
+	uint8_t type, code;         /* of the ICMP message */
+	uint32_t info;
+	uint32_t offender;
+	struct sock_name dst;
+	uint16_t len;
+	uint8_t data[];
+};
+/* The oldest error that waits, now the caller's (kfree); NULL: none. */
+struct dgram_error *dgram_error_take(struct stub *s);
 
 /* ---- event.c ---- */
 struct fit_req;

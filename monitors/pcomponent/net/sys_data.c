@@ -16,20 +16,24 @@
 #define RW_MAX 0x7ffff000u /* MAX_RW_COUNT of Linux */
 #define MMSG_MAX 1024      /* UIO_MAXIOV, more are not looked at */
 
-/* A stream ignores the address, but looks whether it is there. */
-static int check_name(uint64_t addr, uint64_t len)
+/* Where a datagram goes; a stream ignores the address, but looks whether it is there. */
+static int get_name(struct file *f, uint64_t addr, uint32_t len, struct dgram_meta *m)
 {
 	uint8_t buf[SOCKADDR_MAX];
 
 	if (!addr)
 		return 0;
-	if ((uint32_t)len > SOCKADDR_MAX)
+	if (len > SOCKADDR_MAX)
 		return -EINVAL;
-	return copy_from_user(buf, addr, (uint32_t)len) ? -EFAULT : 0;
+	if (!sock_is_dgram(f))
+		return copy_from_user(buf, addr, len) ? -EFAULT : 0;
+	m->has_name = true;
+	return sockaddr_from_user(addr, len, &m->name, NULL);
 }
 
 static int64_t sys_sendto(struct syscall_args *a)
 {
+	struct dgram_meta m = { .has_name = false };
 	struct uio_seg one;
 	struct uio u;
 	int err;
@@ -39,24 +43,30 @@ static int64_t sys_sendto(struct syscall_args *a)
 	if (!f)
 		return err;
 	uio_init_user(&u, &one, a->a[1], KMIN(a->a[2], (uint64_t)RW_MAX));
-	n = check_name(a->a[4], a->a[5]);
+	n = sock_is_dgram(f) && u.left > UINT16_MAX ? -EMSGSIZE :
+	    get_name(f, a->a[4], (uint32_t)a->a[5], &m);
 	if (!n)
-		n = sock_send(f, &u, (uint32_t)a->a[3]);
+		n = sock_send(f, &u, (uint32_t)a->a[3], &m);
 	file_put(f);
 	return n;
 }
 SOCKET_CALL_DEFINE(__NR_sendto, "sendto", sys_sendto);
 
 /* A stream gives no address: its length is 0. */
-static int no_name(uint64_t addr, uint64_t lenp)
+static int put_name(const struct dgram_meta *m, uint64_t addr, uint64_t lenp)
 {
 	int32_t zero = 0;
 
-	return addr && lenp && copy_to_user(lenp, &zero, sizeof(zero)) ? -EFAULT : 0;
+	if (!addr)
+		return 0;
+	if (m->has_name)
+		return sockaddr_to_user(m->name, addr, lenp);
+	return lenp && copy_to_user(lenp, &zero, sizeof(zero)) ? -EFAULT : 0;
 }
 
 static int64_t sys_recvfrom(struct syscall_args *a)
 {
+	struct dgram_meta m = { .has_name = false };
 	struct uio_seg one;
 	struct uio u;
 	int err;
@@ -66,9 +76,10 @@ static int64_t sys_recvfrom(struct syscall_args *a)
 	if (!f)
 		return err;
 	uio_init_user(&u, &one, a->a[1], KMIN(a->a[2], (uint64_t)RW_MAX));
-	n = sock_recv(f, &u, (uint32_t)a->a[3]);
+	n = sock_recv(f, &u, (uint32_t)a->a[3], &m);
 	file_put(f);
-	return n >= 0 && no_name(a->a[4], a->a[5]) ? -EFAULT : n;
+	err = n >= 0 ? put_name(&m, a->a[4], a->a[5]) : 0;
+	return err ? err : n;
 }
 SOCKET_CALL_DEFINE(__NR_recvfrom, "recvfrom", sys_recvfrom);
 
@@ -125,31 +136,64 @@ static int msg_get(struct msg *m, uint64_t addr)
 
 static int64_t send_one(struct file *f, uint64_t addr, uint32_t flags)
 {
+	struct dgram_meta meta = { .has_name = false };
 	struct msg m;
 	int64_t n = msg_get(&m, addr);
 
 	if (n)
 		return n;
-	n = sock_send(f, &m.uio, flags);
+	if (sock_is_dgram(f) && m.uio.left > UINT16_MAX)
+		n = -EMSGSIZE;
+	if (!n && m.hdr.name && m.hdr.namelen)
+		n = get_name(f, m.hdr.name, KMIN((uint32_t)m.hdr.namelen, (uint32_t)SOCKADDR_MAX),
+			     &meta);
+	if (!n)
+		n = cmsg_read(&m.hdr, &meta);
+	if (!n)
+		n = sock_send(f, &m.uio, flags, &meta);
 	msg_put(&m);
 	return n;
 }
 
+/* What the header says after a receive. */
+static int finish_recv(struct file *f, struct msg *m, const struct dgram_meta *meta, uint64_t addr)
+{
+	int err = 0;
+
+	if (m->hdr.name)
+		err = put_name(meta, m->hdr.name, addr + offsetof(struct user_msghdr, namelen));
+	if (!err)
+		err = cmsg_write(sock_stub(f), &m->hdr, meta);
+	if (meta->truncated)
+		m->hdr.flags |= MSG_TRUNC;
+	if (err)
+		return err;
+	if (copy_to_user(addr + offsetof(struct user_msghdr, controllen), &m->hdr.controllen,
+			 sizeof(m->hdr.controllen) + sizeof(m->hdr.flags)))
+		return -EFAULT;
+	return 0;
+}
+
 static int64_t recv_one(struct file *f, uint64_t addr, uint32_t flags)
 {
+	struct dgram_meta meta = { .has_name = false };
 	struct msg m;
 	int64_t n = msg_get(&m, addr);
 
 	if (n)
 		return n;
-	n = sock_recv(f, &m.uio, flags);
-	msg_put(&m);
-	if (n < 0)
-		return n;
-	m.hdr.namelen = 0;
-	m.hdr.controllen = 0;
 	m.hdr.flags = 0;
-	return copy_to_user(addr, &m.hdr, sizeof(m.hdr)) ? -EFAULT : n;
+	if (flags & MSG_ERRQUEUE)
+		n = errqueue_recv(sock_stub(f), &m.uio, &m.hdr, &meta);
+	else
+		n = sock_recv(f, &m.uio, flags, &meta);
+	msg_put(&m);
+	if (n >= 0) {
+		int err = finish_recv(f, &m, &meta, addr);
+
+		n = err ? err : n;
+	}
+	return n;
 }
 
 static int64_t sys_sendmsg(struct syscall_args *a)

@@ -49,10 +49,19 @@ static const struct int_opt int_opts[] = {
 	OPT(IPPROTO_TCP, TCP_QUICKACK, quickack, true, false, 0, 0),
 	OPT(IPPROTO_TCP, TCP_NOTSENT_LOWAT, notsent_lowat, false, false, INT32_MIN, INT32_MAX),
 	OPT(IPPROTO_IP, IP_TOS, tos, false, true, INT32_MIN, INT32_MAX),
+	OPT(IPPROTO_IP, IP_PKTINFO, pktinfo, true, false, 0, 0),
+	OPT(IPPROTO_IP, IP_RECVERR, recverr, true, false, 0, 0),
+	OPT(IPPROTO_IP, IP_RECVTTL, recvttl, true, false, 0, 0),
+	OPT(IPPROTO_IP, IP_RECVTOS, recvtos, true, false, 0, 0),
+	OPT(IPPROTO_IP, IP_MTU_DISCOVER, mtu_discover, false, false, 0, 5),
+	OPT(IPPROTO_IP, IP_MULTICAST_TTL, mcast_ttl, false, false, 0, 255),
+	OPT(IPPROTO_IP, IP_MULTICAST_LOOP, mcast_loop, true, false, 0, 0),
 };
 
-static const struct int_opt *find_int(int level, int name)
+static const struct int_opt *find_int(const struct stub *s, int level, int name)
 {
+	if (level == IPPROTO_TCP && s->type != SOCK_TYPE_STREAM)
+		return NULL;
 	for (unsigned i = 0; i < ARRAY_SIZE(int_opts); i++)
 		if (int_opts[i].level == level && int_opts[i].name == name)
 			return &int_opts[i];
@@ -183,7 +192,7 @@ static int set_special(struct stub *s, int level, int name, int v)
 		s->opts.sndbuf = buf_size(v, NET_SNDBUF_MIN);
 	else if (level == SOL_SOCKET && name == SO_RCVLOWAT)
 		set_rcvlowat(s, v);
-	else if (level == IPPROTO_TCP && name == TCP_MAXSEG)
+	else if (level == IPPROTO_TCP && name == TCP_MAXSEG && s->type == SOCK_TYPE_STREAM)
 		return set_maxseg(s, v);
 	else if (level == IPPROTO_IP && name == IP_TTL)
 		return set_ttl(s, v);
@@ -208,7 +217,7 @@ static int read_int(uint64_t val, uint32_t len, bool byte_ok, int *v)
 
 static int set_opt(struct stub *s, int level, int name, uint64_t val, uint32_t len)
 {
-	const struct int_opt *o = find_int(level, name);
+	const struct int_opt *o = find_int(s, level, name);
 	int v, err;
 
 	if (level == SOL_SOCKET && name == SO_LINGER)
@@ -217,7 +226,7 @@ static int set_opt(struct stub *s, int level, int name, uint64_t val, uint32_t l
 		return set_timeo(&s->opts.rcvtimeo_ns, val, len);
 	if (level == SOL_SOCKET && name == SO_SNDTIMEO)
 		return set_timeo(&s->opts.sndtimeo_ns, val, len);
-	if (level == IPPROTO_TCP && name == TCP_CONGESTION)
+	if (level == IPPROTO_TCP && name == TCP_CONGESTION && s->type == SOCK_TYPE_STREAM)
 		return set_congestion(val, len);
 	err = read_int(val, len, level == IPPROTO_IP, &v);
 	if (err)
@@ -360,7 +369,7 @@ static size_t get_tcp(struct stub *s, int name, union optval *out)
 
 static size_t get_opt(struct stub *s, int level, int name, union optval *out)
 {
-	const struct int_opt *o = find_int(level, name);
+	const struct int_opt *o = find_int(s, level, name);
 
 	if (o) {
 		out->v = *int_at(s, o);
@@ -368,7 +377,7 @@ static size_t get_opt(struct stub *s, int level, int name, union optval *out)
 	}
 	if (level == SOL_SOCKET)
 		return get_socket(s, name, out);
-	if (level == IPPROTO_TCP)
+	if (level == IPPROTO_TCP && s->type == SOCK_TYPE_STREAM)
 		return get_tcp(s, name, out);
 	if (level != IPPROTO_IP || name != IP_TTL)
 		return 0;
@@ -376,10 +385,10 @@ static size_t get_opt(struct stub *s, int level, int name, union optval *out)
 	return sizeof(out->v);
 }
 
-static int unknown(int level)
+static int unknown(const struct stub *s, int level)
 {
-	return level == SOL_SOCKET || level == IPPROTO_TCP || level == IPPROTO_IP ? -ENOPROTOOPT :
-										 -EOPNOTSUPP;
+	return level == SOL_SOCKET || (level == IPPROTO_TCP && s->type == SOCK_TYPE_STREAM) || 
+	       level == IPPROTO_IP ? -ENOPROTOOPT : -EOPNOTSUPP;
 }
 
 static int64_t sys_getsockopt(struct syscall_args *a)
@@ -398,7 +407,7 @@ static int64_t sys_getsockopt(struct syscall_args *a)
 	if (!err) {
 		n = get_opt(sock_stub(f), (int)a->a[1], (int)a->a[2], &val);
 		len = (int)KMIN(n, (size_t)len);
-		err = !n ? unknown((int)a->a[1]) :
+		err = !n ? unknown(sock_stub(f), (int)a->a[1]) :
 		      copy_to_user(a->a[3], &val, (size_t)len) ||
 		      copy_to_user(a->a[4], &len, sizeof(len)) ? -EFAULT : 0;
 	}

@@ -65,7 +65,9 @@ static int64_t give_name(int fd, uint64_t addr, uint64_t lenp, bool peer)
 	s = sock_stub(f);
 	spin_lock(&s->lock);
 	n = peer ? s->remote : s->local;
-	if (peer && (s->state != STUB_UP || s->ended || (s->rx_fin && s->tx_shut)))
+	if (peer && s->type == SOCK_TYPE_DGRAM)
+		err = s->connected ? 0 : -ENOTCONN;
+	else if (peer && (s->state != STUB_UP || s->ended || (s->rx_fin && s->tx_shut)))
 		err = -ENOTCONN;
 	spin_unlock(&s->lock);
 	if (!err)
@@ -92,7 +94,7 @@ static int check_type(int type, int protocol)
 {
 	if (type == SOCK_STREAM)
 		return !protocol || protocol == IPPROTO_TCP ? 0 : -EPROTONOSUPPORT;
-	if (type == SOCK_DGRAM) /* names of interfaces can be asked with it; no data yet */
+	if (type == SOCK_DGRAM)
 		return !protocol || protocol == IPPROTO_UDP ? 0 : -EPROTONOSUPPORT;
 	return -ESOCKTNOSUPPORT;
 }
@@ -137,7 +139,7 @@ static int64_t sys_bind(struct syscall_args *a)
 {
 	struct sock_name n;
 	int err;
-	struct file *f = stream_get(a->a[0], &err);
+	struct file *f = sock_fd_get((int)a->a[0], &err);
 
 	if (!f)
 		return err;
@@ -169,12 +171,15 @@ static int64_t sys_connect(struct syscall_args *a)
 	struct sock_name n;
 	bool unspec;
 	int err;
-	struct file *f = stream_get(a->a[0], &err);
+	struct file *f = sock_fd_get((int)a->a[0], &err);
 
 	if (!f)
 		return err;
 	err = sockaddr_from_user(a->a[1], (uint32_t)a->a[2], &n, &unspec);
-	if (!err && unspec)
+	if (!err && sock_is_dgram(f))
+		err = unspec ? dgram_disconnect(sock_stub(f)) :
+			       dgram_connect(sock_stub(f), n.ip, n.port);
+	else if (!err && unspec)
 		err = stub_disconnect(sock_stub(f));
 	else if (!err && (n.ip >> 28 == 14 || n.ip == UINT32_MAX))
 		err = -ENETUNREACH;
@@ -223,7 +228,7 @@ SOCKET_CALL_DEFINE(__NR_accept4, "accept4", sys_accept4);
 static int64_t sys_shutdown(struct syscall_args *a)
 {
 	int err;
-	struct file *f = stream_get(a->a[0], &err);
+	struct file *f = sock_fd_get((int)a->a[0], &err);
 
 	if (!f)
 		return err;

@@ -63,6 +63,10 @@ void tx_credit(struct stub *s)
 
 	if (!atomic_load(&s->tx_blocked))
 		return;
+	if (s->type == SOCK_TYPE_DGRAM) {
+		dgram_credit(s);
+		return;
+	}
 	spin_lock(&s->lock);
 	wake = s->leg && has_room(s, s->leg);
 	if (wake)
@@ -120,6 +124,8 @@ uint32_t stub_outq(struct stub *s)
 {
 	uint32_t n;
 
+	if (s->type == SOCK_TYPE_DGRAM)
+		return dgram_outq(s);
 	spin_lock(&s->lock);
 	if (s->leg && leg_joined(s->leg)) /* what the other side has is acknowledged, as TCP does */
 		n = (uint32_t)(s->leg->tx_sent - s->leg->tx_arrived);

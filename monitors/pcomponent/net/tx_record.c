@@ -151,7 +151,7 @@ static uint32_t post_locked(struct leg *l, struct tx_buf *b, uint32_t limit, boo
 
 	if (l->peer->kind == PEER_SELF)
 		return deliver_locked(l, b, limit, rest);
-	n = l->sm ? dma_tx_take(l, limit, &off, &b->rec_off) : ddio_take(l, limit, &off);
+	n = l->sm ? dma_tx_take(l, limit, false, &off, &b->rec_off) : ddio_take(l, limit, &off);
 	if (!n) {
 		counter_add(stub, tx_blocked_pool, 1);
 		return 0;
@@ -256,4 +256,49 @@ ssize_t_k tx_post(struct stub *s, struct tx_buf **b, bool more)
 	spin_unlock(&l->tx_lock);
 	counter_add(stub, send_bytes, n);
 	return n;
+}
+
+/* ---- datagrams ---- */
+
+static bool take_whole(struct leg *l, struct tx_buf *b, uint32_t *off)
+{
+	struct net_peer *p = l->peer;
+	bool ok;
+
+	if (l->sm)
+		return dma_tx_take(l, b->len, true, off, &b->rec_off);
+	spin_lock(&p->pool_lock);
+	ok = sockpool_take_exact(&p->tx_pool, &l->share, b->len, b->len, off);
+	if (!ok)
+		sockpool_wait(&p->tx_pool, &l->share);
+	spin_unlock(&p->pool_lock);
+	return ok;
+}
+
+bool tx_post_whole(struct tx_buf *b)
+{
+	struct leg *l = b->leg;
+	uint32_t off, len = b->len;
+	bool ok;
+
+	fill_record(b, 0);
+	b->rec.len = le32(len);
+	spin_lock(&l->tx_lock);
+	ok = !l->tx_shut && take_whole(l, b, &off);
+	if (!ok) {
+		spin_unlock(&l->tx_lock);
+		counter_add(stub, tx_blocked_pool, 1);
+		return false;
+	}
+	l->tx_sent += len;
+	l->tx_records++;
+	if (l->sm) {
+		dma_tx_start(b, off);
+	} else {
+		atomic_fetch_add(&l->tx_posted, len);
+		tx_write(b, off, len);
+	}
+	spin_unlock(&l->tx_lock);
+	counter_add(stub, send_bytes, len);
+	return true;
 }
