@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: GPL-2.0-only
-HOST_SRCS_monitors/scomponent := $(filter-out %/main.c,$(wildcard monitors/scomponent/*.c monitors/scomponent/p9/*.c))
+HOST_SRCS_monitors/scomponent := $(filter-out %/main.c %/test.c, \
+	$(wildcard monitors/scomponent/*.c monitors/scomponent/p9/*.c))

@@ -12,9 +12,9 @@ struct export {
 	char name[P9DEV_TAG_MAX];
 	struct p9 *p9;
 	/*
-	 * names: for reading while a name is turned into a handle, for writing while one goes. fids:
-	 * for reading while a handle's fids are used, for writing while they change under it.
-	 * Order: names, then fids.
+	 * names: for reading while a name is turned into a handle, for writing while one goes.
+	 * fids: for reading while a handle's fids are used, for writing while they change under
+	 * it. Order: names, then fids.
 	 */
 	struct rwlock names, fids;
 	bool removed_dir;     /* FID_REMOVED exists; names, for writing */

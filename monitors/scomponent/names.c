@@ -125,7 +125,8 @@ static int run_attach(struct worker *w, struct job *j, struct answer *a)
 		atomic_store(&h->open[FID_NAME], true);
 	return answer_entry(j, h, err, a);
 }
-const struct store_op op_attach = { sizeof(struct store_attach), 0, 0, decode_attach, run_attach, LOCK_NAMES };
+const struct store_op op_attach = { sizeof(struct store_attach), 0, 0, decode_attach, run_attach,
+				    LOCK_NAMES };
 
 static int decode_lookup(struct job *j, const uint8_t *data, size_t len)
 {
@@ -380,7 +381,8 @@ static int run_readdir(struct worker *w, struct job *j, struct answer *a)
 	memcpy(a->data, &r, sizeof(r));
 	return 0;
 }
-const struct store_op op_readdir = { sizeof(struct store_readdir), 1, 0, NULL, run_readdir, LOCK_FIDS };
+const struct store_op op_readdir = { sizeof(struct store_readdir), 1, 0, NULL, run_readdir,
+				     LOCK_FIDS };
 
 static int run_readlink(struct worker *w, struct job *j, struct answer *a)
 {
@@ -392,4 +394,5 @@ static int run_readlink(struct worker *w, struct job *j, struct answer *a)
 	a->len = (size_t)n;
 	return 0;
 }
-const struct store_op op_readlink = { sizeof(struct store_obj), 1, 0, NULL, run_readlink, LOCK_FIDS };
+const struct store_op op_readlink = { sizeof(struct store_obj), 1, 0, NULL, run_readlink,
+				      LOCK_FIDS };

@@ -269,12 +269,18 @@ static void work(void *arg)
 	}
 }
 
-int server_start(struct fit *fit)
+int server_init(void)
 {
-	srv.fit = fit;
 	waitq_init(&srv.work);
 	srv.jobs = kmem_cache_create("store_job", sizeof(struct job), 8);
-	int err = srv.jobs ? handle_init() : -ENOMEM;
+	return srv.jobs ? handle_init() : -ENOMEM;
+}
+
+int server_start(struct fit *fit)
+{
+	int err = server_init();
+
+	srv.fit = fit;
 
 	for (unsigned i = 0; i < STORE_WORKERS && !err; i++) {
 		struct worker *w = &srv.worker[i];

@@ -59,7 +59,9 @@ extern const struct store_op op_attach, op_lookup, op_getattr, op_setattr, op_re
 	op_fsync, op_readdir, op_create, op_symlink, op_readlink, op_link, op_unlink, op_rename,
 	op_statfs;
 
-int server_start(struct fit *fit);
+/* Tables only; server_start() does it too. */
+int __must_check server_init(void);
+int __must_check server_start(struct fit *fit);
 /* A handle is dying: somebody is to reap it. Any thread. */
 void server_wake(void);
 void server_owner_gone(fit_node_t owner);

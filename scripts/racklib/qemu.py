@@ -107,7 +107,8 @@ def board_args(cfg, board):
     return args
 
 
-def selftest_args(image, suites="", cpus=2, memory="256M", initrd=None, log="-", extra=()):
+def selftest_args(image, suites="", cpus=2, memory="256M", initrd=None, log="-", extra=(),
+                  export=None):
     """A machine that boots image with its self-tests and then ends; no network but what extra adds."""
     words = "name=test selftest" + (f"={suites}" if suites else "")
     args = machine_args(cpus, memory) + [
@@ -119,4 +120,6 @@ def selftest_args(image, suites="", cpus=2, memory="256M", initrd=None, log="-",
         "-device", "virtserialport,chardev=ctl,nr=1"]
     if initrd:
         args += ["-initrd", initrd]
+    if export:
+        args += fsdev_args("root", export, 6)
     return args

@@ -207,7 +207,8 @@ int client_unlink(fit_node_t from, uint64_t dir, const char *name, uint32_t flag
 	return go(from, OP_STORE_UNLINK);
 }
 
-int client_rename(fit_node_t from, uint64_t dir, const char *name, uint64_t to, const char *new_name)
+int client_rename(fit_node_t from, uint64_t dir, const char *name, uint64_t to,
+		  const char *new_name)
 {
 	struct store_rename m = { .dir = le64(dir), .new_dir = le64(to),
 		.len = le16((uint16_t)strlen(name)), .new_len = le16((uint16_t)strlen(new_name)) };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* An mComponent's side of STORE, with FIT played by this file: requests go straight to the handler. */
+/* An mComponent's side of STORE; FIT is played by client.c: requests go straight to the handler. */
 #pragma once
 
 #include <fit/fit.h>
@@ -29,7 +29,8 @@ struct store_entry client_create(fit_node_t from, uint64_t dir, const char *name
 int client_symlink(fit_node_t from, uint64_t dir, const char *name, const char *target);
 int client_link(fit_node_t from, uint64_t handle, uint64_t dir, const char *name);
 int client_unlink(fit_node_t from, uint64_t dir, const char *name, uint32_t flags);
-int client_rename(fit_node_t from, uint64_t dir, const char *name, uint64_t to, const char *new_name);
+int client_rename(fit_node_t from, uint64_t dir, const char *name, uint64_t to,
+		  const char *new_name);
 /* Bytes or -errno. */
 int client_io(fit_node_t from, uint16_t op, uint64_t handle, uint64_t off, uint32_t len,
 	      uint32_t slot);

@@ -91,7 +91,8 @@ static void renamed(const char *from, const char *to)
 		struct fid *f = &fids[i];
 		char rest[600];
 
-		if (!f->used || strncmp(f->path, from, len) || (f->path[len] && f->path[len] != '/'))
+		if (!f->used || strncmp(f->path, from, len) ||
+		    (f->path[len] && f->path[len] != '/'))
 			continue;
 		snprintf(rest, sizeof(rest), "%s", f->path + len);
 		snprintf(f->path, sizeof(f->path), "%.290s%.300s", to, rest);
@@ -123,7 +124,8 @@ static const char *text(struct ctx *c, char *buf, size_t room)
 
 static const char *child(struct ctx *c, const struct fid *dir, const char *name)
 {
-	snprintf(c->path, sizeof(c->path), "%.290s%s%.290s", dir->path, *dir->path ? "/" : "", name);
+	snprintf(c->path, sizeof(c->path), "%.290s%s%.290s", dir->path, *dir->path ? "/" : "",
+		 name);
 	return c->path;
 }
 
@@ -442,7 +444,8 @@ static uint32_t answer(uint8_t *req, uint32_t len, uint8_t *rep, uint32_t room)
 {
 	static struct ctx c;
 
-	c = (struct ctx){ .in = { req, req + len, false }, .out = { rep + P9_HEAD, rep + room, false } };
+	c = (struct ctx){ .in = { req, req + len, false },
+			  .out = { rep + P9_HEAD, rep + room, false } };
 	uint32_t size = p9_get32(&c.in);
 	uint8_t type = p9_get8(&c.in);
 	uint16_t tag = p9_get16(&c.in);

@@ -123,7 +123,8 @@ static void test_attach(void **state)
 	assert_true(S_ISDIR(le32_get(attr_of(root).mode)));
 	(void)client_attach(ME, "nothing", &err);
 	assert_int_equal(err, -ENOENT);
-	assert_int_equal(client_call(9, OP_STORE_GETATTR, &root, 8), -ESTALE); /* never said HELLO */
+	/* who never said HELLO */
+	assert_int_equal(client_call(9, OP_STORE_GETATTR, &root, 8), -ESTALE);
 }
 
 static void test_create_write_read(void **state)
@@ -149,13 +150,15 @@ static void test_large(void **state)
 {
 	uint64_t h = create("large");
 
-	for (uint32_t i = 0; i < STORE_SLOT_SIZE; i++)
+	const uint32_t size = STORE_SLOT_SIZE;
+
+	for (uint32_t i = 0; i < size; i++)
 		client_slots[i] = (uint8_t)(i * 7 + i / 256);
 	hostfs_read_max = 9000;
-	assert_int_equal(client_io(ME, OP_STORE_WRITE, h, 100, STORE_SLOT_SIZE, 0), STORE_SLOT_SIZE);
-	assert_int_equal(client_io(ME, OP_STORE_READ, h, 100, STORE_SLOT_SIZE, 31), STORE_SLOT_SIZE);
-	assert_memory_equal(client_slots, client_slots + 31 * STORE_SLOT_SIZE, STORE_SLOT_SIZE);
-	assert_int_equal(client_io(ME, OP_STORE_READ, h, STORE_SLOT_SIZE, STORE_SLOT_SIZE, 0), 100);
+	assert_int_equal(client_io(ME, OP_STORE_WRITE, h, 100, size, 0), size);
+	assert_int_equal(client_io(ME, OP_STORE_READ, h, 100, size, 31), size);
+	assert_memory_equal(client_slots, client_slots + 31 * size, size);
+	assert_int_equal(client_io(ME, OP_STORE_READ, h, size, size, 0), 100);
 	assert_int_equal(client_io(ME, OP_STORE_READ, h, 1 << 20, 10, 0), 0);
 }
 
@@ -174,7 +177,8 @@ static void test_setattr(void **state)
 	uint64_t h = create("s");
 	struct store_setattr m = { .handle = le64(h), .mode = le32(0600), .size = le64(3),
 		.mtime_ns = le64(12345678901ull), .atime_ns = le64(UINT64_MAX),
-		.valid = le32(STORE_SET_MODE | STORE_SET_SIZE | STORE_SET_MTIME | STORE_SET_ATIME) };
+		.valid = le32(STORE_SET_MODE | STORE_SET_SIZE | STORE_SET_MTIME |
+			      STORE_SET_ATIME) };
 
 	write_text(h, 0, "abcdef");
 	uint64_t version = le64_get(attr_of(h).version);
@@ -245,6 +249,7 @@ static void test_links_are_not_followed(void **state)
 	assert_int_equal(client_call(ME, OP_STORE_READDIR, &m, sizeof(m)), -ENOTDIR);
 }
 
+#define NAME "entry-with-a-name-of-some-length-%u"
 /* All names, each once, in as many messages as it takes. */
 static void test_readdir(void **state)
 {
@@ -255,7 +260,7 @@ static void test_readdir(void **state)
 	int err;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(seen); i++) {
-		snprintf(name, sizeof(name), "entry-with-a-name-of-some-length-%u", i);
+		snprintf(name, sizeof(name), NAME, i);
 		client_forget(ME, handle_of(client_create(ME, root, name, S_IFREG | 0644, &err)));
 	}
 	for (bool eof = false; !eof; messages++) {
@@ -272,7 +277,7 @@ static void test_readdir(void **state)
 			memcpy(&e, client_reply + at, sizeof(e));
 			snprintf(name, sizeof(name), "%.*s", le16_get(e.len),
 				 (char *)client_reply + at + sizeof(e));
-			assert_int_equal(sscanf(name, "entry-with-a-name-of-some-length-%u", &n), 1);
+			assert_int_equal(sscanf(name, NAME, &n), 1);
 			assert_true(n < ARRAY_SIZE(seen) && !seen[n]);
 			seen[n] = true;
 			count++;
@@ -303,15 +308,15 @@ static void test_directories(void **state)
 	assert_int_equal(err, -EPERM);
 }
 
-/* Removed while held: reads, writes and attributes go on; the disk is free after the last handle. */
+/* Removed while held: all goes on; the disk is free after the last handle. */
 static void test_unlinked_file_lives(void **state)
 {
 	uint64_t h = create("tmp");
 	int err;
 
 	write_text(h, 0, "still");
-	uint64_t second = handle_of(client_lookup(OTHER, handle_of(client_attach(OTHER, "root", &err)),
-						  "tmp", &err));
+	uint64_t top = handle_of(client_attach(OTHER, "root", &err));
+	uint64_t second = handle_of(client_lookup(OTHER, top, "tmp", &err));
 	assert_int_equal(client_unlink(ME, root, "tmp", 0), 0);
 	assert_false(host_has("tmp"));
 	(void)client_lookup(ME, root, "tmp", &err);
