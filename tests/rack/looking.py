@@ -35,6 +35,16 @@ def main():
         t.check("a profile names user mode and functions", "(user mode)" in got.out and "%" in got.out, got)
         got = rack("profile", "m0")
         t.check("a board that does not sample has none", not got.out, got)
+        got = rack("perf", "m0", "p0", "read", "--size", "4096", "-n", "50", "--depth", "4", "--json")
+        figures = json.loads(got.out or "{}")
+        t.check("perf measures between two boards", figures.get("n") == 50 and
+                0 < figures["best_ns"] <= figures["median_ns"] <= figures["max_ns"] and
+                0 < figures["busy_ns"], got)
+        for what, *args in (("to itself", "m0", "m0", "echo"), ("of nothing", "m0", "p0", "write", "--size", "0"),
+                            ("of more than a message", "m0", "p0", "echo", "--size", "5000"),
+                            ("deeper than long", "m0", "p0", "echo", "--depth", "9", "-n", "8")):
+            got = rack("perf", *args)
+            t.check(f"perf {what} is refused", got.rc == 1 and "Invalid argument" in got.err, got)
         stats = json.loads(rack("stats", "--json").out)
         t.check("every board has counters of FIT", all(v.get("fit.tx_bytes", 0) > 0
                                                        for v in stats.values()), list(stats))
