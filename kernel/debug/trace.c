@@ -43,8 +43,11 @@ void trace_write(uint32_t event, uint64_t a, uint64_t b)
 {
 	unsigned cpu = (unsigned)cpu_id();
 	struct ring *r = &rings[cpu];
-	uint64_t slot = atomic_fetch_add_explicit(&r->head, 1, memory_order_relaxed);
+	uint64_t slot;
 
+	if (!r->entries)
+		return; /* a CPU that came up when the rings had been made */
+	slot = atomic_fetch_add_explicit(&r->head, 1, memory_order_relaxed);
 	r->entries[slot & (RING_ENTRIES - 1)] = (struct trace_entry){
 		.ns = clock_mono_ns(), .event = event, .cpu = (uint16_t)cpu, .a = a, .b = b,
 	};
