@@ -29,6 +29,8 @@ struct file_attr {
 	le64_t atime_ns, mtime_ns, ctime_ns;
 	le64_t blocks;      /* of 512 bytes */
 	le64_t ino;
+	le32_t dev;         /* differs from one mounted file system to the next */
+	le32_t reserved;
 };
 
 /* Every request that names a path starts with this; the path follows the request's fixed part. */
@@ -102,9 +104,18 @@ struct file_setattr {
 #define FILE_SET_GID 4u
 #define FILE_SET_ATIME 8u
 #define FILE_SET_MTIME 16u
-struct file_statfs { le64_t blocks, bfree, files, ffree; le32_t bsize; le32_t type; };
+struct file_statfs {
+	le64_t blocks, bfree, bavail, files, ffree;
+	le32_t bsize, type, namelen, flags; /* as of statfs(2) */
+};
 /*
  * The cwd's or a descriptor's path as the kernel shows it. Request: file_obj (directory). Reply:
  * bytes.
  */
 #define OP_FILE_GETPATH PROTO_OP(PROTO_CLASS_FILE, 19)
+/*
+ * fsync(2), after the caller's dirty lines of the file came home: what was written is on the disk
+ * when this is answered. An error of writing is told once to each node that had the file open.
+ */
+#define OP_FILE_FSYNC PROTO_OP(PROTO_CLASS_FILE, 20)    /* file_obj; reply: nothing */
+#define OP_FILE_SYNC PROTO_OP(PROTO_CLASS_FILE, 21)     /* sync(2); reply: nothing */

@@ -90,7 +90,7 @@ static int add_entry(const struct entry *e, struct walk *w)
 		walk_end(w);
 		return 0;
 	}
-	i = inode_create(e->f[F_MODE], e->f[F_UID], e->f[F_GID]);
+	i = inode_create(w->dir->fs, e->f[F_MODE], e->f[F_UID], e->f[F_GID]);
 	if (!i) {
 		walk_end(w);
 		return -ENOMEM;

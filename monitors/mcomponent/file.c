@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files by object number: open, close, fill, write, truncate, attributes, directory listing. Opens
- * are counted per node, so that a node that leaves releases what it held.
+ * Files by object number: open, close, fill, write, truncate, attributes. Opens are counted per
+ * node, so that a node that leaves releases what it held.
  */
 #include <kern/counter.h>
 #include <kern/mm.h>
@@ -10,9 +10,12 @@
 #include <linux/fcntl.h>
 #include <kern/mode.h>
 #include "file_req.h"
+#include "job.h"
 #include "opens.h"
 #include "page.h"
 #include "server.h"
+#include "sfs.h"
+#include "wb.h"
 
 #define MFILE_COUNTERS(X) X(fill) X(fill_bytes) X(write) X(write_bytes) X(open)
 COUNTERS_DECLARE(mfile, MFILE_COUNTERS);
@@ -20,36 +23,52 @@ COUNTERS_DEFINE(mfile, MFILE_COUNTERS);
 
 /* ---- open ---- */
 
-static int open_existing(struct walk *w, uint32_t oflags, struct cred cred)
+static int open_existing(struct inode *i, uint32_t oflags, struct cred cred)
 {
 	uint32_t acc = oflags & O_ACCMODE;
 	unsigned want = acc == O_RDONLY ? 4 : acc == O_WRONLY ? 2 : 6;
 
 	if ((oflags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
 		return -EEXIST;
-	if (S_ISLNK(w->inode->mode))
+	if (S_ISLNK(i->mode))
 		return oflags & O_PATH ? 0 : -ELOOP;
-	if ((oflags & O_DIRECTORY) && !S_ISDIR(w->inode->mode))
+	if ((oflags & O_DIRECTORY) && !S_ISDIR(i->mode))
 		return -ENOTDIR;
 	if (oflags & O_PATH)
 		return 0;
-	if (S_ISDIR(w->inode->mode) && ((want & 2) || (oflags & O_CREAT)))
+	if (S_ISDIR(i->mode) && ((want & 2) || (oflags & O_CREAT)))
 		return -EISDIR;
 	if (oflags & O_TRUNC)
 		want |= 2;
-	return inode_permission(w->inode, cred, want);
+	if ((want & 2) && i->fs->read_only && (S_ISREG(i->mode) || S_ISDIR(i->mode)))
+		return -EROFS;
+	return inode_permission(i, cred, want);
+}
+
+/* What the sComponent had to do for this open is done: the rest, as for a file that was there. */
+static int open_changed(struct job *j, int status, struct reply *r)
+{
+	if (status < 0)
+		return status;
+	j->made = true;
+	return job_run_op(j, 0, r);
 }
 
 static int open_create(struct walk *w, uint32_t mode, struct cred cred)
 {
 	struct inode *i;
-	int err = inode_permission(w->dir, cred, 3);
+	int err = name_may_create(w, cred);
 
 	if (err)
 		return err;
 	if (w->must_be_dir)
 		return -EISDIR;
-	i = inode_create(S_IFREG | (mode & 07777), cred.uid, cred.gid);
+	mode = S_IFREG | (mode & 07777);
+	cred.gid = name_gid(w->dir, cred);
+	if (inode_is_store(w->dir))
+		return sfs_create(w->dir, dir_find(w->dir, w->last, w->last_len), mode, 0, NULL,
+				  cred, open_changed);
+	i = inode_create(w->dir->fs, mode, cred.uid, cred.gid);
 	if (!i)
 		return -ENOMEM;
 	err = dir_add(w->dir, w->last, w->last_len, i);
@@ -60,21 +79,35 @@ static int open_create(struct walk *w, uint32_t mode, struct cred cred)
 	return err;
 }
 
+static int open_truncate(struct inode *i)
+{
+	struct store_setattr m = { .valid = le32(STORE_SET_SIZE) };
+
+	if (!i->size)
+		return 0;
+	return inode_is_store(i) ? sfs_setattr(i, &m, open_changed) : inode_truncate(i, 0);
+}
+
 static int open_walked(fit_node_t from, struct walk *w, uint32_t oflags, uint32_t mode,
 		       struct cred cred, struct reply *r)
 {
+	bool made = job_now()->made, created = false;
 	struct file_attr out;
-	bool created = !w->inode;
-	int err;
+	int err = 0;
 
-	if (w->inode)
-		err = open_existing(w, oflags, cred);
-	else if ((oflags & O_CREAT) && !(oflags & O_PATH))
+	if (w->inode && !made) {
+		err = open_existing(w->inode, oflags, cred);
+	} else if (!w->inode && (oflags & O_CREAT) && !(oflags & O_PATH)) {
+		created = true;
 		err = open_create(w, mode, cred);
-	else
+	} else if (!w->inode) {
 		err = -ENOENT;
-	if (!err && (oflags & O_TRUNC) && !created && !(oflags & O_PATH) && S_ISREG(w->inode->mode))
-		err = inode_truncate(w->inode, 0);
+	}
+	if (!err && inode_is_store(w->inode))
+		err = sfs_attr(w->inode); /* close-to-open */
+	if (!err && (oflags & O_TRUNC) && !made && !created && !(oflags & O_PATH) &&
+	    S_ISREG(w->inode->mode))
+		err = open_truncate(w->inode);
 	if (!err)
 		err = opens_add(from, w->inode);
 	if (err)
@@ -94,6 +127,8 @@ static int op_open(fit_node_t from, const void *msg, size_t len, struct reply *r
 
 	/* O_CREAT|O_EXCL does not follow a link in the last place (open(2)). */
 	bool follow = !(oflags & O_NOFOLLOW) && (oflags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL);
+	if ((oflags & O_TMPFILE) == O_TMPFILE)
+		return -EOPNOTSUPP;
 	err = file_req_walk(&m->at, m + 1, len - sizeof(*m), follow, &w);
 	if (err)
 		return err;
@@ -119,12 +154,15 @@ static int op_fill(fit_node_t from, const void *msg, size_t len, struct reply *r
 	struct inode *i = inode_by_object(le64_get(m->object));
 	struct file_fill_reply out;
 	struct page *p;
+	int err;
 
 	if (!i)
 		return -ESTALE;
-	if (S_ISDIR(i->mode))
-		return -EISDIR;
-	p = page_find((struct line_id){ i->object, le64_get(m->index) });
+	if (!S_ISREG(i->mode))
+		return S_ISDIR(i->mode) ? -EISDIR : -EINVAL;
+	err = inode_page(i, le64_get(m->index), &p);
+	if (err)
+		return err;
 	out = (struct file_fill_reply){ le64(i->size), le64(i->version), le64(p ? p->seq : 0) };
 	REPLY(r, out);
 	r->body = p && p->data ? p->data : zeroes;
@@ -134,14 +172,42 @@ static int op_fill(fit_node_t from, const void *msg, size_t len, struct reply *r
 	return 0;
 }
 
+static int write_reply(const struct inode *i, uint64_t off, uint32_t n, struct reply *r)
+{
+	struct file_write_reply out = { le64(off), le64(i->size), le64(i->version) };
+
+	counter_add(mfile, write, 1);
+	counter_add(mfile, write_bytes, n);
+	REPLY(r, out);
+	return 0;
+}
+
+/* Near the end of the disk: the writer hears what became of its bytes. */
+static int write_settled(struct job *j, int status, struct reply *r)
+{
+	const struct file_write *m = j->msg;
+	struct inode *i = inode_by_object(le64_get(m->object));
+
+	if (!i)
+		return -ESTALE;
+	if (i->err_seq != j->err_seq)
+		return i->err;
+	if (!wb_settled(i)) {
+		wb_flush(i);
+		return job_park(&i->wb_wait, NULL);
+	}
+	return write_reply(i, j->off, le32_get(m->len), r);
+}
+
 static int op_write(fit_node_t from, const void *msg, size_t len, struct reply *r)
 {
 	const struct file_write *m = msg;
 	struct inode *i = inode_by_object(le64_get(m->object));
+	bool append = le64_get(m->off) == UINT64_MAX;
 	uint32_t n = le32_get(m->len);
-	struct file_write_reply out;
-	uint64_t off;
+	struct job *j = job_now();
 	ssize_t_k done;
+	int err = 0;
 
 	if (!i)
 		return -ESTALE;
@@ -149,132 +215,74 @@ static int op_write(fit_node_t from, const void *msg, size_t len, struct reply *
 		return -EBADMSG;
 	if (!S_ISREG(i->mode))
 		return -EINVAL;
-	off = le64_get(m->off) == UINT64_MAX ? i->size : le64_get(m->off);
-	done = inode_write(i, off, m + 1, n);
+	if (i->fs->read_only)
+		return -EROFS;
+	if (append && inode_is_store(i))
+		err = sfs_attr(i); /* where the end is */
+	if (err)
+		return err;
+	j->off = append ? i->size : le64_get(m->off);
+	j->err_seq = i->err_seq;
+	done = inode_write(i, j->off, m + 1, n);
 	if (done < (ssize_t_k)n)
 		return done < 0 ? (int)done : -ENOSPC;
-	counter_add(mfile, write, 1);
-	counter_add(mfile, write_bytes, n);
-	out = (struct file_write_reply){ le64(off), le64(i->size), le64(i->version) };
+	if (n && inode_is_store(i) && room_for(i->fs, 0)) {
+		wb_flush(i);
+		err = job_park(&i->wb_wait, write_settled);
+		return err == JOB_PARKED ? err : write_reply(i, j->off, n, r);
+	}
+	return write_reply(i, j->off, n, r);
+}
+
+static int attr_reply(const struct inode *i, struct reply *r)
+{
+	struct file_attr out;
+
+	inode_attr(i, &out);
 	REPLY(r, out);
 	return 0;
+}
+
+static int truncated(struct job *j, int status, struct reply *r)
+{
+	const struct file_truncate *m = j->msg;
+	struct inode *i = inode_by_object(le64_get(m->object));
+
+	if (status < 0)
+		return status;
+	return i ? attr_reply(i, r) : -ESTALE;
 }
 
 static int op_truncate(fit_node_t from, const void *msg, size_t len, struct reply *r)
 {
 	const struct file_truncate *m = msg;
 	struct inode *i = inode_by_object(le64_get(m->object));
-	struct file_attr out;
+	struct store_setattr set = { .valid = le32(STORE_SET_SIZE), .size = m->size };
 	int err;
 
 	if (!i)
 		return -ESTALE;
 	if (!S_ISREG(i->mode))
 		return S_ISDIR(i->mode) ? -EISDIR : -EINVAL;
+	if (i->fs->read_only)
+		return -EROFS;
+	if (inode_is_store(i))
+		return le64_get(m->size) >> 42 ? -EFBIG : sfs_setattr(i, &set, truncated);
 	err = inode_truncate(i, le64_get(m->size));
-	if (err)
-		return err;
-	inode_attr(i, &out);
-	REPLY(r, out);
-	return 0;
+	return err ? err : attr_reply(i, r);
 }
 
 static int op_getattr(fit_node_t from, const void *msg, size_t len, struct reply *r)
 {
 	const struct file_obj *m = msg;
 	struct inode *i = inode_by_object(le64_get(m->object));
-	struct file_attr out;
+	int err = 0;
 
 	if (!i)
 		return -ESTALE;
-	inode_attr(i, &out);
-	REPLY(r, out);
-	return 0;
-}
-
-/* ---- directories ---- */
-
-/* Cookie 0 is ".", 1 is "..", and entry n (from 1) is n + 1. */
-static bool put_dirent(struct reply *r, uint32_t *n, const struct inode *i, uint64_t next,
-		       const char *name)
-{
-	size_t len = strlen(name);
-	struct file_dirent d = { .ino = le64(i->ino), .cookie = le64(next),
-				 .type = (i->mode & S_IFMT) >> 12, .len = le16(len) };
-
-	if (r->len + sizeof(d) + len > FIT_MSG_MAX)
-		return false;
-	memcpy(r->head + r->len, &d, sizeof(d));
-	memcpy(r->head + r->len + sizeof(d), name, len);
-	r->len += sizeof(d) + len;
-	++*n;
-	return true;
-}
-
-static int op_readdir(fit_node_t from, const void *msg, size_t len, struct reply *r)
-{
-	const struct file_readdir *m = msg;
-	struct inode *dir = inode_by_object(le64_get(m->object));
-	uint64_t cookie = le64_get(m->cookie);
-	struct file_readdir_reply out;
-	struct dirent *e = NULL;
-	uint32_t n = 0;
-	bool room = true;
-
-	if (!dir)
-		return -ESTALE;
-	if (!S_ISDIR(dir->mode))
-		return -ENOTDIR;
-	r->len = sizeof(out);
-	if (cookie == 0)
-		room = put_dirent(r, &n, dir, 1, ".");
-	if (cookie <= 1 && room)
-		room = put_dirent(r, &n, dir->parent ? dir->parent : dir, 2, "..");
-	if (room) {
-		TAILQ_FOREACH(e, &dir->entries, order) {
-			if (e->cookie + 1 < cookie)
-				continue;
-			if (!put_dirent(r, &n, e->inode, e->cookie + 2, e->name))
-				break;
-		}
-	}
-	out = (struct file_readdir_reply){ le32(n), le32(room && !e) };
-	memcpy(r->head, &out, sizeof(out));
-	return 0;
-}
-
-/* Built from the end: names are looked up in each parent. */
-static int op_getpath(fit_node_t from, const void *msg, size_t len, struct reply *r)
-{
-	const struct file_obj *m = msg;
-	struct inode *i = inode_by_object(le64_get(m->object));
-	size_t at = FILE_PATH_MAX;
-
-	if (!i)
-		return -ESTALE;
-	if (!S_ISDIR(i->mode))
-		return -ENOTDIR;
-	for (; i->parent && i->parent != i; i = i->parent) {
-		struct dirent *e;
-		size_t n;
-
-		TAILQ_FOREACH(e, &i->parent->entries, order)
-			if (e->inode == i)
-				break;
-		if (!e)
-			return -ENOENT; /* removed */
-		n = strlen(e->name);
-		if (n + 1 > at)
-			return -ENAMETOOLONG;
-		at -= n;
-		memcpy(r->head + at, e->name, n);
-		r->head[--at] = '/';
-	}
-	if (at == FILE_PATH_MAX)
-		r->head[--at] = '/';
-	r->len = FILE_PATH_MAX - at;
-	memmove(r->head, r->head + at, r->len);
-	return 0;
+	if (inode_is_store(i))
+		err = sfs_attr(i);
+	return err ? err : attr_reply(i, r);
 }
 
 const struct op file_ops[] = {
@@ -284,7 +292,5 @@ const struct op file_ops[] = {
 	{ OP_FILE_WRITE, sizeof(struct file_write), op_write, "write" },
 	{ OP_FILE_TRUNCATE, sizeof(struct file_truncate), op_truncate, "truncate" },
 	{ OP_FILE_GETATTR, sizeof(struct file_obj), op_getattr, "getattr" },
-	{ OP_FILE_READDIR, sizeof(struct file_readdir), op_readdir, "readdir" },
-	{ OP_FILE_GETPATH, sizeof(struct file_obj), op_getpath, "getpath" },
 	{ 0, 0, NULL, NULL },
 };

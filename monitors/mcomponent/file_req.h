@@ -16,3 +16,8 @@ static inline struct cred file_req_cred(const struct file_path *at)
 int file_req_walk(const struct file_path *at, const void *text, size_t room, bool follow,
 		  struct walk **w);
 void file_req_end(struct walk *w);
+
+/* May a new name be made where w ended? 0, -EEXIST, -EACCES and so on. */
+int name_may_create(const struct walk *w, struct cred cred);
+/* The group of what is made in dir. */
+uint32_t name_gid(const struct inode *dir, struct cred cred);

@@ -1,42 +1,70 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A file system in memory. An inode lives while it has a name or a reference; a directory's parent
- * pointer is not a reference, since a directory with children cannot go. File pages belong to
- * the inode (one reference each) and are found by identity (object, page number), the same that
- * pComponents cache them under; a hole has no page.
+ * Inodes. One in memory lives while it has a name or a reference. One of a store is a cache: with
+ * names but no references it waits on a list, oldest first, and goes when there are more than
+ * INODES_MAX; without names it goes with its last reference. Its handle is given back then.
+ * References hold what is needed upwards: a directory is referenced by the names in it that show
+ * something and by its subdirectories, so the way to the root is always there.
  *
  * Context: the fabric loop, or before it starts. No locks.
  */
 #include "inode.h"
 
+#include <kern/counter.h>
+#include <kern/log.h>
 #include <kern/mm.h>
+#include <kern/mode.h>
 #include <kern/string.h>
 #include <kern/timer.h>
-#include <kern/mode.h>
+#include "sfs.h"
+#include "sync.h"
+#include "wb.h"
 
-#define FILE_SIZE_MAX (1ULL << 40)
+#define INODE_COUNTERS(X) X(made) X(freed) X(evicted)
+COUNTERS_DECLARE(minode, INODE_COUNTERS);
+COUNTERS_DEFINE(minode, INODE_COUNTERS);
+
+#define INODES_MAX 16384 /* of stores, unused ones among them */
 
 static struct inode *inodes;
 static struct inode *root;
 static struct kmem_cache *inode_cache;
 static uint64_t next_ino = 1;
+static uint32_t next_dev = 0x10;
+static TAILQ_HEAD(, inode) unused = TAILQ_HEAD_INITIALIZER(unused);
+static unsigned store_inodes;
 
 int inode_init(void)
 {
 	inode_cache = kmem_cache_create("m_inode", sizeof(struct inode), 8);
-	if (!inode_cache)
-		return -ENOMEM;
-	root = inode_create(S_IFDIR | 0755, 0, 0);
-	if (!root)
-		return -ENOMEM;
-	root->nlink = 2;
-	root->parent = root;
-	return 0;
+	return inode_cache ? 0 : -ENOMEM;
+}
+
+struct fs *fs_create(const char *name, struct store *store)
+{
+	struct fs *fs = kzalloc(sizeof(*fs));
+
+	if (!fs)
+		return NULL;
+	kstrcpy(fs->name, name, sizeof(fs->name));
+	fs->dev = next_dev++;
+	fs->store = store;
+	waitlist_init(&fs->stat_wait);
+	return fs;
 }
 
 struct inode *inode_root(void)
 {
 	return root;
+}
+
+void inode_set_root(struct inode *i)
+{
+	inode_get(i);
+	i->parent = i;
+	if (root)
+		inode_put(root);
+	root = i;
 }
 
 struct inode *inode_by_object(uint64_t wire)
@@ -52,14 +80,33 @@ struct inode *inode_by_object(uint64_t wire)
 	return i;
 }
 
-struct inode *inode_create(uint32_t mode, uint32_t uid, uint32_t gid)
+unsigned inode_count(void)
 {
-	struct inode *i = kmem_cache_alloc(inode_cache);
+	return HASH_COUNT(inodes);
+}
 
+static void evict_unused(void)
+{
+	struct inode *i;
+
+	while (store_inodes >= INODES_MAX && (i = TAILQ_FIRST(&unused))) {
+		counter_add(minode, evicted, 1);
+		inode_forget_aliases(i);
+	}
+}
+
+struct inode *inode_create(struct fs *fs, uint32_t mode, uint32_t uid, uint32_t gid)
+{
+	struct inode *i;
+
+	if (fs_is_store(fs))
+		evict_unused();
+	i = kmem_cache_alloc(inode_cache);
 	if (!i)
 		return NULL;
 	i->ino = next_ino++;
 	i->object = page_object(OBJ_FILE, i->ino);
+	i->fs = fs;
 	i->mode = mode;
 	i->uid = uid;
 	i->gid = gid;
@@ -67,24 +114,86 @@ struct inode *inode_create(uint32_t mode, uint32_t uid, uint32_t gid)
 	i->version = 1;
 	i->next_cookie = 1;
 	TAILQ_INIT(&i->entries);
+	TAILQ_INIT(&i->dirty);
+	waitlist_init(&i->wait);
+	waitlist_init(&i->wb_wait);
 	i->atime_ns = i->mtime_ns = i->ctime_ns = clock_wall_ns();
 	HASH_ADD(hh, inodes, ino, sizeof(i->ino), i);
+	store_inodes += fs_is_store(fs);
+	counter_add(minode, made, 1);
 	return i;
 }
 
 void inode_get(struct inode *i)
 {
 	i->refs++;
+	if (i->on_lru) {
+		TAILQ_REMOVE(&unused, i, lru);
+		i->on_lru = false;
+	}
+}
+
+static void inode_free(struct inode *i)
+{
+	struct inode *parent = i->parent;
+
+	if (i->on_lru)
+		TAILQ_REMOVE(&unused, i, lru);
+	kassert(STAILQ_EMPTY(&i->wait.jobs) && STAILQ_EMPTY(&i->wb_wait.jobs) && !i->ndirty);
+	dir_forget_names(i);
+	page_disown(&i->pages, 0);
+	kfree(i->target);
+	if (inode_is_store(i)) {
+		sync_cancel(i);
+		sfs_forget(i);
+		store_inodes--;
+	}
+	HASH_DEL(inodes, i);
+	kmem_cache_free(inode_cache, i);
+	counter_add(minode, freed, 1);
+	if (parent && parent != i)
+		inode_put(parent);
+}
+
+void inode_settle(struct inode *i)
+{
+	if (i->refs)
+		return;
+	if (inode_is_store(i) ? LIST_EMPTY(&i->aliases) : !i->nlink) {
+		inode_free(i);
+	} else if (inode_is_store(i) && !i->on_lru) {
+		TAILQ_INSERT_TAIL(&unused, i, lru);
+		i->on_lru = true;
+	}
 }
 
 void inode_put(struct inode *i)
 {
-	if (--i->refs || i->nlink)
-		return;
-	page_disown(&i->pages, 0);
-	kfree(i->target);
-	HASH_DEL(inodes, i);
-	kmem_cache_free(inode_cache, i);
+	kassert(i->refs);
+	if (!--i->refs)
+		inode_settle(i);
+}
+
+void inode_set_parent(struct inode *i, struct inode *dir)
+{
+	struct inode *old = i->parent;
+
+	inode_get(dir);
+	i->parent = dir;
+	if (old && old != i)
+		inode_put(old);
+}
+
+static uint64_t blocks_of(const struct inode *i)
+{
+	uint64_t all = DIV_ROUND_UP(i->size, PAGE_SIZE) * (PAGE_SIZE / 512), soon;
+
+	if (!inode_is_store(i))
+		return i->pages.n * (PAGE_SIZE / 512);
+	/* what is not written yet will take its place */
+	soon = i->blocks + i->ndirty * (PAGE_SIZE / 512);
+	soon = KMIN(soon, all);
+	return KMAX(i->blocks, soon);
 }
 
 void inode_attr(const struct inode *i, struct file_attr *out)
@@ -101,8 +210,9 @@ void inode_attr(const struct inode *i, struct file_attr *out)
 		.atime_ns = le64(i->atime_ns),
 		.mtime_ns = le64(i->mtime_ns),
 		.ctime_ns = le64(i->ctime_ns),
-		.blocks = le64(DIV_ROUND_UP(i->size, 512)),
-		.ino = le64(i->ino),
+		.blocks = le64(blocks_of(i)),
+		.ino = le64(inode_is_store(i) ? i->store_ino : i->ino),
+		.dev = le32(i->fs->dev),
 	};
 }
 
@@ -113,126 +223,4 @@ void inode_touch(struct inode *i, bool contents)
 		i->mtime_ns = i->ctime_ns;
 		i->version++;
 	}
-}
-
-struct dirent *dir_find(struct inode *dir, const char *name, size_t len)
-{
-	struct dirent *e;
-
-	HASH_FIND(hh, dir->names, name, len, e);
-	return e;
-}
-
-int dir_add(struct inode *dir, const char *name, size_t len, struct inode *child)
-{
-	struct dirent *e;
-
-	if (!len || len > NAME_LEN_MAX)
-		return -ENAMETOOLONG;
-	e = kzalloc(sizeof(*e) + len + 1);
-	if (!e)
-		return -ENOMEM;
-	memcpy(e->name, name, len);
-	e->inode = child;
-	e->cookie = dir->next_cookie++;
-	HASH_ADD_KEYPTR(hh, dir->names, e->name, len, e);
-	TAILQ_INSERT_TAIL(&dir->entries, e, order);
-	child->nlink++;
-	if (S_ISDIR(child->mode)) {
-		child->nlink = KMAX(child->nlink, 2u);
-		child->parent = dir;
-		dir->nlink++;
-	}
-	inode_touch(dir, true);
-	return 0;
-}
-
-void dir_remove(struct inode *dir, struct dirent *e)
-{
-	struct inode *child = e->inode;
-
-	HASH_DEL(dir->names, e);
-	TAILQ_REMOVE(&dir->entries, e, order);
-	kfree(e);
-	inode_touch(dir, true);
-	inode_touch(child, false);
-	inode_get(child);
-	if (S_ISDIR(child->mode)) {
-		dir->nlink--;
-		child->nlink = 0;
-	} else {
-		child->nlink--;
-	}
-	inode_put(child);
-}
-
-bool dir_empty(const struct inode *dir)
-{
-	return TAILQ_EMPTY(&dir->entries);
-}
-
-struct page *inode_page(struct inode *i, uint64_t index)
-{
-	return page_owned(&i->pages, (struct line_id){ i->object, index });
-}
-
-ssize_t_k inode_write(struct inode *i, uint64_t off, const void *data, size_t n)
-{
-	size_t done = 0;
-
-	if (off > FILE_SIZE_MAX || n > FILE_SIZE_MAX - off)
-		return -EFBIG;
-	while (done < n) {
-		size_t in_page = (off + done) % PAGE_SIZE;
-		size_t len = KMIN(n - done, PAGE_SIZE - in_page);
-		struct page *p = inode_page(i, (off + done) / PAGE_SIZE);
-		uint8_t *bytes = p ? page_bytes(p) : NULL;
-
-		if (!bytes)
-			break;
-		memcpy(bytes + in_page, (const uint8_t *)data + done, len);
-		done += len;
-		i->size = KMAX(i->size, off + done);
-	}
-	if (done)
-		inode_touch(i, true);
-	return done || !n ? (ssize_t_k)done : -ENOMEM;
-}
-
-ssize_t_k inode_read(struct inode *i, uint64_t off, void *buf, size_t n)
-{
-	size_t done = 0;
-
-	if (off >= i->size)
-		return 0;
-	n = KMIN(n, i->size - off);
-	while (done < n) {
-		size_t in_page = (off + done) % PAGE_SIZE;
-		size_t len = KMIN(n - done, PAGE_SIZE - in_page);
-		struct page *p = page_find((struct line_id){ i->object, (off + done) / PAGE_SIZE });
-
-		if (p && p->data)
-			memcpy((uint8_t *)buf + done, (uint8_t *)p->data + in_page, len);
-		else
-			memset((uint8_t *)buf + done, 0, len);
-		done += len;
-	}
-	return (ssize_t_k)n;
-}
-
-int inode_truncate(struct inode *i, uint64_t size)
-{
-	if (size > FILE_SIZE_MAX)
-		return -EFBIG;
-	if (size < i->size) {
-		struct page *p = page_find((struct line_id){ i->object, size / PAGE_SIZE });
-
-		if (size % PAGE_SIZE && p && p->data)
-			memset((uint8_t *)p->data + size % PAGE_SIZE, 0,
-			       PAGE_SIZE - size % PAGE_SIZE);
-		page_disown(&i->pages, DIV_ROUND_UP(size, PAGE_SIZE));
-	}
-	i->size = size;
-	inode_touch(i, true);
-	return 0;
 }

@@ -7,6 +7,7 @@
  */
 #include <kern/counter.h>
 #include <kern/mm.h>
+#include <kern/mode.h>
 #include <kern/string.h>
 #include <proto/mem.h>
 #include "server.h"
@@ -44,24 +45,22 @@ static int fill_private_page(struct vma *v, struct page *p, struct mem_fill_repl
 	return 0;
 }
 
-/* The page an area without a private leaf shows at addr, or NULL with the error. */
-static struct page *backing_page(struct vma *v, uint64_t addr, int *err)
+/* What an area without a private leaf shows at addr: the line, and its page if there is one. */
+static int backing_page(struct vma *v, uint64_t addr, struct line_id *id, struct page **p)
 {
-	uint64_t index = v->pgoff + (addr - v->start) / PAGE_SIZE;
-	struct page *p;
-
-	if (v->inode && index >= DIV_ROUND_UP(v->inode->size, PAGE_SIZE)) {
-		*err = -ENXIO;
-		return NULL;
+	*id = (struct line_id){ v->inode ? v->inode->object : v->anon->object,
+				v->pgoff + (addr - v->start) / PAGE_SIZE };
+	if (!v->inode) {
+		*p = page_owned(&v->anon->pages, *id);
+		return *p ? 0 : -ENOMEM;
 	}
-	p = v->inode ? inode_page(v->inode, index) :
-		page_owned(&v->anon->pages, (struct line_id){ v->anon->object, index });
-	*err = p ? 0 : -ENOMEM;
-	return p;
+	if (id->index >= DIV_ROUND_UP(v->inode->size, PAGE_SIZE))
+		return -ENXIO;
+	return inode_page(v->inode, id->index, p);
 }
 
 static int fill(struct space *s, uint64_t addr, uint32_t access, struct mem_fill_reply *out,
-		struct page **page)
+		struct line_id *id, struct page **page)
 {
 	struct vma *v = vma_find(&s->vmas, addr);
 	struct page **leaf;
@@ -73,14 +72,15 @@ static int fill(struct space *s, uint64_t addr, uint32_t access, struct mem_fill
 	leaf = v->shared ? NULL : space_leaf(s, addr, false);
 	if (leaf && *leaf) {
 		*page = *leaf;
+		*id = (*leaf)->id;
 		return fill_private_page(v, *leaf, out);
 	}
 	if (vma_is_private_anon(v)) {
 		out->flags = le32(MEM_FILL_FRESH);
 		return 0;
 	}
-	*page = backing_page(v, addr, &err);
-	if (!*page)
+	err = backing_page(v, addr, id, page);
+	if (err)
 		return err;
 	if (v->shared)
 		out->flags = le32(MEM_FILL_SHARED);
@@ -95,6 +95,7 @@ static int op_fill(fit_node_t from, const void *msg, size_t len, struct reply *r
 	struct space *s = space_find(le64_get(m->as), from);
 	uint64_t addr = le64_get(m->addr);
 	struct mem_fill_reply out = { 0 };
+	struct line_id id = { 0, 0 };
 	struct page *p = NULL;
 	int err;
 
@@ -102,20 +103,20 @@ static int op_fill(fit_node_t from, const void *msg, size_t len, struct reply *r
 		return -ESRCH;
 	if (addr % PAGE_SIZE)
 		return -EINVAL;
-	err = fill(s, addr, le32_get(m->access), &out, &p);
+	err = fill(s, addr, le32_get(m->access), &out, &id, &p);
 	if (err)
 		return err;
 	counter_add(mline, fill, 1);
-	if (!p) {
+	if (!id.object) {
 		counter_add(mline, fill_fresh, 1);
 	} else {
-		out.line = (struct proto_line){ le64(page_wire(p->id.object)), le64(p->id.index) };
-		out.seq = le64(p->seq);
+		out.line = (struct proto_line){ le64(page_wire(id.object)), le64(id.index) };
+		out.seq = le64(p ? p->seq : 0);
 		if (le32_get(m->flags) & MEM_FILL_RIGHTS) {
 			counter_add(mline, fill_rights, 1);
 		} else {
 			out.flags = le32(le32_get(out.flags) | MEM_FILL_DATA);
-			r->body = p->data ? p->data : zeroes;
+			r->body = p && p->data ? p->data : zeroes;
 			r->body_len = PAGE_SIZE;
 			counter_add(mline, fill_bytes, PAGE_SIZE);
 		}
@@ -207,6 +208,24 @@ static bool may_write_back(fit_node_t from, uint64_t object)
 	return object && (page_kind(object) != OBJ_ANON || object == anon_object_of[from]);
 }
 
+/* A page of a file may have left the cache since it was mapped; the inode may not. */
+static int store_file_line(struct line_id id, struct page *p, const void *data, uint64_t seq)
+{
+	struct inode *i = inode_by_object(page_wire(id.object));
+
+	if (!i || !S_ISREG(i->mode)) {
+		counter_add(mline, writeback_gone, 1);
+		return 0;
+	}
+	if (p && p->data && seq <= p->seq) {
+		counter_add(mline, writeback_stale, 1);
+		return 0;
+	}
+	counter_add(mline, writeback, 1);
+	counter_add(mline, writeback_bytes, PAGE_SIZE);
+	return inode_store_line(i, id.index, data, seq);
+}
+
 static int op_writeback(fit_node_t from, const void *msg, size_t len, struct reply *r)
 {
 	const struct mem_writeback *m = msg;
@@ -232,6 +251,8 @@ static int op_writeback(fit_node_t from, const void *msg, size_t len, struct rep
 			return err;
 	}
 	p = page_find(id);
+	if (page_kind(id.object) == OBJ_FILE)
+		return store_file_line(id, p, m + 1, seq);
 	if (!p) { /* unmapped or truncated meanwhile: nobody can see the bytes any more */
 		counter_add(mline, writeback_gone, 1);
 		return 0;
@@ -245,11 +266,6 @@ static int op_writeback(fit_node_t from, const void *msg, size_t len, struct rep
 		return -ENOMEM;
 	memcpy(bytes, m + 1, PAGE_SIZE);
 	p->seq = seq;
-	if (page_kind(id.object) == OBJ_FILE) {
-		struct inode *i = inode_by_object(page_wire(id.object));
-		if (i)
-			inode_touch(i, true);
-	}
 	counter_add(mline, writeback, 1);
 	counter_add(mline, writeback_bytes, PAGE_SIZE);
 	return 0;

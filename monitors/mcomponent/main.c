@@ -1,39 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The mComponent: address spaces, page cache, loader and the ramfs. Everything is ready before the
- * board joins, so the first caller finds it complete; after that only the fabric loop touches it.
+ * The mComponent: address spaces, loader, page cache and names of files, in memory or on
+ * sComponents. After the board has joined, only the fabric loop touches any of it.
  */
 #define LOG_SUBSYS "main"
 #include <kern/board.h>
 #include <kern/log.h>
 #include <kern/mm.h>
 #include <mon/board.h>
-#include "cpio.h"
+#include "cache.h"
 #include "inode.h"
+#include "job.h"
+#include "mount.h"
 #include "opens.h"
 #include "page.h"
 #include "server.h"
 #include "sockmem.h"
 #include "space.h"
-
-static int load_archive(void)
-{
-	size_t size;
-	const void *archive = boot_archive(&size);
-	int files = archive ? cpio_unpack(archive, size) : 0;
-
-	if (files < 0)
-		return files;
-	log_info("ramfs: %d files, %zu KiB archive", files, size / 1024);
-	return 0;
-}
+#include "store.h"
+#include "wb.h"
 
 static void on_member(const struct proto_member *m, bool up, void *arg)
 {
 	fit_node_t node = le16_get(m->node);
 
+	if (m->role == ROLE_SCOMPONENT && up)
+		mount_store_up();
 	if (up)
 		return;
+	if (m->role == ROLE_SCOMPONENT)
+		store_lost(node);
+	jobs_orphan(node);
 	space_destroy_owner(node);
 	opens_drop_node(node);
 	sockmem_drop_node(node);
@@ -48,12 +45,16 @@ static int start(struct board *b)
 	if (!err)
 		err = inode_init();
 	if (!err)
-		err = load_archive();
+		err = job_init();
 	if (!err)
 		err = server_start(b->fit);
 	if (err)
 		return err;
 	sockmem_init(b->fit);
+	store_init(b->fit);
+	cache_init();
+	wb_init(b->loop);
+	mount_init(b->loop);
 	mon_on_member(b, on_member, NULL);
 	return board_join(b);
 }

@@ -1,12 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Names: stat, mkdir, mknod, unlink, rmdir, symlink, link, rename, readlink, setattr, statfs. */
+/*
+ * Names: stat, mkdir, mknod, unlink, rmdir, symlink, link, rename, readlink, setattr, statfs. What
+ * may be done is decided here, for all file systems; in memory it is done here, too, and on a
+ * store by sfs_change.c, whose verdict ends the request.
+ */
 #include <kern/mm.h>
 #include <kern/string.h>
 #include <kern/timer.h>
 #include <linux/magic.h>
 #include <kern/mode.h>
 #include "file_req.h"
+#include "job.h"
 #include "server.h"
+#include "sfs.h"
+
+#define ST_RDONLY 1 /* of statfs(2)'s f_flags; no header of Linux for programs has it */
+#define FILE_SET_ALL (FILE_SET_MODE | FILE_SET_UID | FILE_SET_GID | FILE_SET_ATIME | FILE_SET_MTIME)
+static_assert(FILE_SET_ALL == 31 && STORE_SET_MODE == FILE_SET_MODE &&
+	      STORE_SET_UID == FILE_SET_UID && STORE_SET_GID == FILE_SET_GID &&
+	      STORE_SET_ATIME == FILE_SET_ATIME && STORE_SET_MTIME == FILE_SET_MTIME,
+	      "handed on as they are");
 
 int file_req_walk(const struct file_path *at, const void *text, size_t room, bool follow,
 		  struct walk **out)
@@ -51,11 +64,13 @@ static int op_stat(fit_node_t from, const void *msg, size_t len, struct reply *r
 
 	if (err)
 		return err;
-	if (w->inode) {
+	if (!w->inode)
+		err = -ENOENT;
+	else if (inode_is_store(w->inode))
+		err = sfs_attr(w->inode);
+	if (!err) {
 		inode_attr(w->inode, &out);
 		REPLY(r, out);
-	} else {
-		err = -ENOENT;
 	}
 	file_req_end(w);
 	return err;
@@ -74,6 +89,9 @@ static int op_readlink(fit_node_t from, const void *msg, size_t len, struct repl
 	} else if (!S_ISLNK(w->inode->mode)) {
 		err = -EINVAL;
 	} else {
+		err = inode_is_store(w->inode) ? sfs_target(w->inode) : 0;
+	}
+	if (!err) {
 		r->len = strlen(w->inode->target);
 		memcpy(r->head, w->inode->target, r->len);
 	}
@@ -83,25 +101,41 @@ static int op_readlink(fit_node_t from, const void *msg, size_t len, struct repl
 
 /* ---- making names ---- */
 
-/* May a new name be made where w ended? */
-static int may_create(const struct walk *w, struct cred cred)
+int name_may_create(const struct walk *w, struct cred cred)
 {
 	if (w->inode)
 		return -EEXIST;
 	if (!w->last_len)
 		return -EINVAL;
+	if (!w->dir->nlink)
+		return -ENOENT; /* a directory that was removed */
+	if (w->dir->fs->read_only)
+		return -EROFS;
 	return inode_permission(w->dir, cred, 3);
 }
 
-static int make(const struct walk *w, uint32_t mode, uint64_t rdev, const char *target,
-		struct cred cred)
+uint32_t name_gid(const struct inode *dir, struct cred cred)
 {
-	struct inode *i;
-	int err = may_create(w, cred);
+	return dir->mode & S_ISGID ? dir->gid : cred.gid;
+}
 
-	if (err)
-		return err;
-	i = inode_create(mode, cred.uid, cred.gid);
+/* The sComponent's verdict is the request's. */
+static int changed(struct job *j, int status, struct reply *r)
+{
+	return status;
+}
+
+static struct dirent *walked_name(const struct walk *w)
+{
+	return dir_find(w->dir, w->last, w->last_len);
+}
+
+static int make_in_memory(const struct walk *w, uint32_t mode, uint64_t rdev, const char *target,
+			  struct cred cred)
+{
+	struct inode *i = inode_create(w->dir->fs, mode, cred.uid, cred.gid);
+	int err = 0;
+
 	if (!i)
 		return -ENOMEM;
 	i->rdev = rdev;
@@ -117,6 +151,21 @@ static int make(const struct walk *w, uint32_t mode, uint64_t rdev, const char *
 		err = dir_add(w->dir, w->last, w->last_len, i);
 	inode_put(i);
 	return err;
+}
+
+static int make(const struct walk *w, uint32_t mode, uint64_t rdev, const char *target,
+		struct cred cred)
+{
+	int err = name_may_create(w, cred);
+
+	if (err)
+		return err;
+	cred.gid = name_gid(w->dir, cred);
+	if (S_ISDIR(mode) && (w->dir->mode & S_ISGID))
+		mode |= S_ISGID;
+	if (inode_is_store(w->dir))
+		return sfs_create(w->dir, walked_name(w), mode, rdev, target, cred, changed);
+	return make_in_memory(w, mode, rdev, target, cred);
 }
 
 static int make_op(const struct file_mk *m, size_t len, uint32_t type, uint64_t rdev)
@@ -218,9 +267,12 @@ static int op_link(fit_node_t from, const void *msg, size_t len, struct reply *r
 	else if (S_ISDIR(old->inode->mode))
 		err = -EPERM;
 	else
-		err = may_create(to, file_req_cred(&m->at));
+		err = name_may_create(to, file_req_cred(&m->at));
+	if (!err && to->dir->fs != old->inode->fs)
+		err = -EXDEV;
 	if (!err)
-		err = dir_add(to->dir, to->last, to->last_len, old->inode);
+		err = inode_is_store(old->inode) ? sfs_link(old->inode, walked_name(to), changed) :
+			dir_add(to->dir, to->last, to->last_len, old->inode);
 	file_req_end(old);
 	file_req_end(to);
 	return err;
@@ -234,6 +286,10 @@ static int may_remove(const struct walk *w, struct cred cred)
 		return -ENOENT;
 	if (!w->last_len)
 		return S_ISDIR(w->inode->mode) ? -EBUSY : -EINVAL;
+	if (walked_name(w)->mount)
+		return -EBUSY;
+	if (w->dir->fs->read_only)
+		return -EROFS;
 	if ((w->dir->mode & S_ISVTX) && cred.uid && cred.uid != w->inode->uid &&
 	    cred.uid != w->dir->uid)
 		return -EPERM;
@@ -253,9 +309,11 @@ static int remove_op(const struct file_path *at, size_t len, bool want_dir)
 	if (!err && !want_dir && S_ISDIR(w->inode->mode))
 		err = -EISDIR;
 	if (!err && want_dir && !dir_empty(w->inode))
-		err = -ENOTEMPTY;
-	if (!err)
-		dir_remove(w->dir, dir_find(w->dir, w->last, w->last_len));
+		err = -ENOTEMPTY; /* a store's has other names than mount points: it knows */
+	if (!err && inode_is_store(w->dir))
+		err = sfs_unlink(walked_name(w), want_dir, changed);
+	else if (!err)
+		dir_remove(w->dir, walked_name(w));
 	file_req_end(w);
 	return err;
 }
@@ -284,9 +342,11 @@ static int rename_check(const struct walk *a, const struct walk *b, struct cred 
 
 	if (err)
 		return err;
-	err = b->inode ? may_remove(b, cred) : may_create(b, cred);
+	err = b->inode ? may_remove(b, cred) : name_may_create(b, cred);
 	if (err)
 		return err;
+	if (a->dir->fs != b->dir->fs)
+		return -EXDEV;
 	if (S_ISDIR(a->inode->mode) && is_below(b->dir, a->inode))
 		return -EINVAL;
 	if (!b->inode)
@@ -298,6 +358,13 @@ static int rename_check(const struct walk *a, const struct walk *b, struct cred 
 	return S_ISDIR(b->inode->mode) && !dir_empty(b->inode) ? -ENOTEMPTY : 0;
 }
 
+static int rename_in_memory(const struct walk *a, const struct walk *b)
+{
+	if (b->inode)
+		dir_remove(b->dir, walked_name(b));
+	return dir_move(a->dir, walked_name(a), b->dir, b->last, b->last_len);
+}
+
 static int op_rename(fit_node_t from, const void *msg, size_t len, struct reply *r)
 {
 	const struct file_two *m = msg;
@@ -307,22 +374,9 @@ static int op_rename(fit_node_t from, const void *msg, size_t len, struct reply 
 	if (err)
 		return err;
 	err = rename_check(a, b, file_req_cred(&m->at));
-	if (!err && a->inode != b->inode) {
-		uint32_t nlink = a->inode->nlink;
-
-		if (b->inode)
-			dir_remove(b->dir, dir_find(b->dir, b->last, b->last_len));
-		err = dir_add(b->dir, b->last, b->last_len, a->inode);
-		if (!err) {
-			struct inode *parent = a->inode->parent;
-
-			dir_remove(a->dir, dir_find(a->dir, a->last, a->last_len));
-			if (S_ISDIR(a->inode->mode)) {
-				a->inode->nlink = nlink;
-				a->inode->parent = parent;
-			}
-		}
-	}
+	if (!err && a->inode != b->inode)
+		err = inode_is_store(a->dir) ? sfs_rename(walked_name(a), walked_name(b), changed) :
+			rename_in_memory(a, b);
 	file_req_end(b);
 	file_req_end(a);
 	return err;
@@ -340,14 +394,34 @@ static void set_times(struct inode *i, uint32_t valid, uint64_t atime, uint64_t 
 		i->mtime_ns = mtime == UINT64_MAX ? now : mtime;
 }
 
-static int setattr(struct inode *i, const struct file_setattr *m, struct cred cred)
+/* Whoever may write a file may set its times to now. */
+static bool touches_only(const struct file_setattr *m)
+{
+	return !(le32_get(m->valid) & ~(FILE_SET_ATIME | FILE_SET_MTIME)) &&
+	       le64_get(m->atime_ns) == UINT64_MAX && le64_get(m->mtime_ns) == UINT64_MAX;
+}
+
+static int setattr_check(const struct inode *i, const struct file_setattr *m, struct cred cred)
 {
 	uint32_t valid = le32_get(m->valid);
 
-	if (cred.uid && cred.uid != i->uid)
+	if (i->fs->read_only)
+		return -EROFS;
+	if (!cred.uid)
+		return 0;
+	if (cred.uid != i->uid)
+		return touches_only(m) && !inode_permission(i, cred, 2) ? 0 : -EPERM;
+	if ((valid & FILE_SET_UID) && le32_get(m->uid) != i->uid)
 		return -EPERM;
-	if (cred.uid && (valid & FILE_SET_UID))
+	if ((valid & FILE_SET_GID) && le32_get(m->gid) != i->gid && le32_get(m->gid) != cred.gid)
 		return -EPERM;
+	return 0;
+}
+
+static int setattr_in_memory(struct inode *i, const struct file_setattr *m)
+{
+	uint32_t valid = le32_get(m->valid);
+
 	if (valid & FILE_SET_MODE)
 		i->mode = (i->mode & S_IFMT) | (le32_get(m->mode) & 07777);
 	if (valid & FILE_SET_UID)
@@ -359,13 +433,41 @@ static int setattr(struct inode *i, const struct file_setattr *m, struct cred cr
 	return 0;
 }
 
+/* The change is made: the reply is what the file looks like now. */
+static int setattr_made(struct job *j, int status, struct reply *r)
+{
+	if (status < 0)
+		return status;
+	j->made = true;
+	return job_run_op(j, 0, r);
+}
+
+static int setattr(struct inode *i, const struct file_setattr *m, struct cred cred)
+{
+	struct store_setattr set = {
+		.valid = m->valid, .mode = le32(le32_get(m->mode) & 07777), .uid = m->uid,
+		.gid = m->gid, .atime_ns = m->atime_ns, .mtime_ns = m->mtime_ns,
+	};
+	int err;
+
+	if (job_now()->made)
+		return 0;
+	err = setattr_check(i, m, cred);
+	if (err || !le32_get(m->valid))
+		return err;
+	return inode_is_store(i) ? sfs_setattr(i, &set, setattr_made) : setattr_in_memory(i, m);
+}
+
 static int op_setattr(fit_node_t from, const void *msg, size_t len, struct reply *r)
 {
 	const struct file_setattr *m = msg;
 	struct file_attr out;
 	struct walk *w;
-	int err = file_req_walk(&m->at, m + 1, len - sizeof(*m), wants_follow(&m->at), &w);
+	int err;
 
+	if (le32_get(m->valid) & ~FILE_SET_ALL)
+		return -EINVAL;
+	err = file_req_walk(&m->at, m + 1, len - sizeof(*m), wants_follow(&m->at), &w);
 	if (err)
 		return err;
 	err = w->inode ? setattr(w->inode, m, file_req_cred(&m->at)) : -ENOENT;
@@ -377,16 +479,39 @@ static int op_setattr(fit_node_t from, const void *msg, size_t len, struct reply
 	return err;
 }
 
-static int op_statfs(fit_node_t from, const void *msg, size_t len, struct reply *r)
+static void statfs_of(struct fs *fs, struct file_statfs *out)
 {
-	struct file_statfs out = { .bsize = le32(PAGE_SIZE), .type = le32(RAMFS_MAGIC) };
 	struct mm_stats mm;
 
 	mm_stats(&mm);
-	out.blocks = le64(mm.total_pages);
-	out.bfree = le64(mm.free_pages);
-	REPLY(r, out);
-	return 0;
+	*out = (struct file_statfs){ .bsize = le32(PAGE_SIZE), .type = le32(TMPFS_MAGIC),
+		.blocks = le64(mm.total_pages), .bfree = le64(mm.free_pages),
+		.bavail = le64(mm.free_pages), .namelen = le32(NAME_LEN_MAX) };
+	if (fs_is_store(fs))
+		*out = (struct file_statfs){ fs->stat.blocks, fs->stat.bfree, fs->stat.bavail,
+			fs->stat.files, fs->stat.ffree, fs->stat.bsize, le32(V9FS_MAGIC),
+			fs->stat.namelen, le32(fs->read_only ? ST_RDONLY : 0) };
+}
+
+static int op_statfs(fit_node_t from, const void *msg, size_t len, struct reply *r)
+{
+	const struct file_path *at = msg;
+	struct file_statfs out;
+	struct walk *w;
+	int err = file_req_walk(at, at + 1, len - sizeof(*at), true, &w);
+
+	if (err)
+		return err;
+	if (!w->inode)
+		err = -ENOENT;
+	else if (inode_is_store(w->inode))
+		err = sfs_statfs(w->inode->fs);
+	if (!err) {
+		statfs_of(w->inode->fs, &out);
+		REPLY(r, out);
+	}
+	file_req_end(w);
+	return err;
 }
 
 const struct op name_ops[] = {

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Open counts by (node, inode); one inode reference for each open. */
+/*
+ * Open counts by (node, inode); one inode reference for each open. With the last one a file of a
+ * store is written back; one without names is forgotten. Write errors are kept for each node.
+ */
 #include "opens.h"
 
 #include <kern/mm.h>
 #include <uthash.h>
+#include "wb.h"
 
 struct open_count {
 	struct open_key { uint64_t ino; uint64_t node; } key;
 	struct inode *inode;
 	uint64_t n;
+	int err;
 	UT_hash_handle hh;
 };
 static struct open_count *counts;
@@ -42,14 +47,48 @@ int opens_add(fit_node_t node, struct inode *i)
 static void drop(struct open_count *c, uint64_t n)
 {
 	struct inode *i = c->inode;
+	bool last;
 
 	c->n -= n;
-	if (!c->n) {
+	last = !c->n;
+	if (last) {
 		HASH_DEL(counts, c);
 		kfree(c);
 	}
+	if (last && !i->nlink)
+		wb_forget_unlinked(i);
+	else if (last)
+		wb_flush(i);
 	while (n--)
 		inode_put(i);
+}
+
+bool opens_any(struct inode *i)
+{
+	for (fit_node_t node = 0; node < FIT_NODES_MAX; node++)
+		if (find(node, i))
+			return true;
+	return false;
+}
+
+void opens_error(struct inode *i, int err)
+{
+	for (fit_node_t node = 0; node < FIT_NODES_MAX; node++) {
+		struct open_count *c = find(node, i);
+
+		if (c)
+			c->err = err;
+	}
+}
+
+int opens_take_error(fit_node_t node, struct inode *i)
+{
+	struct open_count *c = find(node, i);
+	int err = c ? c->err : 0;
+
+	if (c)
+		c->err = 0;
+	return err;
 }
 
 int opens_drop(fit_node_t node, struct inode *i)

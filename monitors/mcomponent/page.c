@@ -9,6 +9,7 @@
 
 #include <kern/mm.h>
 #include <kern/string.h>
+#include "cache.h"
 
 static struct page *pages;
 static struct kmem_cache *page_cache;
@@ -57,6 +58,8 @@ struct page *page_create(struct line_id id)
 {
 	struct page *p = kmem_cache_alloc(page_cache);
 
+	if (!p && cache_shrink(CACHE_SHRINK))
+		p = kmem_cache_alloc(page_cache);
 	if (!p)
 		return NULL;
 	p->id = id;
@@ -71,10 +74,19 @@ struct page *page_owned(struct page_list *list, struct line_id id)
 
 	if (!p) {
 		p = page_create(id);
-		if (p)
+		if (p) {
 			LIST_INSERT_HEAD(list, p, owned);
+			list->n++;
+		}
 	}
 	return p;
+}
+
+void page_drop(struct page_list *list, struct page *p)
+{
+	LIST_REMOVE(p, owned);
+	list->n--;
+	page_put(p);
 }
 
 void page_disown(struct page_list *list, uint64_t from)
@@ -83,10 +95,8 @@ void page_disown(struct page_list *list, uint64_t from)
 
 	for (; p; p = next) {
 		next = LIST_NEXT(p, owned);
-		if (p->id.index < from)
-			continue;
-		LIST_REMOVE(p, owned);
-		page_put(p);
+		if (p->id.index >= from)
+			page_drop(list, p);
 	}
 }
 
@@ -100,6 +110,7 @@ void page_put(struct page *p)
 	if (--p->refs)
 		return;
 	HASH_DEL(pages, p);
+	cache_remove(p);
 	if (p->data)
 		page_free(p->data, 0);
 	kmem_cache_free(page_cache, p);
@@ -108,7 +119,7 @@ void page_put(struct page *p)
 void *page_bytes(struct page *p)
 {
 	if (!p->data)
-		p->data = page_alloc_zeroed(0);
+		p->data = cache_alloc_page();
 	return p->data;
 }
 

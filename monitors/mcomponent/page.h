@@ -26,9 +26,19 @@ struct page {
 	LIST_ENTRY(page) owned; /* in the list of that file or object */
 	void *data;        /* NULL: all zero, or its bytes are still at the pComponent */
 	UT_hash_handle hh;
+	/* of a file of a store: data.c, wb.c, cache.c */
+	struct store_call *reading; /* data is not there yet: the READ that brings it */
+	bool dirty, writing, counted;
+	bool cached, used;
+	TAILQ_ENTRY(page) dirty_link, cache_link;
 };
 
-LIST_HEAD(page_list, page);
+/* A LIST_HEAD that counts. */
+struct page_list {
+	struct page *lh_first;
+	uint64_t n;
+};
+struct store_call;
 
 int page_init(void);
 uint64_t page_object(enum object_kind kind, uint64_t number);
@@ -45,6 +55,8 @@ struct page *page_create(struct line_id id);
 struct page *page_owned(struct page_list *list, struct line_id id);
 /* Takes the owner's pages with index >= from out of its list and drops them. */
 void page_disown(struct page_list *list, uint64_t from);
+/* Takes one page out of its owner's list and drops it. */
+void page_drop(struct page_list *list, struct page *p);
 void page_get(struct page *p);
 void page_put(struct page *p);
 /* Its bytes, allocated zeroed on first use; NULL: no memory. */

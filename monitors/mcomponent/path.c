@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Path walk (path_resolution(7)): components are taken from the front of a buffer; a symbolic link
- * puts its target in front of what is left. At most SYMLINKS_MAX links are followed.
+ * Path walk (path_resolution(7)) through all mounted file systems: components are taken from the
+ * front of a buffer; a symbolic link puts its target in front of what is left. At most SYMLINKS_MAX
+ * links are followed.
  */
 #include "path.h"
 
 #include <kern/string.h>
 #include <kern/mode.h>
+#include "sfs.h"
 
 #define SYMLINKS_MAX 40
 
@@ -87,10 +89,24 @@ static int splice_link(struct walk *w, const char *target, const char *rest)
 	return 0;
 }
 
+static int lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
+{
+	struct dirent *e;
+	int err = 0;
+
+	if (inode_is_store(dir))
+		err = sfs_lookup(dir, name, len, &e);
+	else
+		e = dir_find(dir, name, len);
+	if (!err)
+		*out = e ? e->inode : NULL;
+	return err;
+}
+
 /* One component: sets dir, inode, last. -errno ends the walk. */
 static int walk_step(struct walk *w, const char *name, size_t len, struct cred cred)
 {
-	struct dirent *e;
+	struct inode *found;
 	int err;
 
 	if (!S_ISDIR(w->inode->mode))
@@ -104,16 +120,17 @@ static int walk_step(struct walk *w, const char *name, size_t len, struct cred c
 	if (len == 1 && name[0] == '.')
 		return 0;
 	if (len == 2 && name[0] == '.' && name[1] == '.') {
-		walk_set(&w->inode, w->inode->parent);
+		walk_set(&w->inode, w->inode->parent ? w->inode->parent : w->inode);
 		walk_set(&w->dir, w->inode);
 		return 0;
 	}
 	walk_set(&w->dir, w->inode);
 	w->last = name;
 	w->last_len = len;
-	e = dir_find(w->dir, name, len);
-	walk_set(&w->inode, e ? e->inode : NULL);
-	return 0;
+	err = lookup(w->dir, name, len, &found);
+	if (!err)
+		walk_set(&w->inode, found);
+	return err;
 }
 
 static int walk_loop(struct walk *w, struct cred cred, unsigned flags)
@@ -147,10 +164,14 @@ static int walk_loop(struct walk *w, struct cred cred, unsigned flags)
 			return go_remote("dev", 3, rest);
 		if (w->inode && S_ISLNK(w->inode->mode) &&
 		    (*rest || w->must_be_dir || (flags & WALK_FOLLOW))) {
-			const char *target = w->inode->target;
+			const char *target;
 
 			if (++links > SYMLINKS_MAX)
 				return -ELOOP;
+			err = inode_is_store(w->inode) ? sfs_target(w->inode) : 0;
+			if (err)
+				return err;
+			target = w->inode->target;
 			struct inode *from = target[0] == '/' ? inode_root() : w->dir;
 			err = splice_link(w, target, at + len + (at[len] == '/'));
 			if (err)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Path walk in the ramfs. */
+/* Path walk. */
 #pragma once
 
 #include "inode.h"
@@ -18,8 +18,8 @@ struct walk {
 #define WALK_STAY 2u   /* /proc, /dev and /sys are directories like any other: for who fills them */
 
 /*
- * 0, or -ENOENT, -ENOTDIR, -EACCES, -ELOOP, -ENAMETOOLONG, or -EREMOTE: the path leads to /proc,
- * /dev or /sys, and walk_remote() says where. On 0 the caller calls walk_end().
+ * 0, or -ENOENT, -ENOTDIR, -EACCES, -ELOOP, -ENAMETOOLONG, JOB_PARKED, or -EREMOTE: the path
+ * leads to /proc, /dev or /sys, and walk_remote() says where. On 0 the caller calls walk_end().
  */
 int walk_path(struct walk *w, struct inode *base, const char *path, size_t len, struct cred cred,
 	      unsigned flags);

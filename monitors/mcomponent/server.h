@@ -2,7 +2,7 @@
 /*
  * One row an operation. The dispatcher has checked that the message is at least min_len long; the
  * handler checks every field before it changes anything (decode, then commit) and fills the reply.
- * Handlers run in the fabric loop, never sleep, and need no locks.
+ * Handlers run in the fabric loop, never sleep, and need no locks; how they wait is job.c's.
  */
 #pragma once
 
@@ -37,6 +37,7 @@ struct op {
 		(r)->len = sizeof(value);                                                         \
 	} while (0)
 
-extern const struct op map_ops[], line_ops[], exec_ops[], file_ops[], name_ops[], sockmem_ops[];
+extern const struct op map_ops[], line_ops[], exec_ops[], file_ops[], list_ops[], name_ops[],
+	sync_ops[], sockmem_ops[];
 
 int server_start(struct fit *fit);

@@ -111,7 +111,7 @@ static void attr_get(const struct file_attr *w, struct attr *a)
 	*a = (struct attr){ le64_get(w->object), le64_get(w->size), le64_get(w->version),
 		le64_get(w->rdev), le64_get(w->ino), le64_get(w->blocks), le64_get(w->atime_ns),
 		le64_get(w->mtime_ns), le64_get(w->ctime_ns), le32_get(w->mode),
-		le32_get(w->nlink), le32_get(w->uid), le32_get(w->gid) };
+		le32_get(w->nlink), le32_get(w->uid), le32_get(w->gid), le32_get(w->dev) };
 }
 
 static int attr_result(int err, const struct file_attr *w, struct attr *out)
@@ -154,6 +154,18 @@ int file_getattr(uint64_t object, struct attr *out)
 
 	return attr_result(call_fixed(object, OP_FILE_GETATTR, &m, sizeof(m), &w, sizeof(w)), &w,
 			   out);
+}
+
+int file_fsync(uint64_t object)
+{
+	struct file_obj m = { le64(object) };
+
+	return call_fixed(object, OP_FILE_FSYNC, &m, sizeof(m), NULL, 0);
+}
+
+int file_sync(void)
+{
+	return call_fixed(FILE_ROOT_OBJECT, OP_FILE_SYNC, NULL, 0, NULL, 0);
 }
 
 int file_write_through(uint64_t object, uint64_t off, const void *data, uint32_t n,

@@ -95,11 +95,15 @@ struct attr {
 	uint64_t object, size, version, rdev, ino, blocks;
 	uint64_t atime_ns, mtime_ns, ctime_ns;
 	uint32_t mode, nlink, uid, gid;
+	uint32_t dev; /* of the mounted file system */
 };
 int file_open(struct path_arg *p, uint32_t oflags, uint32_t mode, struct attr *out);
 void file_close(uint64_t object);
 int file_stat(struct path_arg *p, bool follow, struct attr *out);
 int file_getattr(uint64_t object, struct attr *out);
+/* After its dirty lines came home: on the disk when it returns. */
+int file_fsync(uint64_t object);
+int file_sync(void);
 /* At most 4096 bytes; off UINT64_MAX: append. */
 int file_write_through(uint64_t object, uint64_t off, const void *data, uint32_t n,
 		       struct file_write_reply *out);

@@ -303,7 +303,7 @@ static int64_t sys_truncate(struct syscall_args *a)
 }
 SYSCALL_DEFINE(__NR_truncate, "truncate", sys_truncate);
 
-/* Writes went through; mapped pages are what is left to bring home. */
+/* Lines written in mappings go home first; then all of the file goes to its disk. */
 static int64_t sync_fd(struct syscall_args *a)
 {
 	struct file *f = fd_get((int)a->a[0]);
@@ -312,6 +312,8 @@ static int64_t sync_fd(struct syscall_args *a)
 	if (!f)
 		return -EBADF;
 	ret = f->object ? excache_sync_file(f->object) : -EINVAL;
+	if (!ret)
+		ret = file_fsync(f->object);
 	file_put(f);
 	return ret;
 }
@@ -319,3 +321,21 @@ static int64_t sys_fsync(struct syscall_args *a) { return sync_fd(a); }
 SYSCALL_DEFINE(__NR_fsync, "fsync", sys_fsync);
 static int64_t sys_fdatasync(struct syscall_args *a) { return sync_fd(a); }
 SYSCALL_DEFINE(__NR_fdatasync, "fdatasync", sys_fdatasync);
+
+static int64_t sys_sync(struct syscall_args *a)
+{
+	(void)file_sync(); /* sync(2) cannot fail */
+	return 0;
+}
+SYSCALL_DEFINE(__NR_sync, "sync", sys_sync);
+
+static int64_t sys_syncfs(struct syscall_args *a)
+{
+	struct file *f = fd_get((int)a->a[0]);
+
+	if (!f)
+		return -EBADF;
+	file_put(f);
+	return file_sync();
+}
+SYSCALL_DEFINE(__NR_syncfs, "syncfs", sys_syncfs);

@@ -11,12 +11,10 @@
 #include "proc/task.h"
 #include "syscall/table.h"
 
-#define FS_DEV 0x10 /* st_dev of the rack's file system */
-
 void attr_to_stat(const struct attr *a, struct stat *st)
 {
 	memset(st, 0, sizeof(*st));
-	st->st_dev = FS_DEV;
+	st->st_dev = a->dev;
 	st->st_ino = a->ino;
 	st->st_nlink = a->nlink;
 	st->st_mode = a->mode;
@@ -160,7 +158,7 @@ static int64_t sys_statx(struct syscall_args *a)
 	x.stx_ino = st.st_ino;
 	x.stx_size = (unsigned long)st.st_size;
 	x.stx_blocks = (unsigned long)st.st_blocks;
-	x.stx_dev_minor = FS_DEV;
+	x.stx_dev_minor = (unsigned)st.st_dev;
 	x.stx_rdev_major = (unsigned)(st.st_rdev >> 8);
 	x.stx_rdev_minor = st.st_rdev & 0xff;
 	x.stx_atime = stx_time(st.st_atime, st.st_atime_nsec);
@@ -273,10 +271,12 @@ static int statfs_there(struct path_arg *p, void *arg)
 	s->f_type = le32_get(f.type);
 	s->f_bsize = s->f_frsize = le32_get(f.bsize);
 	s->f_blocks = (long)le64_get(f.blocks);
-	s->f_bfree = s->f_bavail = (long)le64_get(f.bfree);
+	s->f_bfree = (long)le64_get(f.bfree);
+	s->f_bavail = (long)le64_get(f.bavail);
 	s->f_files = (long)le64_get(f.files);
 	s->f_ffree = (long)le64_get(f.ffree);
-	s->f_namelen = 255;
+	s->f_namelen = le32_get(f.namelen);
+	s->f_flags = le32_get(f.flags);
 	return 0;
 }
 

@@ -4,6 +4,8 @@
 #include <kern/log.h>
 #include <kern/string.h>
 #include "inode.h"
+#include "job.h"
+#include "mount.h"
 #include "page.h"
 #include "space.h"
 
@@ -12,7 +14,8 @@ size_t reply_len;
 
 static const struct op *find(uint16_t op)
 {
-	const struct op *tables[] = { map_ops, line_ops, exec_ops, file_ops, name_ops };
+	const struct op *tables[] = { map_ops, line_ops, exec_ops, file_ops, list_ops, name_ops,
+		sync_ops };
 
 	for (unsigned t = 0; t < ARRAY_SIZE(tables); t++)
 		for (const struct op *o = tables[t]; o->fn; o++)
@@ -21,21 +24,35 @@ static const struct op *find(uint16_t op)
 	panic("no op %x", op);
 }
 
+struct ended { bool yes; int status; };
+
+static void end(struct job *j, int status, struct reply *r)
+{
+	struct ended *e = j->priv;
+
+	e->yes = true;
+	e->status = status;
+	if (r->len)
+		memcpy(reply_bytes, r->head, r->len);
+	if (r->body)
+		memcpy(reply_bytes + r->len, r->body, r->body_len);
+	reply_len = r->len + r->body_len;
+}
+
 int op_call(uint16_t from, uint16_t op, const void *msg, size_t len)
 {
-	static uint8_t head[FIT_MSG_MAX];
-	struct reply r = { .head = head };
-	const struct op *o = find(op);
-	int status;
+	struct ended e = { .yes = false };
+	struct job j = { .fn = job_run_op, .end = end, .from = from, .op = find(op), .msg = msg,
+			 .len = len, .priv = &e };
 
-	kassert(len >= o->min_len);
-	status = o->fn(from, msg, len, &r);
-	memcpy(reply_bytes, head, r.len);
-	if (r.body)
-		memcpy(reply_bytes + r.len, r.body, r.body_len);
-	reply_len = r.len + r.body_len;
-	return status;
+	kassert(len >= j.op->min_len);
+	job_run(&j);
+	while (!e.yes)
+		kassert(op_wait && op_wait());
+	return e.status;
 }
+
+bool (*op_wait)(void);
 
 void ops_setup(void)
 {
@@ -45,5 +62,7 @@ void ops_setup(void)
 		return;
 	done = true;
 	page_set_home(7);
-	kassert(!page_init() && !vma_init() && !inode_init());
+	kassert(!page_init() && !vma_init() && !inode_init() && !job_init());
+	if (!op_wait)
+		kassert(!mount_memory_root());
 }

@@ -10,3 +10,5 @@ extern uint8_t reply_bytes[2 * FIT_MSG_MAX];
 extern size_t reply_len;
 /* Everything a pComponent holds at the start of a test. */
 void ops_setup(void);
+/* Brings an answer to a job that waits; false: there is none. NULL: nothing ever waits. */
+extern bool (*op_wait)(void);

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * fsync and sync: dirty pages to the sComponent, then everything it has to its disk. In this order:
+ * the pComponent has brought its lines home before it asked.
+ */
+#include <kern/mode.h>
+#include "file_req.h"
+#include "job.h"
+#include "opens.h"
+#include "server.h"
+#include "sfs.h"
+#include "sync.h"
+#include "wb.h"
+
+#define WAITS_MAX 2000 /* runs of a job for a file that is written all the time */
+
+static TAILQ_HEAD(, inode) unsynced = TAILQ_HEAD_INITIALIZER(unsynced);
+
+void sync_want(struct inode *i)
+{
+	if (i->unsynced)
+		return;
+	i->unsynced = true;
+	TAILQ_INSERT_TAIL(&unsynced, i, to_sync);
+}
+
+void sync_cancel(struct inode *i)
+{
+	if (!i->unsynced)
+		return;
+	i->unsynced = false;
+	TAILQ_REMOVE(&unsynced, i, to_sync);
+}
+
+static int fsync_end(struct job *j, int status, struct reply *r)
+{
+	const struct file_obj *m = j->msg;
+	struct inode *i = inode_by_object(le64_get(m->object));
+	int err = i ? opens_take_error(j->from, i) : 0;
+
+	return status < 0 ? status : err;
+}
+
+static int op_fsync(fit_node_t from, const void *msg, size_t len, struct reply *r)
+{
+	const struct file_obj *m = msg;
+	struct inode *i = inode_by_object(le64_get(m->object));
+	int err;
+
+	if (!i)
+		return -ESTALE;
+	if (!inode_is_store(i))
+		return 0;
+	if (!wb_settled(i) && job_now()->runs < WAITS_MAX) {
+		wb_flush(i);
+		return job_park(&i->wb_wait, NULL);
+	}
+	err = opens_take_error(from, i);
+	return err ? err : sfs_fsync(i, fsync_end);
+}
+
+static int sync_next(struct job *j, int status, struct reply *r)
+{
+	return job_run_op(j, 0, r); /* sync(2) tells no errors */
+}
+
+static int op_sync(fit_node_t from, const void *msg, size_t len, struct reply *r)
+{
+	struct inode *i;
+	int err = wb_wait_all();
+
+	if (err)
+		return err;
+	while ((i = TAILQ_FIRST(&unsynced))) {
+		if (!i->nlink || sfs_alive(i)) {
+			sync_cancel(i);
+			continue;
+		}
+		sync_cancel(i);
+		return sfs_fsync(i, sync_next);
+	}
+	return 0;
+}
+
+const struct op sync_ops[] = {
+	{ OP_FILE_FSYNC, sizeof(struct file_obj), op_fsync, "fsync" },
+	{ OP_FILE_SYNC, 0, op_sync, "sync" },
+	{ 0, 0, NULL, NULL },
+};
