@@ -31,11 +31,12 @@ PROGRAMS = (  # and their seconds on the rack
 )
 CRASHES = (("segv", 11), ("jump", 11), ("stack", 11), ("kernel", 11), ("privileged", 11),
            ("illegal", 4), ("divide", 8), ("trap", 5), ("abort", 6))
-HELD = re.compile(r"slab\.(task|uthread|thread|rmap|file|pipe|m_page|m_vma|m_space)$")
+HELD = re.compile(r"slab\.(task|uthread|thread|rmap|p_\w+|m_page|m_vma|m_space)$")
 
 
-def held():
+def held(r):
     """What programs hold, on the board that runs them and on the one that has their memory."""
+    r.sh("echo 3 >/proc/sys/vm/drop_caches", on="p0")
     s = json.loads(rack("stats", "--json").out or "{}")
     return {f"{b}.{k}": v for b in ("p0", "m0") for k, v in s.get(b, {}).items() if HELD.match(k)}
 
@@ -85,11 +86,11 @@ def main():
     t = Tap()
     with Rack("--set", f"board.p0.excache={EXCACHE_MIB}M") as r:
         r.sh("hello; crash segv; ls /tmp", on="p0")
-        before = held()
+        before = held(r)
         programs(t, r)
         crashes(t, r)
         refused(t, r)
-        after = held()
+        after = held(r)
         t.check("nothing is held afterwards", before and before == after,
                 {k: (before.get(k), v) for k, v in after.items() if before.get(k) != v})
         left = r.sh("ls /tmp", on="p0")

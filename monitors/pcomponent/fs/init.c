@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Start of fs/, before the first program. */
 #include "fs/fs.h"
+#include "fs/inode.h"
 #include "proc/task.h"
 
 void fs_init(void)
 {
 	file_init();
+	inode_init();
 	epoll_init();
 	locks_init();
 	stdio_init();

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Regular files and directories on an mComponent. What this board knows of an inode (size, version)
- * is shared by all its opens here, so that they agree at once; another board's changes are seen at
- * the next open, stat, or read at the end (close-to-open). Contents are lines of exCache by
- * (object, page); writes go through to the home and update the cached line.
+ * Regular files and directories on an mComponent. What this board knows of them is in inode.c.
+ * Contents are lines of exCache by (object, page); writes go through to the home and update the
+ * cached line.
  */
 #include <asm/ioctls.h>
 #include <asm/stat.h>
@@ -13,21 +12,12 @@
 #include <linux/fcntl.h>
 #include <linux/fs.h>
 #include <linux/resource.h>
-#include <uthash.h>
 #include "excache/excache.h"
 #include "fs/fs.h"
+#include "fs/inode.h"
 #include "proc/task.h"
 
 #define READ_AHEAD 32 /* pages */
-
-struct inode_info {
-	uint64_t object;
-	uint64_t size, version;
-	uint32_t opens;
-	UT_hash_handle hh;
-};
-static struct inode_info *infos;
-static struct spinlock infos_lock = SPINLOCK_INIT("inode infos"); /* guards all fields */
 
 struct open_file {
 	struct inode_info *info;
@@ -36,84 +26,11 @@ struct open_file {
 	_Atomic uint64_t ra_next, ra_end;
 };
 
-static struct inode_info *info_find(uint64_t object)
-{
-	struct inode_info *i;
-
-	HASH_FIND(hh, infos, &object, sizeof(object), i);
-	return i;
-}
-
-/* Takes over newer facts; true when cached pages are out of date. */
-static bool info_update(struct inode_info *i, uint64_t size, uint64_t version)
-{
-	bool stale = version > i->version;
-
-	if (version >= i->version) {
-		i->version = version;
-		i->size = size;
-	}
-	return stale;
-}
-
-void inode_learn(const struct attr *a)
-{
-	struct inode_info *i;
-	bool stale = false;
-
-	spin_lock(&infos_lock);
-	i = info_find(a->object);
-	if (i)
-		stale = info_update(i, a->size, a->version);
-	spin_unlock(&infos_lock);
-	if (stale && S_ISREG(a->mode))
-		excache_drop_file(a->object, 0, false);
-}
-
-static struct inode_info *info_get(const struct attr *a)
-{
-	struct inode_info *fresh = kzalloc(sizeof(*fresh)), *i;
-	bool stale = false;
-
-	if (!fresh)
-		return NULL;
-	spin_lock(&infos_lock);
-	i = info_find(a->object);
-	if (i) {
-		stale = info_update(i, a->size, a->version);
-	} else {
-		i = fresh;
-		fresh = NULL;
-		i->object = a->object;
-		i->size = a->size;
-		i->version = a->version;
-		HASH_ADD(hh, infos, object, sizeof(i->object), i);
-	}
-	i->opens++;
-	spin_unlock(&infos_lock);
-	kfree(fresh);
-	if (stale && S_ISREG(a->mode))
-		excache_drop_file(a->object, 0, false);
-	return i;
-}
-
-/* Cached lines stay after the last close; the version is kept with them for the next open. */
-static void info_put(struct inode_info *i)
-{
-	spin_lock(&infos_lock);
-	i->opens--;
-	spin_unlock(&infos_lock);
-}
-
 uint64_t regular_size(struct file *f)
 {
 	struct open_file *o = f->priv;
-	uint64_t size;
 
-	spin_lock(&infos_lock);
-	size = o->info->size;
-	spin_unlock(&infos_lock);
-	return size;
+	return inode_size(o->info);
 }
 
 /* ---- reading ---- */
@@ -199,9 +116,7 @@ static int write_chunk(struct file *f, uint64_t *off, const void *buf, uint32_t 
 	if (err)
 		return err;
 	excache_update_file(f->object, le64_get(r.off), buf, n);
-	spin_lock(&infos_lock);
-	info_update(o->info, le64_get(r.size), le64_get(r.version));
-	spin_unlock(&infos_lock);
+	inode_wrote(o->info, le64_get(r.size), le64_get(r.version));
 	*off = le64_get(r.off) + n;
 	return 0;
 }
@@ -318,7 +233,7 @@ static void regular_release(struct file *f)
 {
 	struct open_file *o = f->priv;
 
-	info_put(o->info);
+	inode_put(o->info);
 	file_close(f->object);
 	kfree(o);
 }
@@ -341,11 +256,11 @@ struct file *regular_create(const struct attr *a, uint32_t oflags)
 
 	if (o) {
 		o->mode = a->mode;
-		o->info = info_get(a);
+		o->info = inode_get(a);
 		if (o->info)
 			f = file_alloc(&regular_ops, oflags, o);
 		if (!f && o->info)
-			info_put(o->info);
+			inode_put(o->info);
 	}
 	if (!f) {
 		kfree(o);

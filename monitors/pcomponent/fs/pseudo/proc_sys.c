@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* /proc/sys: limits and names as programs ask for them. Nothing here can be set. */
+/*
+ * /proc/sys: limits and names as programs ask for them. Nothing here can be set; drop_caches forgets
+ * the files that nobody has open.
+ */
 #include <kern/thread.h>
 #include <kern/mode.h>
 #include <kern/random.h>
 #include <kern/string.h>
 #include <mon/board.h>
+#include "fs/inode.h"
 #include "fs/pseudo.h"
 #include "fs/pseudo/proc.h"
 
@@ -80,7 +84,17 @@ static const struct pseudo_def kernel_files[] = {
 	PSEUDO_TEXT("shmmax", "18446744073692774399\n"),
 	PSEUDO_DIR("random", random_files),
 };
+/* Whatever number is written. */
+static int drop_caches(const struct pseudo_place *at, const char *data, size_t len)
+{
+	if (!task_privileged())
+		return -EPERM;
+	inode_forget_idle();
+	return 0;
+}
+
 static const struct pseudo_def vm_files[] = {
+	{ .name = "drop_caches", .mode = S_IFREG | 0200, .store = drop_caches },
 	PSEUDO_TEXT("overcommit_memory", "0\n"),
 	PSEUDO_TEXT("overcommit_ratio", "50\n"),
 	PSEUDO_TEXT("max_map_count", "65530\n"),

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What this board knows of files on mComponents; see inode.c. Thread context. */
+#pragma once
+
+#include <kern/types.h>
+
+struct attr;
+struct inode_info;
+
+void inode_init(void);
+/* Of a file that was opened with these attributes; NULL: no memory. */
+struct inode_info *inode_get(const struct attr *a);
+/* It was closed. */
+void inode_put(struct inode_info *i);
+/* A write of ours was stored. */
+void inode_wrote(struct inode_info *i, uint64_t size, uint64_t version);
+uint64_t inode_size(struct inode_info *i);
+/* Files that nobody has open are forgotten, and their lines in exCache. */
+void inode_forget_idle(void);
