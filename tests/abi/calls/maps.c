@@ -184,15 +184,17 @@ CASE(cow_fork_tree)
 CASE(cow_after_exit)
 {
 	char *m = map(16 * PAGE, RW, MAP_PRIVATE, -1);
-	int p[2];
+	int p[2], q[2];
 	char c;
 
 	memset(m, 'o', 16 * PAGE);
 	pipe(p);
+	pipe(q);
 	if (!fork()) {
 		if (!fork()) { /* outlives its parent and sees what was at the fork */
 			read(p[0], &c, 1);
 			say("orphan sees %c %c", m[0], m[15 * PAGE]);
+			write(q[1], "x", 1);
 			_exit(0);
 		}
 		m[0] = 'c';
@@ -201,7 +203,7 @@ CASE(cow_after_exit)
 	wait(NULL);
 	memset(m, 'n', 16 * PAGE);
 	write(p[1], "x", 1);
-	settle();
+	read(q[0], &c, 1);
 	say("parent sees %c", m[0]);
 }
 
