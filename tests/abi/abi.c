@@ -184,7 +184,8 @@ static void be_case(const struct abi_case *c, const char *folder, int out)
 {
 	int null = open("/dev/null", O_RDWR);
 
-	signal(SIGPIPE, SIG_DFL);
+	for (int sig = 1; sig < SIGRTMIN; sig++)
+		signal(sig, SIG_DFL);
 	setsid();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(null, 0);
