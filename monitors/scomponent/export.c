@@ -41,8 +41,11 @@ static void add(struct p9dev *dev)
 		return;
 	}
 	x->p9 = p9_open(dev, &err);
-	if (x->p9)
+	if (x->p9) {
 		err = p9_attach(x->p9, FID_ROOT);
+		if (err)
+			p9_close(x->p9);
+	}
 	if (err) {
 		log_err("%s: no 9P2000.L session: error %d", p9dev_tag(dev), -err);
 		return;

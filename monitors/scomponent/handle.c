@@ -341,16 +341,14 @@ bool handle_reap(void)
 	if (!h)
 		return false;
 	struct export *x = h->x;
-	uint64_t ino = h->ino;
-	bool indexed = h->indexed;
 
 	rwlock_read(&x->fids);
 	handle_close(h);
 	rwlock_read_done(&x->fids);
 	kfree(atomic_load(&h->dead));
+	if (h->indexed)
+		drop_inode(x, h->ino);
 	free_slot(h);
-	if (indexed)
-		drop_inode(x, ino);
 	return true;
 }
 

@@ -9,6 +9,10 @@ FUZZ        := frames cm fit
 $(foreach f,$(FUZZ),$(eval $(call host_link,$(f),tests/fuzz/fuzz_$(f).c $(FUZZ_$(f)),tests/fuzz,fuzz,\
 	-fsanitize=fuzzer -lcmocka)))
 
+# The sComponent is a part of its own: the real threads, and the FIT of its unit tests.
+$(eval $(call host_link,p9,tests/fuzz/p9/fuzz_p9.c \
+	tests/unit/monitors/scomponent/client.c,tests/fuzz/p9,fuzz,-fsanitize=fuzzer))
+
 #: make fuzz     builds the fuzz targets; tests/fuzz/run runs them
 .PHONY: fuzz
-fuzz: $(FUZZ:%=$(HOST_DIR_fuzz)/%)
+fuzz: $(HOST_DIR_fuzz)/p9 $(FUZZ:%=$(HOST_DIR_fuzz)/%)

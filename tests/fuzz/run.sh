@@ -14,7 +14,7 @@ nice make -s fuzz || exit 1
 mkdir -p "$BUILD/fuzz"
 python3 tests/fuzz/seeds.py "$BUILD/fuzz/seeds" || exit 1
 n=0 failed=0
-for target in frames cm fit; do
+for target in frames cm fit p9; do
 	n=$((n + 1))
 	corpus=$BUILD/fuzz/corpus/$target log=$BUILD/fuzz/$target.log
 	[ -n "$FUZZ_KEEP" ] || rm -rf "$corpus" # a short run begins where every other began

@@ -116,8 +116,31 @@ def fit():
     yield "listener-version", b"\x03" + bytes(4) + b"\x03" + bytes(43) + call + wait
 
 
+def p9():
+    """Operations with the export's root as their handle, and a server that answers well or badly."""
+    def step(op, body=b"", answers=b""):
+        return bytes([op, 8 + len(body), 1]) + bytes(8) + body + answers
+    name = struct.pack("<H6x", 1) + b"a"
+    good, error, body, long_, raw, nothing = (bytes([i]) for i in range(6))
+    attr = bytes(8 + 13) + struct.pack("<III", 0o40755, 0, 0) + bytes(200)
+    entry = bytes(13) + struct.pack("<QBH", 1, 8, 1) + b"x"
+    lookup = step(3, name, good + good)
+    yield "attr", step(5, answers=body + bytes([160]) + attr)
+    yield "lookup", lookup * 3
+    yield "readdir", step(10, bytes(8), good + good + body + bytes([28]) +
+                          struct.pack("<I", 24) + entry)
+    yield "readdir-long", step(10, bytes(8), good + good + long_ + struct.pack("<I", 4000) + entry)
+    yield "link", step(13, answers=body + b"\x04" + struct.pack("<H", 2) + b"ab")
+    yield "read", step(7, bytes(16), good * 3)
+    yield "unlink", lookup + step(15, bytes(4) + struct.pack("<HH", 1, 0) + b"a", good * 8)
+    yield "rename", lookup * 2 + step(16, bytes(8) + struct.pack("<HHI", 1, 1, 0) + b"ab", good * 9)
+    yield "create", step(11, struct.pack("<IIIHHQ", 0o100644, 1, 1, 1, 0, 0) + b"a", good * 6)
+    for i, kind in enumerate((error + b"\x05", raw + bytes(9), nothing, long_)):
+        yield f"bad-{i}", lookup + step(5, answers=kind) + lookup
+
+
 def main():
-    for target in (frames, cm, fit):
+    for target in (frames, cm, fit, p9):
         folder = os.path.join(sys.argv[1], target.__name__)
         os.makedirs(folder, exist_ok=True)
         for name, data in target():

@@ -39,6 +39,8 @@ struct p9_statfs {
 struct p9;
 /* Tversion. NULL: no memory, or *err is the reason. */
 struct p9 *p9_open(struct p9dev *dev, int *err);
+/* Nobody uses it any more. The device is given up. */
+void p9_close(struct p9 *s);
 bool p9_failed(const struct p9 *s);
 
 int __must_check p9_attach(struct p9 *s, uint32_t fid);

@@ -209,8 +209,9 @@ static int make_calls(struct p9 *s)
 	return 0;
 }
 
-static void free_session(struct p9 *s)
+void p9_close(struct p9 *s)
 {
+	p9dev_stop(s->dev); /* so that nothing of the session is the device's any more */
 	for (unsigned i = 0; i < P9DEV_DEPTH; i++) {
 		kfree(s->call[i].txbuf);
 		kfree(s->call[i].rxbuf);
@@ -259,7 +260,6 @@ struct p9 *p9_open(struct p9dev *dev, int *err)
 		*err = agree_version(s);
 	if (!*err)
 		return s;
-	p9dev_stop(dev); /* so that nothing of the session is the device's any more */
-	free_session(s);
+	p9_close(s);
 	return NULL;
 }
