@@ -90,7 +90,7 @@ $(BUILD)/obj/$(1)/%.c.o: $(1)/%.c | $(INC_DIRS) $(UAPI_INC)
 $(BUILD)/obj/$(1)/%.S.o: $(1)/%.S | $(INC_DIRS) $(UAPI_INC)
 	@mkdir -p $$(@D)
 	@echo "  AS      $$<"
-	@$(CC) $(KCFLAGS) -D__ASSEMBLY__ $(INC_$(1)) -I$(1) -MMD -MP -c $$< -o $$@
+	@$(CC) $(KCFLAGS) -D__ASSEMBLY__ $(INC_$(1)) -I$(1) $$(CFLAGS_$(1)) -MMD -MP -c $$< -o $$@
 -include $$(shell find $(BUILD)/obj/$(1) -name '*.d' 2>/dev/null)
 endef
 $(foreach p,$(sort $(ALL_PARTS)),$(eval $(call part_rules,$(p))))

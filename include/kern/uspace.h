@@ -65,6 +65,22 @@ uint64_t uspace_get_gsbase(void);
 #define USER_ADDR_MIN 0x10000ULL
 #define USER_ADDR_MAX 0x00007ffffffff000ULL /* first address that is not the user's */
 
+/* ---- a page for every program ---- */
+/*
+ * Shows a page of the kernel's, read-only and executable, to all programs, at the address
+ * returned. Once, before the first upt_create().
+ */
+uint64_t uspace_share_page(void *page);
+/* May a program's rip be this? Its own memory, or the shared page. */
+bool uspace_rip_ok(uint64_t rip);
+/* How the clocks follow from the time-stamp counter; and makes RDTSCP give the CPU's number. */
+struct uspace_clock {
+	uint64_t tsc_boot, tsc_to_ns; /* 32.32 fixed point */
+	uint64_t wall_ns;             /* wall - monotonic */
+	bool has_rdtscp;
+};
+struct uspace_clock uspace_clock(void);
+
 /* ---- user page tables: leaf entries are the owner's, intermediate tables are managed here ---- */
 struct upt; /* one address space */
 typedef _Atomic uint64_t upte_t;

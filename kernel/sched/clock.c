@@ -13,6 +13,11 @@ void clock_wall_init(void)
 	wall_offset_ns = arch_rtc_seconds() * NSEC_PER_SEC - arch_clock_ns();
 }
 
+uint64_t clock_wall_offset_ns(void)
+{
+	return wall_offset_ns;
+}
+
 uint64_t clock_mono_ns(void)
 {
 	return arch_clock_ns();

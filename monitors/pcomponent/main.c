@@ -71,6 +71,7 @@ void board_main(void)
 	futex_init();
 	syscall_table_init();
 	entry_init();
+	vdso_init();
 	hello_queue = workq_create("mem hello", 1);
 	kassert(hello_queue);
 	work_init(&hello_work, say_hello);

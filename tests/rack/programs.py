@@ -20,6 +20,7 @@ PROGRAMS = (  # and their seconds on the rack
     (["files"], 60),
     (["badptr"], 60),
     (["procs"], 60),
+    (["vdso"], 30),
     (["exec"], 60),
     (["dyn-exec"], 60),
     (["pseudo"], 60),

@@ -73,6 +73,8 @@ void lapic_timer_set_count(uint32_t count); /* 0: none */
 
 /* tsc.c */
 void clock_init(void); /* clock and timer rates; needs the LAPIC */
+/* The counter's value when the clock was 0, and nanoseconds a tick as 32.32 fixed point. */
+void clock_tsc(uint64_t *boot, uint64_t *to_ns);
 extern uint64_t clock_tsc_hz, clock_lapic_hz;
 void timer_cpu_init(void);
 

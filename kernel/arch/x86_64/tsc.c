@@ -117,6 +117,12 @@ uint64_t arch_clock_ns(void)
 	return scale(rdtsc() - tsc_boot, tsc_to_ns); /* 0 until calibrated */
 }
 
+void clock_tsc(uint64_t *boot, uint64_t *to_ns)
+{
+	*boot = tsc_boot;
+	*to_ns = tsc_to_ns;
+}
+
 /* ---- the timer ---- */
 
 void timer_cpu_init(void)

@@ -127,6 +127,10 @@ struct mem_exec_reply;
 /* Writes the first stack into the calling thread's space, which is new; *sp: where it begins. */
 int exec_make_stack(const struct exec_args *x, const struct mem_exec_reply *m, uint64_t *sp);
 
+/* ---- vdso/install.c ---- */
+void vdso_init(void);
+uint64_t vdso_address(void); /* AT_SYSINFO_EHDR */
+
 /* ---- futex.c ---- */
 void futex_init(void);
 int64_t futex_wake_addr(uint64_t addr, int n, bool private);

@@ -134,7 +134,7 @@ static int64_t sys_rt_sigreturn(struct syscall_args *a)
 	fp = (uint64_t)(uintptr_t)f.uc.mc.fpstate;
 	if (fp && copy_from_user(&fpu, fp, sizeof(fpu)))
 		goto bad;
-	if (f.uc.mc.rip >= USER_ADDR_MAX)
+	if (!uspace_rip_ok(f.uc.mc.rip))
 		goto bad;
 	if (fp) {
 		fpu_sanitize(&fpu);

@@ -11,7 +11,7 @@
 #include "mem_client.h"
 #include "proc/proc.h"
 
-#define AUX_ENTRIES 20
+#define AUX_ENTRIES 22
 #define PLATFORM "x86_64"
 #define SIGSTACK_MIN 2048
 
@@ -44,6 +44,7 @@ static unsigned make_aux(uint64_t *aux, struct stack *s, const struct exec_args 
 	unsigned n = 0;
 
 	random_bytes(rnd, sizeof(rnd));
+	n = add_aux(aux, n, AT_SYSINFO_EHDR, vdso_address());
 	n = add_aux(aux, n, AT_PHDR, le64_get(m->phdr));
 	n = add_aux(aux, n, AT_PHENT, le32_get(m->phent));
 	n = add_aux(aux, n, AT_PHNUM, le32_get(m->phnum));

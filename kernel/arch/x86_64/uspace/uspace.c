@@ -76,7 +76,7 @@ static bool make_returnable(struct uregs *r)
 	r->cs = SEL_UCODE;
 	r->ss = SEL_UDATA;
 	r->rflags = (r->rflags & USER_FLAGS) | X86_EFLAGS_IF | X86_EFLAGS_FIXED;
-	return r->rip < USER_ADDR_MAX;
+	return likely(r->rip < USER_ADDR_MAX) || uspace_rip_ok(r->rip);
 }
 
 bool uspace_leave(struct uregs *r)
