@@ -9,7 +9,9 @@
 /* one send in so many asks for a completion; frees those before it */
 #define FIT_TX_SIGNAL_EVERY 8
 #define FIT_RX_WR 1024         /* receive entries: class windows + slack + reserved reply places */
-#define FIT_RX_SLACK 32        /* for cancels and credit messages, which reserve nothing */
+#define FIT_RX_BATCH 8         /* receive entries are posted when so many are missing */
+/* for cancels and credit messages, which reserve nothing, and for what is missing meanwhile */
+#define FIT_RX_SLACK (32 + FIT_RX_BATCH)
 #define FIT_PLACES_MIN 16      /* reply places that stay posted, so that a call seldom posts one */
 #define FIT_PLACES_MAX 512     /* calls in flight to one peer; more wait in their class's queue */
 #define FIT_DEFERRED_MAX 512   /* unanswered requests of a class whose credit is returned early */

@@ -333,7 +333,7 @@ void fit_peers_scan(struct fit *f, uint64_t now)
 
 	f->next_scan_ns = now + FIT_LOOP_SLEEP_NS;
 	for (unsigned i = 0; i < FIT_NODES_MAX; i++) {
-		p = fit_peer_get(f, i);
+		p = __atomic_load_n(&f->peer[i], __ATOMIC_RELAXED) ? fit_peer_get(f, i) : NULL;
 		if (!p)
 			continue;
 		scan_peer(f, p, now);

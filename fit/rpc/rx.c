@@ -19,6 +19,8 @@ void fit_rx_refill_locked(struct fit_peer *p, struct fit_conn *c)
 {
 	unsigned target = rx_target(p);
 
+	if (c->rx_posted + FIT_RX_BATCH > target)
+		return;
 	while (c->rx_posted < target) {
 		struct fit_buf *b = fit_buf_get(p->f, PROTO_CLASS_MEM);
 		struct rdma_recv_wr wr;

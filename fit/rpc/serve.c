@@ -137,6 +137,8 @@ static void maybe_defer(struct fit_peer *p, struct fit_buf *b)
 {
 	struct fit_class_state *cs = &p->class[PROTO_OP_CLASS(b->req.op)];
 
+	if (atomic_load(&b->answered)) /* mostly: before the handler returned */
+		return;
 	spin_lock(&p->lock);
 	if (!atomic_load(&b->answered)) {
 		b->deferred = true;

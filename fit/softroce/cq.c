@@ -2,8 +2,9 @@
 /*
  * Completion queues: a ring of completions that grows when the user is late, up to a limit.
  *
- * The user's notify runs in the loop by a posted call, once between two polls that found the queue
- * empty. The posted call holds a reference, so a queue may be destroyed while one is on its way.
+ * The user's notify runs in the loop, once between two polls that found the queue empty: at the end
+ * of the frame that brought the completion, else by a posted call. Either holds a reference, so a
+ * queue may be destroyed meanwhile.
  */
 #include "softroce.h"
 
@@ -20,17 +21,27 @@ void cq_put(struct rdma_cq *cq)
 	kfree(cq);
 }
 
-static void cq_notify_call(struct loop_call *c)
+/* Loop; with a reference, which is given back. */
+static void cq_tell(struct rdma_cq *cq)
 {
-	struct rdma_cq *cq = container_of(c, struct rdma_cq, call);
-	bool dead;
-
-	spin_lock(&cq->lock);
-	dead = cq->dead;
-	spin_unlock(&cq->lock);
-	if (!dead && cq->notify)
+	if (!atomic_load(&cq->dead) && cq->notify)
 		cq->notify(cq, cq->arg);
 	cq_put(cq);
+}
+
+static void cq_notify_call(struct loop_call *c)
+{
+	cq_tell(container_of(c, struct rdma_cq, call));
+}
+
+void cq_rx_end(struct rdma_dev *dev)
+{
+	struct rdma_cq *cq = dev->rx_cq;
+
+	dev->in_rx = false;
+	dev->rx_cq = NULL;
+	if (cq)
+		cq_tell(cq);
 }
 
 struct rdma_cq *rdma_cq_create(struct rdma_dev *dev, unsigned entries,
@@ -62,9 +73,7 @@ void rdma_cq_destroy(struct rdma_cq *cq)
 {
 	if (!cq)
 		return;
-	spin_lock(&cq->lock);
-	cq->dead = true;
-	spin_unlock(&cq->lock);
+	atomic_store(&cq->dead, true);
 	cq_put(cq);
 }
 
@@ -85,24 +94,33 @@ static bool cq_grow_locked(struct rdma_cq *cq)
 	return true;
 }
 
+/* The first queue that a frame adds to is told at the frame's end, without a turn of the loop. */
+static void cq_tell_later(struct rdma_cq *cq)
+{
+	struct rdma_dev *dev = cq->dev;
+
+	cq_get(cq);
+	if (loop_is_current(dev->cfg.loop) && dev->in_rx && !dev->rx_cq)
+		dev->rx_cq = cq;
+	else if (!loop_post(dev->cfg.loop, &cq->call))
+		cq_put(cq);
+}
+
 void cq_add(struct rdma_cq *cq, const struct rdma_wc *wc)
 {
-	bool post = false;
+	bool tell = false;
 
 	spin_lock(&cq->lock);
 	if (cq->head - cq->tail == cq->size && !cq_grow_locked(cq)) {
 		sr_count(drop_cq_overflow);
 	} else {
 		cq->ring[cq->head++ & (cq->size - 1)] = *wc;
-		post = cq->armed && !cq->dead;
+		tell = cq->armed && !atomic_load(&cq->dead);
 		cq->armed = false;
 	}
 	spin_unlock(&cq->lock);
-	if (!post)
-		return;
-	cq_get(cq);
-	if (!loop_post(cq->dev->cfg.loop, &cq->call))
-		cq_put(cq);
+	if (tell)
+		cq_tell_later(cq);
 }
 
 unsigned rdma_cq_poll(struct rdma_cq *cq, struct rdma_wc *wc, unsigned max)

@@ -91,7 +91,7 @@ uint32_t icrc_sparse(uint32_t crc, const uint8_t *p, size_t len)
 	uint64_t a = 0, b = 0, c = 0, d = 0, e = 0; /* a: the word before, e: five before */
 	uint64_t first = crc, tail[5];
 
-	if (len < SPARSE_MIN)
+	if (len < 2 * SPARSE_TAIL)
 		return icrc_slice16(crc, p, len);
 	for (; len >= 2 * SPARSE_TAIL; p += 40, len -= 40) {
 		e = load64(p) ^ first ^ from_before(e, d, c, b);
@@ -174,7 +174,7 @@ const char *icrc_impl_name(void)
 
 uint32_t icrc_update(uint32_t crc, const void *data, size_t len)
 {
-	return impl(crc, data, len);
+	return len < SPARSE_MIN ? icrc_slice16(crc, data, len) : impl(crc, data, len);
 }
 
 uint32_t icrc_headers(const uint8_t *ip)

@@ -4,7 +4,7 @@
  * NAK if one is owed, then a pending acknowledgement. READ data goes out from the region itself;
  * its right is checked for every packet, because it may be revoked at any moment. A queue pair that
  * waits for room sends nothing here; it is kicked when there is some. qp->lock is held throughout;
- * loop, and any thread for an acknowledgement ahead of a request.
+ * loop, and any thread for an acknowledgement that goes along with a request.
  */
 #include "softroce.h"
 
@@ -21,23 +21,29 @@ void responder_refused_locked(struct rdma_qp *qp, uint8_t syndrome)
 		 ip >> 8 & 255, ip & 255);
 }
 
-/* 0 or -errno: nothing was sent. */
-static int send_ack(struct rdma_qp *qp, uint8_t syndrome, uint32_t psn, bool more)
+static struct pkt *build_ack(struct rdma_qp *qp, uint8_t syndrome, uint32_t psn)
 {
 	struct pkt *p = pkt_alloc(qp->dev, qp);
 	struct aeth *aeth;
-	int err;
 
 	if (!p)
-		return -ENOSPC;
+		return NULL;
 	p->qp = qp;
 	aeth = (struct aeth *)pkt_begin(p, RC_ACK, 0, qp->dest_qpn, psn);
 	aeth->syndrome_msn = be32((uint32_t)syndrome << 24 | (qp->resp.msn & BTH_MASK24));
-	err = pkt_send(p, &qp->path, more);
-	if (err) {
+	return p;
+}
+
+/* 0 or -errno: nothing was sent. */
+static int send_ack(struct rdma_qp *qp, uint8_t syndrome, uint32_t psn)
+{
+	struct pkt *p = build_ack(qp, syndrome, psn);
+	int err = p ? pkt_send(p, &qp->path, false) : -ENOSPC;
+
+	if (p && err)
 		pkt_free(p);
+	if (err)
 		return err;
-	}
 	if (AETH_KIND(syndrome) == AETH_KIND_NAK)
 		sr_count(tx_naks);
 	else if (AETH_KIND(syndrome) == AETH_KIND_RNR)
@@ -123,11 +129,11 @@ static void run_responses(struct rdma_qp *qp)
 	}
 }
 
-static void send_pending_ack(struct rdma_qp *qp, bool more)
+static void send_pending_ack(struct rdma_qp *qp)
 {
 	struct responder *r = &qp->resp;
 
-	if (send_ack(qp, AETH_ACK, psn_add(r->epsn, BTH_MASK24), more) == -ENOSPC)
+	if (send_ack(qp, AETH_ACK, psn_add(r->epsn, BTH_MASK24)) == -ENOSPC)
 		return;
 	r->ack_pending = false;
 	r->unacked = 0;
@@ -143,13 +149,13 @@ void responder_run_locked(struct rdma_qp *qp)
 	if (responder_owes(r))
 		return;
 	if (r->err_syndrome) {
-		if (send_ack(qp, r->err_syndrome, r->err_psn, false) != -ENOSPC)
+		if (send_ack(qp, r->err_syndrome, r->err_psn) != -ENOSPC)
 			qp_fail_locked(qp, RDMA_WC_SUCCESS);
 		return;
 	}
 	if (r->nak_want) {
 		/* it acknowledges everything before epsn as well */
-		if (send_ack(qp, r->nak_want, r->epsn, false) != -ENOSPC) {
+		if (send_ack(qp, r->nak_want, r->epsn) != -ENOSPC) {
 			r->nak_want = 0;
 			r->ack_pending = false;
 			r->unacked = 0;
@@ -159,16 +165,28 @@ void responder_run_locked(struct rdma_qp *qp)
 	if (!r->ack_pending)
 		return;
 	if (clock_mono_ns() >= r->ack_at_ns)
-		send_pending_ack(qp, false);
+		send_pending_ack(qp);
 	else
 		qp_arm_locked(qp, r->ack_at_ns);
 }
 
-void responder_ack_ahead_locked(struct rdma_qp *qp)
+struct pkt *responder_ack_along_locked(struct rdma_qp *qp)
 {
 	struct responder *r = &qp->resp;
 
-	if (r->ack_pending && r->ack_within_ns <= SR_ACK_IMM_NS && !responder_owes(r) &&
-	    !r->nak_want && !r->err_syndrome)
-		send_pending_ack(qp, true);
+	if (!r->ack_pending || r->ack_within_ns > SR_ACK_IMM_NS || responder_owes(r) ||
+	    r->nak_want || r->err_syndrome)
+		return NULL;
+	return build_ack(qp, AETH_ACK, psn_add(r->epsn, BTH_MASK24));
+}
+
+void responder_ack_along_send_locked(struct rdma_qp *qp, struct pkt *ack, bool more)
+{
+	if (pkt_send(ack, &qp->path, more)) {
+		pkt_free(ack); /* it stays pending */
+		return;
+	}
+	sr_count(tx_acks);
+	qp->resp.ack_pending = false;
+	qp->resp.unacked = 0;
 }

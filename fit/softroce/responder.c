@@ -5,7 +5,7 @@
  * One request packet passes: PSN (expected, duplicate, ahead of a gap), order of opcodes in a
  * message, resources and rights, execution. Only then does the expected PSN move. Acknowledgements
  * are coalesced: a WRITE's is sent when the loop has dealt with the frames it had; a WRITE with
- * immediate's goes out in front of our next request, or soon; a SEND's, for which nobody waits
+ * immediate's goes out behind our next request, or soon; a SEND's, for which nobody waits
  * (what its sender wants is an answer, or nothing), with those of many others, or late.
  * Responses of READs before it go first. A duplicate is acknowledged again, a duplicate READ read
  * again, a duplicate atomic answered from memory. An error the requester may not cause is fatal: a

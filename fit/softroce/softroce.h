@@ -11,8 +11,8 @@
  *               pkt.c -> udp_ip.c -> netdev xmit
  *
  * Locks, in order: qp->lock, then one of cq->lock, dev->mr_lock, dev->pkt_lock, dev->neigh_lock,
- * dev->table_lock (leaves). No callback of the user is called with a lock held: notifications and
- * deferred work are calls posted to the loop, and each posted call holds a reference.
+ * dev->table_lock (leaves). No callback of the user is called with a lock held: completions are told
+ * when a frame has been dealt with; the rest are calls posted to the loop, each with a reference.
  */
 #pragma once
 
@@ -107,12 +107,12 @@ struct rdma_cq {
 	void (*notify)(struct rdma_cq *cq, void *arg);
 	void *arg;
 	struct loop_call call;
+	_Atomic bool dead;
 	/* lock */
 	struct spinlock lock;
 	struct rdma_wc *ring;
 	uint32_t size, head, tail; /* size: power of two; head - tail entries */
 	bool armed;
-	bool dead;
 };
 
 /* ---- queue pairs (qp.c) ----
@@ -258,8 +258,11 @@ struct rdma_dev {
 	struct neigh neigh[SR_NEIGH_MAX];
 	_Atomic uint32_t neigh_gen; /* changes with any MAC address */
 
+	/* the loop's */
+	bool in_rx;             /* a frame is being dealt with ... */
+	struct rdma_cq *rx_cq;  /* ... which completed something here; a reference */
 	struct cm_dev *cm;
-	uint32_t gsi_psn;       /* the loop's */
+	uint32_t gsi_psn;
 };
 
 /* ---- udp_ip.c ---- */
@@ -313,6 +316,8 @@ int mr_revoke(struct rdma_pd *pd, uint32_t rkey);
 void cq_get(struct rdma_cq *cq);
 void cq_put(struct rdma_cq *cq);
 void cq_add(struct rdma_cq *cq, const struct rdma_wc *wc);
+/* The frame has been dealt with, no lock is held: tells whoever got completions of it. Loop. */
+void cq_rx_end(struct rdma_dev *dev);
 
 /* ---- qp.c ---- */
 struct rdma_qp *qp_lookup(struct rdma_dev *dev, uint32_t qpn); /* referenced */
@@ -354,8 +359,12 @@ static inline bool responder_owes(const struct responder *r)
 {
 	return r->res_tail != r->res_head; /* READ data or results of atomics */
 }
-/* A request that is ready goes out: an acknowledgement that is due soon in front, one doorbell. */
-void responder_ack_ahead_locked(struct rdma_qp *qp);
+/*
+ * A request goes out: with it one that is due soon, built before, so that it is sure to follow and
+ * ring the doorbell for both; NULL: none, or no packet.
+ */
+struct pkt *responder_ack_along_locked(struct rdma_qp *qp);
+void responder_ack_along_send_locked(struct rdma_qp *qp, struct pkt *ack, bool more);
 
 /* ---- recv.c ---- */
 void roce_rx(struct rdma_dev *dev, struct rx_pkt *rx);

@@ -317,11 +317,16 @@ void rx_copy(const struct rx_pkt *rx, uint32_t off, void *dst, uint32_t len)
 {
 	uint8_t *p = dst;
 
-	nb_walk(rx->nb, off, len, walk_copy, &p);
+	if (off + len <= rx->nb->len) /* mostly: all in the first piece */
+		memcpy(dst, rx->nb->data + off, len);
+	else
+		nb_walk(rx->nb, off, len, walk_copy, &p);
 }
 
 uint32_t rx_crc(const struct rx_pkt *rx, uint32_t off, uint32_t len, uint32_t crc)
 {
+	if (off + len <= rx->nb->len)
+		return icrc_update(crc, rx->nb->data + off, len);
 	nb_walk(rx->nb, off, len, walk_crc, &crc);
 	return crc;
 }
@@ -482,6 +487,10 @@ static void eth_rx(struct rdma_dev *dev, struct netbuf *nb)
 
 void udp_ip_rx(struct netdev *nd, struct netbuf *nb, void *arg)
 {
-	eth_rx(arg, nb);
+	struct rdma_dev *dev = arg;
+
+	dev->in_rx = true;
+	eth_rx(dev, nb);
 	netbuf_free_chain(nb);
+	cq_rx_end(dev);
 }

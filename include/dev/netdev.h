@@ -69,7 +69,8 @@ struct netdev_ops { /* all mandatory; asserted at registration */
 	/* 0, or -ENOSPC when the ring is full: dev->tx_room(dev) will be called, or -ENODEV.
 	 * more: another frame follows at once, the doorbell may wait. */
 	int (*xmit)(struct netdev *dev, struct nettx *tx, bool more);
-	/* Delivers up to budget received frames by dev->rx, reaps sent ones. Returns work done. */
+	/* Delivers up to budget received frames by dev->rx, reaps sent ones. Returns work done.
+	 * With budget 0 also from within dev->rx. */
 	unsigned (*poll)(struct netdev *dev, unsigned budget);
 	/* Enables the receive interrupt; false if frames arrived meanwhile (it stays disabled). */
 	bool (*arm)(struct netdev *dev);
