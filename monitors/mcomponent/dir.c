@@ -19,6 +19,17 @@
 static struct dirent_list negative = TAILQ_HEAD_INITIALIZER(negative);
 static unsigned nnegative;
 
+void dir_drop_unused(void)
+{
+	struct dirent *e, *next;
+
+	for (e = TAILQ_FIRST(&negative); e; e = next) {
+		next = TAILQ_NEXT(e, order);
+		if (!e->busy)
+			dirent_free(e);
+	}
+}
+
 struct dirent *dir_find(struct inode *dir, const char *name, size_t len)
 {
 	struct dirent *e;

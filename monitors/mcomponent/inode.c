@@ -95,6 +95,14 @@ static void evict_unused(void)
 	}
 }
 
+void inode_drop_unused(void)
+{
+	struct inode *i;
+
+	while ((i = TAILQ_FIRST(&unused)))
+		inode_forget_aliases(i);
+}
+
 struct inode *inode_create(struct fs *fs, uint32_t mode, uint32_t uid, uint32_t gid)
 {
 	struct inode *i;

@@ -90,6 +90,7 @@ void inode_attr(const struct inode *i, struct file_attr *out);
 /* Contents or attributes changed now. */
 void inode_touch(struct inode *i, bool contents);
 unsigned inode_count(void);
+void inode_drop_unused(void); /* all that are only kept because they may be wanted again */
 static inline bool inode_is_store(const struct inode *i)
 {
 	return fs_is_store(i->fs);
@@ -107,6 +108,7 @@ void dirent_free(struct dirent *e);
 int dir_add(struct inode *dir, const char *name, size_t len, struct inode *child);
 void dir_remove(struct inode *dir, struct dirent *e);
 int dir_move(struct inode *from, struct dirent *e, struct inode *to, const char *name, size_t len);
+void dir_drop_unused(void); /* names that show nothing */
 bool dir_empty(const struct inode *dir);
 /* A name that is already there shows root from now on, in its place. */
 void dirent_mount(struct dirent *e, struct inode *root, bool exists);

@@ -39,7 +39,7 @@ struct store_call {
 	struct dirent *name, *name2;
 	uint64_t index, own_seq;
 	unsigned pages;
-	uint32_t flags;
+	uint32_t skip;       /* WRITE: bytes of its pages that an earlier one has written */
 	uint16_t op;
 	size_t req_len;
 	uint8_t req[];

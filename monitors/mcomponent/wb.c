@@ -181,26 +181,30 @@ static void fill_slot(struct store_call *c)
 	struct inode *i = c->inode;
 	struct store_io *m = (struct store_io *)c->req;
 	uint8_t *to = store_slot(c);
+	uint32_t len = bytes_in(i, c->index, c->pages);
 
-	for (unsigned k = 0; k < c->pages; k++, to += PAGE_SIZE) {
+	for (unsigned k = c->skip / PAGE_SIZE; k < c->pages; k++) {
 		struct page *p = page_at(i, c->index + k);
+		uint32_t in_page = k == c->skip / PAGE_SIZE ? c->skip % PAGE_SIZE : 0;
+		uint32_t n = PAGE_SIZE - in_page;
 
 		if (!p || !p->writing || !p->data) { /* cut off or dropped meanwhile */
-			memset(to, 0, PAGE_SIZE);
-			continue;
+			memset(to, 0, n);
+		} else {
+			memcpy(to, (uint8_t *)p->data + in_page, n);
+			if (p->dirty && !in_page) {
+				wb_clean(i, p);
+				unstable += !p->counted; /* until the answer */
+				p->counted = true;
+			}
 		}
-		memcpy(to, p->data, PAGE_SIZE);
-		if (p->dirty) {
-			wb_clean(i, p);
-			unstable++; /* until the answer */
-			p->counted = true;
-		}
+		to += n;
 	}
-	m->len = le32(bytes_in(i, c->index, c->pages));
+	m->len = le32(len > c->skip ? len - c->skip : 0);
 }
 
 /* The answer's part of each page. */
-static void page_written(struct inode *i, uint64_t index, bool ok, bool drop)
+static void page_written(struct inode *i, uint64_t index, bool ok)
 {
 	struct page *p = page_at(i, index);
 
@@ -212,12 +216,8 @@ static void page_written(struct inode *i, uint64_t index, bool ok, bool drop)
 	p->counted = false;
 	if (ok)
 		return;
-	if (!drop) {
-		wb_dirty(i, p);
-	} else {
-		wb_clean(i, p);
-		page_drop(&i->pages, p);
-	}
+	wb_clean(i, p);
+	page_drop(&i->pages, p);
 }
 
 static void failed(struct inode *i, int status, uint64_t from, uint64_t end)
@@ -232,56 +232,74 @@ static void failed(struct inode *i, int status, uint64_t from, uint64_t end)
 	opens_error(i, status);
 }
 
+static int write_start(struct inode *i, uint64_t index, unsigned pages, uint32_t skip);
+
 static void write_done(struct store_call *c, int status, const void *rep, size_t len)
 {
 	const struct store_io_reply *r = rep;
 	struct inode *i = c->inode;
-	uint32_t asked = le32_get(((const struct store_io *)c->req)->len), done;
-	unsigned whole;
+	uint32_t asked = le32_get(((const struct store_io *)c->req)->len);
+	uint32_t done = status ? 0 : KMIN(le32_get(r->len), asked), total = c->skip + done;
+	unsigned whole = total / PAGE_SIZE;
 
 	i->writing--;
 	sfs_own_end(i);
-	done = status ? 0 : KMIN(le32_get(r->len), asked);
-	if (!status && done < asked)
+	if (!status && done < asked) { /* the rest will say why */
 		counter_add(mwb, short_writes, 1);
-	if (!status && !done && asked)
-		status = -EIO;
-	whole = done == asked ? c->pages : done / PAGE_SIZE;
+		status = done ? write_start(i, c->index, c->pages, total) : -EIO;
+		if (!status) {
+			inode_put(i);
+			return;
+		}
+	}
+	if (!status)
+		whole = c->pages;
 	for (unsigned k = 0; k < c->pages; k++)
-		page_written(i, c->index + k, k < whole, status < 0);
+		page_written(i, c->index + k, k < whole);
 	if (status)
-		failed(i, status, c->index * PAGE_SIZE + done, (c->index + c->pages) * PAGE_SIZE);
+		failed(i, status, c->index * PAGE_SIZE + total, (c->index + c->pages) * PAGE_SIZE);
 	proceed(i);
 	inode_put(i);
 }
 
-/* False: no memory, or nothing to write. */
+/* 0 or -ENOMEM. The pages are marked by the caller. */
+static int write_start(struct inode *i, uint64_t index, unsigned pages, uint32_t skip)
+{
+	struct store_io m = { .handle = le64(i->handle), .off = le64(index * PAGE_SIZE + skip) };
+	struct store_call *c = sfs_call(i, OP_STORE_WRITE, &m, sizeof(m), 0);
+
+	if (!c)
+		return -ENOMEM;
+	c->index = index;
+	c->pages = pages;
+	c->skip = skip;
+	c->rep_min = sizeof(struct store_io_reply);
+	c->done = write_done;
+	i->writing++;
+	sfs_own_begin(i);
+	counter_add(mwb, writes, 1);
+	store_io_start(c, fill_slot);
+	return 0;
+}
+
+/* False: no memory. */
 static bool write_from(struct inode *i, struct page *p)
 {
 	uint64_t first = p->id.index, last = first;
-	struct store_io m = { .handle = le64(i->handle) };
-	struct store_call *c;
 
 	while (last - first + 1 < SLOT_PAGES && first && writable(page_at(i, first - 1)))
 		first--;
 	while (last - first + 1 < SLOT_PAGES && writable(page_at(i, last + 1)))
 		last++;
-	m.off = le64(first * PAGE_SIZE);
-	c = sfs_call(i, OP_STORE_WRITE, &m, sizeof(m), 0);
-	if (!c)
-		return false;
-	c->index = first;
-	c->pages = (unsigned)(last - first + 1);
-	c->rep_min = sizeof(struct store_io_reply);
-	c->done = write_done;
 	for (uint64_t k = first; k <= last; k++)
 		page_at(i, k)->writing = true;
-	i->writing++;
-	sfs_own_begin(i);
-	counter_add(mwb, writes, 1);
-	counter_add(mwb, pages, c->pages);
-	store_io_start(c, fill_slot);
-	return true;
+	if (!write_start(i, first, (unsigned)(last - first + 1), 0)) {
+		counter_add(mwb, pages, last - first + 1);
+		return true;
+	}
+	for (uint64_t k = first; k <= last; k++)
+		page_at(i, k)->writing = false;
+	return false;
 }
 
 static bool due(const struct inode *i)

@@ -24,8 +24,6 @@ static const struct op *find(uint16_t op)
 	panic("no op %x", op);
 }
 
-struct ended { bool yes; int status; };
-
 static void end(struct job *j, int status, struct reply *r)
 {
 	struct ended *e = j->priv;
@@ -39,14 +37,31 @@ static void end(struct job *j, int status, struct reply *r)
 	reply_len = r->len + r->body_len;
 }
 
-int op_call(uint16_t from, uint16_t op, const void *msg, size_t len)
+/* Files wait for the name space, as in server.c. */
+static int run(struct job *j, int status, struct reply *r)
 {
-	struct ended e = { .yes = false };
-	struct job j = { .fn = job_run_op, .end = end, .from = from, .op = find(op), .msg = msg,
-			 .len = len, .priv = &e };
+	if (status < 0)
+		return status;
+	if (op_wait && PROTO_OP_CLASS(j->op->op) == PROTO_CLASS_FILE)
+		status = mount_ready();
+	return status ? status : job_run_op(j, 0, r);
+}
 
+void op_begin(uint16_t from, uint16_t op, const void *msg, size_t len, struct ended *e)
+{
+	struct job j = { .fn = run, .end = end, .from = from, .op = find(op), .msg = msg,
+			 .len = len, .priv = e };
+
+	e->yes = false;
 	kassert(len >= j.op->min_len);
 	job_run(&j);
+}
+
+int op_call(uint16_t from, uint16_t op, const void *msg, size_t len)
+{
+	struct ended e;
+
+	op_begin(from, op, msg, len, &e);
 	while (!e.yes)
 		kassert(op_wait && op_wait());
 	return e.status;
