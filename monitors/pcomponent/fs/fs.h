@@ -136,6 +136,8 @@ void inode_learn(const struct attr *a);
 /* Fills a struct stat from attributes. */
 struct stat;
 void attr_to_stat(const struct attr *a, struct stat *st);
+/* fstatat(2). */
+int stat_at(int dirfd, uint64_t path, unsigned at_flags, struct stat *st);
 
 /* epoll.c, locks.c, stdio.c */
 void locks_init(void);

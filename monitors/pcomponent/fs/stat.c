@@ -77,7 +77,7 @@ static int stat_here(const struct path_end *e, void *arg)
 
 #define STAT_FLAGS (AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE)
 
-static int stat_at(int dirfd, uint64_t path, unsigned at_flags, struct stat *st)
+int stat_at(int dirfd, uint64_t path, unsigned at_flags, struct stat *st)
 {
 	struct stat_arg s = { !(at_flags & AT_SYMLINK_NOFOLLOW), st };
 	struct path_arg p;
