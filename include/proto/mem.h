@@ -100,12 +100,14 @@ struct mem_mmap {
 	le64_t file, off;
 	le32_t file_writable; /* opened for writing: a shared mapping may be */
 	le32_t reserved;
+	le64_t limit;       /* bytes that the space may have mapped then (RLIMIT_AS), or -ENOMEM */
 };
 struct mem_addr { le64_t addr; };
 
 /*
  * munmap(2), mprotect(2), madvise(MADV_DONTNEED): the pComponent has dropped (or will drop before
- * it returns) its lines.
+ * it returns) its lines. -ENOMEM of the last two: there is a hole; mprotect has changed what lies
+ * before it, DONTNEED everything. MAPPED only asks whether there is none.
  */
 #define OP_MEM_MUNMAP PROTO_OP(PROTO_CLASS_MEM, 7)
 #define OP_MEM_MPROTECT PROTO_OP(PROTO_CLASS_MEM, 8)
@@ -123,10 +125,11 @@ struct mem_mremap {
 	le64_t old_addr, old_len, new_len, new_addr;
 	le32_t flags;
 	le32_t reserved;
+	le64_t limit;       /* as in mem_mmap */
 };
 /* brk(2). Request addr 0: only asks. Reply: mem_addr, the break as it is now. */
 #define OP_MEM_BRK PROTO_OP(PROTO_CLASS_MEM, 11)
-struct mem_brk { proto_as_t as; le64_t addr; };
+struct mem_brk { proto_as_t as; le64_t addr; le64_t limit; };
 
 /*
  * A miss. Reply: mem_fill_reply, with a 4-KiB line behind it when MEM_FILL_DATA is set.
@@ -169,6 +172,8 @@ struct mem_bind {
 };
 #define MEM_BIND_MAX 160          /* runs in a message */
 #define MEM_BIND_PAGES_MAX 65536  /* pages in all runs of a message */
+
+#define OP_MEM_MAPPED PROTO_OP(PROTO_CLASS_MEM, 15) /* mem_range */
 
 /* A dirty line goes home; 4 KiB follow. Binds it first when MEM_WB_BIND is set. */
 #define OP_MEM_WRITEBACK PROTO_OP(PROTO_CLASS_MEM, 14)

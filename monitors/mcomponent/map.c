@@ -60,6 +60,26 @@ static int op_exit(fit_node_t from, const void *msg, size_t len, struct reply *r
 	return 0;
 }
 
+/*
+ * May more bytes be mapped? limit: what the space may have then. A single mapping larger than all
+ * memory of this board is refused as Linux's heuristic refuses it; less may still run short later.
+ */
+static int check_room(struct space *s, uint64_t more, uint64_t limit, bool reserve)
+{
+	struct mm_stats mm;
+	uint64_t mapped = 0;
+	struct vma *v;
+
+	mm_stats(&mm);
+	if (reserve && more / PAGE_SIZE > mm.total_pages)
+		return -ENOMEM;
+	if (limit == UINT64_MAX)
+		return 0;
+	for (v = vma_first_from(&s->vmas, 0); v; v = vma_next(v))
+		mapped += v->end - v->start;
+	return mapped + more <= limit ? 0 : -ENOMEM;
+}
+
 /* ---- munmap, mprotect, madvise(DONTNEED) ---- */
 
 static int unmap_range(struct space *s, uint64_t start, uint64_t end)
@@ -97,40 +117,48 @@ static int op_munmap(fit_node_t from, const void *msg, size_t len, struct reply 
 	return err ? err : unmap_range(s, start, end);
 }
 
-static bool fully_mapped(struct space *s, uint64_t start, uint64_t end)
+/* Where the mapped range that begins at start ends, at most end. */
+static uint64_t mapped_until(struct space *s, uint64_t start, uint64_t end)
 {
 	for (struct vma *v; start < end; start = v->end) {
 		v = vma_find(&s->vmas, start);
 		if (!v)
-			return false;
+			return start;
 	}
-	return true;
+	return end;
 }
 
-static int op_mprotect(fit_node_t from, const void *msg, size_t len, struct reply *r)
+static int protect_range(struct space *s, uint64_t start, uint64_t end, uint32_t prot)
 {
-	const struct mem_range *m = msg;
-	uint32_t prot = le32_get(m->prot);
-	struct space *s;
-	uint64_t start, end;
-	int err = decode_range(from, m, &s, &start, &end);
+	struct vma *v;
+	int err;
 
-	if (err)
-		return err;
-	if (prot & ~PROT_ALL)
-		return -EINVAL;
-	if (!fully_mapped(s, start, end))
-		return -ENOMEM;
-	for (struct vma *v = vma_find(&s->vmas, start); v && v->start < end; v = vma_next(v))
+	for (v = vma_find(&s->vmas, start); v && v->start < end; v = vma_next(v))
 		if (v->shared && v->inode && !v->file_writable && (prot & MEM_WRITE))
 			return -EACCES;
 	err = vma_split_at(&s->vmas, start, end);
 	if (err)
 		return err;
-	for (struct vma *v = vma_find(&s->vmas, start); v && v->start < end; v = vma_next(v))
+	for (v = vma_find(&s->vmas, start); v && v->start < end; v = vma_next(v))
 		v->prot = prot;
 	vma_merge(&s->vmas, start, end);
 	return 0;
+}
+
+static int op_mprotect(fit_node_t from, const void *msg, size_t len, struct reply *r)
+{
+	const struct mem_range *m = msg;
+	struct space *s;
+	uint64_t start, end, until;
+	int err = decode_range(from, m, &s, &start, &end);
+
+	if (err)
+		return err;
+	if (le32_get(m->prot) & ~PROT_ALL)
+		return -EINVAL;
+	until = mapped_until(s, start, end);
+	err = until > start ? protect_range(s, start, until, le32_get(m->prot)) : 0;
+	return !err && until < end ? -ENOMEM : err;
 }
 
 static int op_dontneed(fit_node_t from, const void *msg, size_t len, struct reply *r)
@@ -141,10 +169,17 @@ static int op_dontneed(fit_node_t from, const void *msg, size_t len, struct repl
 
 	if (err)
 		return err;
-	if (!fully_mapped(s, start, end))
-		return -ENOMEM;
 	space_unmap(s, start, end);
-	return 0;
+	return mapped_until(s, start, end) == end ? 0 : -ENOMEM;
+}
+
+static int op_mapped(fit_node_t from, const void *msg, size_t len, struct reply *r)
+{
+	struct space *s;
+	uint64_t start, end;
+	int err = decode_range(from, msg, &s, &start, &end);
+
+	return !err && mapped_until(s, start, end) < end ? -ENOMEM : err;
 }
 
 /* ---- mmap ---- */
@@ -202,8 +237,20 @@ static int mmap_place(struct space *s, const struct mem_mmap *m, struct vma *v)
 	return 0;
 }
 
+/* Private and writable, or shared without a file, and not only an address range to be filled. */
+static bool wants_memory(const struct mem_mmap *m)
+{
+	uint32_t flags = le32_get(m->flags);
+
+	if (flags & MAP_NORESERVE)
+		return false;
+	return (flags & MAP_TYPE) == MAP_PRIVATE ? le32_get(m->prot) & MEM_WRITE :
+		flags & MAP_ANONYMOUS;
+}
+
 static int op_mmap(fit_node_t from, const void *msg, size_t len, struct reply *r)
 {
+	const struct mem_mmap *m = msg;
 	struct space *s;
 	struct vma v;
 	struct mem_addr out;
@@ -211,6 +258,8 @@ static int op_mmap(fit_node_t from, const void *msg, size_t len, struct reply *r
 
 	if (!err)
 		err = mmap_place(s, msg, &v);
+	if (!err)
+		err = check_room(s, v.end - v.start, le64_get(m->limit), wants_memory(m));
 	if (err)
 		return err;
 	if (v.shared && !v.inode) {
@@ -286,6 +335,10 @@ static int op_mremap(fit_node_t from, const void *msg, size_t len, struct reply 
 	v = vma_find(&s->vmas, old);
 	if (!v || v->end < old + old_len)
 		return -EFAULT;
+	if (new_len > old_len)
+		err = check_room(s, new_len - old_len, le64_get(m->limit), v->prot & MEM_WRITE);
+	if (err)
+		return err;
 	if (!(flags & MREMAP_FIXED)) {
 		if (new_len <= old_len) {
 			if (new_len < old_len)
@@ -324,7 +377,8 @@ static int op_brk(fit_node_t from, const void *msg, size_t len, struct reply *r)
 	if (want >= s->brk_start && want < SPACE_TOP) {
 		if (new_end < old_end)
 			err = unmap_range(s, new_end, old_end);
-		else if (new_end > old_end && !vma_range_free(&s->vmas, old_end, new_end))
+		else if (new_end > old_end && (!vma_range_free(&s->vmas, old_end, new_end) ||
+			 check_room(s, new_end - old_end, le64_get(m->limit), true)))
 			err = -ENOMEM;
 		else if (new_end > old_end)
 			err = vma_insert(&s->vmas, &(struct vma){ .start = old_end, .end = new_end,
@@ -345,6 +399,7 @@ const struct op map_ops[] = {
 	{ OP_MEM_MUNMAP, sizeof(struct mem_range), op_munmap, "munmap" },
 	{ OP_MEM_MPROTECT, sizeof(struct mem_range), op_mprotect, "mprotect" },
 	{ OP_MEM_DONTNEED, sizeof(struct mem_range), op_dontneed, "dontneed" },
+	{ OP_MEM_MAPPED, sizeof(struct mem_range), op_mapped, "mapped" },
 	{ OP_MEM_MREMAP, sizeof(struct mem_mremap), op_mremap, "mremap" },
 	{ OP_MEM_BRK, sizeof(struct mem_brk), op_brk, "brk" },
 	{ 0, 0, NULL, NULL },

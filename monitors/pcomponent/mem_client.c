@@ -147,6 +147,7 @@ int mem_mmap(uint16_t node, uint64_t as, const struct mem_mmap_args *m, uint64_t
 		.as = le64(as), .addr = le64(m->addr), .len = le64(m->len),
 		.prot = le32(m->prot), .flags = le32(m->flags), .file = le64(m->file),
 		.off = le64(m->off), .file_writable = le32(m->file_writable),
+		.limit = le64(m->limit),
 	};
 	struct mem_addr r;
 	int err = call(node, OP_MEM_MMAP, &q, sizeof(q), &r, sizeof(r));
@@ -166,11 +167,12 @@ int mem_range_op(uint16_t node, uint16_t op, uint64_t as, uint64_t addr, uint64_
 }
 
 int mem_mremap(uint16_t node, uint64_t as, uint64_t old, uint64_t old_len, uint64_t new_len,
-	       uint64_t new_addr, uint32_t flags, uint64_t *addr)
+	       uint64_t new_addr, uint32_t flags, uint64_t limit, uint64_t *addr)
 {
 	struct mem_mremap q = {
 		.as = le64(as), .old_addr = le64(old), .old_len = le64(old_len),
 		.new_len = le64(new_len), .new_addr = le64(new_addr), .flags = le32(flags),
+		.limit = le64(limit),
 	};
 	struct mem_addr r;
 	int err = call(node, OP_MEM_MREMAP, &q, sizeof(q), &r, sizeof(r));
@@ -180,9 +182,9 @@ int mem_mremap(uint16_t node, uint64_t as, uint64_t old, uint64_t old_len, uint6
 	return err;
 }
 
-int mem_brk(uint16_t node, uint64_t as, uint64_t want, uint64_t *now)
+int mem_brk(uint16_t node, uint64_t as, uint64_t want, uint64_t limit, uint64_t *now)
 {
-	struct mem_brk q = { le64(as), le64(want) };
+	struct mem_brk q = { le64(as), le64(want), le64(limit) };
 	struct mem_addr r;
 	int err = call(node, OP_MEM_BRK, &q, sizeof(q), &r, sizeof(r));
 

@@ -34,7 +34,7 @@ struct mem_exec_args {
 };
 int mem_exec(uint16_t node, uint64_t as, const struct mem_exec_args *a, struct mem_exec_reply *r);
 struct mem_mmap_args {
-	uint64_t addr, len, file, off;
+	uint64_t addr, len, file, off, limit;
 	uint32_t prot, flags;
 	bool file_writable;
 };
@@ -42,8 +42,8 @@ int mem_mmap(uint16_t node, uint64_t as, const struct mem_mmap_args *m, uint64_t
 int mem_range_op(uint16_t node, uint16_t op, uint64_t as, uint64_t addr, uint64_t len,
 		 uint32_t prot);
 int mem_mremap(uint16_t node, uint64_t as, uint64_t old, uint64_t old_len, uint64_t new_len,
-	       uint64_t new_addr, uint32_t flags, uint64_t *addr);
-int mem_brk(uint16_t node, uint64_t as, uint64_t want, uint64_t *now);
+	       uint64_t new_addr, uint32_t flags, uint64_t limit, uint64_t *addr);
+int mem_brk(uint16_t node, uint64_t as, uint64_t want, uint64_t limit, uint64_t *now);
 int mem_bind(uint16_t node, uint64_t as, const struct mem_bind_run *run, unsigned n);
 
 struct mem_fill_result {

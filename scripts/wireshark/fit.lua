@@ -56,6 +56,7 @@ local ops = {
 	[0x050c] = "OP_MEM_FILL",
 	[0x050d] = "OP_MEM_BIND",
 	[0x050e] = "OP_MEM_WRITEBACK",
+	[0x050f] = "OP_MEM_MAPPED",
 	[0x0601] = "OP_FILE_OPEN",
 	[0x0602] = "OP_FILE_CLOSE",
 	[0x0603] = "OP_FILE_STAT",

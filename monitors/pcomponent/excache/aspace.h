@@ -42,6 +42,7 @@ struct aspace {
 
 	/* guarded by the closed gate */
 	uint64_t brk_start, brk;
+	uint64_t stack_low, stack_high; /* constant after exec */
 	struct line **batch;      /* scratch of ASPACE_BATCH entries */
 };
 #define ASPACE_BATCH 512
@@ -71,9 +72,17 @@ int64_t aspace_mmap(struct aspace *as, const struct mem_mmap_args *m);
 int aspace_munmap(struct aspace *as, uint64_t addr, uint64_t len);
 int aspace_mprotect(struct aspace *as, uint64_t addr, uint64_t len, uint32_t prot);
 int aspace_dontneed(struct aspace *as, uint64_t addr, uint64_t len);
-int64_t aspace_mremap(struct aspace *as, uint64_t old, uint64_t old_len, uint64_t new_len,
-		      uint64_t new_addr, uint32_t flags);
-int64_t aspace_brk(struct aspace *as, uint64_t addr);
+struct mremap_args {
+	uint64_t old, old_len, new_len, new_addr, limit;
+	uint32_t flags;
+};
+int64_t aspace_mremap(struct aspace *as, struct mremap_args a);
+/* limit: bytes the space may have; data_limit: bytes of heap. */
+int64_t aspace_brk(struct aspace *as, uint64_t addr, uint64_t limit, uint64_t data_limit);
+/* 0, or -ENOMEM: not all of it is mapped. */
+int aspace_mapped(struct aspace *as, uint64_t addr, uint64_t len);
+/* Has this page a line, here or at the home? */
+bool aspace_resident(struct aspace *as, uint64_t page);
 /* Writes dirty lines of shared mappings in the range home. */
 int aspace_msync(struct aspace *as, uint64_t addr, uint64_t len);
 

@@ -77,6 +77,8 @@ static int fork_closed(struct aspace *parent, struct aspace *child)
 	(void)grants_copy(&child->grants, &parent->grants);
 	child->brk_start = parent->brk_start;
 	child->brk = parent->brk;
+	child->stack_low = parent->stack_low;
+	child->stack_high = parent->stack_high;
 	if (!w.nomem)
 		return 0;
 	aspace_drop(child, 0, USER_ADDR_MAX);

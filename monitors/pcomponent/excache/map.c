@@ -69,6 +69,8 @@ int aspace_exec(struct aspace *as, const struct mem_exec_args *a, struct mem_exe
 	if (le64_get(r->stack_high))
 		set_grant(as, le64_get(r->stack_low), le64_get(r->stack_high),
 			  MEM_READ | MEM_WRITE);
+	as->stack_low = le64_get(r->stack_low);
+	as->stack_high = le64_get(r->stack_high);
 	as->brk_start = as->brk = le64_get(r->brk);
 	return 0;
 }
@@ -189,10 +191,14 @@ int aspace_mprotect(struct aspace *as, uint64_t addr, uint64_t len, uint32_t pro
 	len = page_up(len);
 	aspace_close_gate(as);
 	err = mem_range_op(as->home, OP_MEM_MPROTECT, as->as, addr, len, prot);
-	if (!err) {
+	if (!err || err == -ENOMEM) {
 		spin_lock(&as->lock);
-		grants_protect(&as->grants, addr, addr + len, prot);
+		if (err) /* a part of it was changed: what may be done is asked at the home */
+			grants_remove(&as->grants, addr, addr + len);
+		else
+			grants_protect(&as->grants, addr, addr + len, prot);
 		spin_unlock(&as->lock);
+		p.prot = err ? 0 : prot;
 		upt_each(as->upt, addr, addr + len, protect_one, &p);
 		if (p.low < p.high)
 			upt_flush(as->upt, p.low, (p.high - p.low) / PAGE_SIZE);
@@ -221,15 +227,46 @@ int aspace_dontneed(struct aspace *as, uint64_t addr, uint64_t len)
 	return err;
 }
 
-int64_t aspace_brk(struct aspace *as, uint64_t addr)
+int aspace_mapped(struct aspace *as, uint64_t addr, uint64_t len)
+{
+	const struct grant *g;
+	bool known;
+
+	if (!range_ok(addr, len))
+		return -ENOMEM;
+	len = page_up(len);
+	spin_lock(&as->lock);
+	g = grants_find(&as->grants, addr);
+	known = g && addr + len <= g->end;
+	spin_unlock(&as->lock);
+	return known ? 0 : mem_range_op(as->home, OP_MEM_MAPPED, as->as, addr, len, 0);
+}
+
+bool aspace_resident(struct aspace *as, uint64_t page)
+{
+	upte_t *e = upt_entry(as->upt, page, false);
+	const struct grant *g;
+	bool file;
+
+	if (e && atomic_load(e))
+		return true;
+	spin_lock(&as->lock);
+	g = grants_find(&as->grants, page);
+	file = g && g->object;
+	spin_unlock(&as->lock);
+	return file;
+}
+
+int64_t aspace_brk(struct aspace *as, uint64_t addr, uint64_t limit, uint64_t data_limit)
 {
 	uint64_t old, now;
 	int err = 0;
 
 	aspace_close_gate(as);
 	old = as->brk;
-	if (addr >= as->brk_start && addr < USER_ADDR_MAX && addr != old)
-		err = mem_brk(as->home, as->as, addr, &now);
+	if (addr >= as->brk_start && addr < USER_ADDR_MAX && addr != old &&
+	    (addr < old || addr - as->brk_start <= data_limit))
+		err = mem_brk(as->home, as->as, addr, limit, &now);
 	else
 		now = old;
 	if (err)
@@ -295,11 +332,6 @@ static void move_one(uint64_t addr, upte_t *e, void *arg)
 	}
 }
 
-struct mremap_args {
-	uint64_t old, old_len, new_len, new_addr;
-	uint32_t flags;
-};
-
 static int64_t mremap_closed(struct aspace *as, const struct mremap_args *a)
 {
 	struct move m = { .as = as };
@@ -313,7 +345,7 @@ static int64_t mremap_closed(struct aspace *as, const struct mremap_args *a)
 		err = munmap_closed(as, a->new_addr, a->new_len);
 	if (!err)
 		err = mem_mremap(as->home, as->as, a->old, a->old_len, a->new_len, a->new_addr,
-				 a->flags, &addr);
+				 a->flags, a->limit, &addr);
 	if (err)
 		return err;
 	spin_lock(&as->lock);
@@ -335,17 +367,18 @@ static int64_t mremap_closed(struct aspace *as, const struct mremap_args *a)
 	return (int64_t)addr;
 }
 
-int64_t aspace_mremap(struct aspace *as, uint64_t old, uint64_t old_len, uint64_t new_len,
-		      uint64_t new_addr, uint32_t flags)
+int64_t aspace_mremap(struct aspace *as, struct mremap_args a)
 {
-	struct mremap_args a = { old, page_up(old_len), page_up(new_len), new_addr, flags };
 	int64_t r;
 
-	if ((flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) || !range_ok(old, old_len) || !new_len)
+	a.old_len = page_up(a.old_len);
+	a.new_len = page_up(a.new_len);
+	if ((a.flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) || !range_ok(a.old, a.old_len) ||
+	    !a.new_len)
 		return -EINVAL;
-	if ((flags & MREMAP_FIXED) &&
-	    (!(flags & MREMAP_MAYMOVE) || !range_ok(new_addr, new_len) ||
-	     (new_addr < old + a.old_len && old < new_addr + a.new_len)))
+	if ((a.flags & MREMAP_FIXED) &&
+	    (!(a.flags & MREMAP_MAYMOVE) || !range_ok(a.new_addr, a.new_len) ||
+	     (a.new_addr < a.old + a.old_len && a.old < a.new_addr + a.new_len)))
 		return -EINVAL;
 	aspace_close_gate(as);
 	r = mremap_closed(as, &a);

@@ -73,6 +73,8 @@ struct file *file_alloc(const struct file_ops *ops, uint32_t flags, void *priv);
 struct file *file_get(struct file *f);
 void file_put(struct file *f);
 void file_init(void);
+/* Is it /dev/zero, of which a mapping is memory? */
+bool file_reads_zeroes(const struct file *f);
 /* Whole transfer at the file's own position (or as a stream); what read(2) and write(2) do. */
 ssize_t_k file_read(struct file *f, struct uio *to);
 ssize_t_k file_write(struct file *f, struct uio *from);

@@ -117,6 +117,10 @@ static struct uthread *new_thread(struct task *t, const struct clone *c, int tid
 	ut->blocked = self->restore_blocked ? self->saved_blocked : self->blocked;
 	if (!(c->flags & CLONE_VM) || (c->flags & CLONE_VFORK))
 		ut->alt = self->alt;
+	if (!(c->flags & CLONE_VM)) {
+		ut->rseq = self->rseq;
+		ut->rseq_sig = self->rseq_sig;
+	}
 	if (c->flags & CLONE_CHILD_CLEARTID)
 		ut->clear_child_tid = c->child_tid;
 	return ut;
@@ -166,6 +170,27 @@ static int64_t clone_thread(const struct clone *c)
 	return tid;
 }
 
+struct count { uint32_t uid; uint64_t n; };
+
+static void count_threads(struct task *t, void *arg)
+{
+	struct count *c = arg;
+
+	if (t->cred.uid == c->uid)
+		c->n += t->nthreads;
+}
+
+/* RLIMIT_NPROC, which root is free of. */
+static bool too_many(void)
+{
+	struct count c = { .uid = task_current()->cred.uid };
+
+	if (!c.uid || task_privileged())
+		return false;
+	task_each(count_threads, &c);
+	return c.n >= task_rlimit(RLIMIT_NPROC);
+}
+
 static int64_t clone_process(const struct clone *c)
 {
 	struct task *self = task_current(), *t = task_alloc();
@@ -202,6 +227,8 @@ static int64_t do_clone(const struct clone *c)
 
 	if (err)
 		return err;
+	if (too_many())
+		return -EAGAIN;
 	return c->flags & CLONE_THREAD ? clone_thread(c) : clone_process(c);
 }
 

@@ -98,6 +98,8 @@ static void handle(struct uthread *ut, struct uregs *r, int sig, const siginfo_t
 
 	spin_unlock_irqrestore(&t->lock, flags);
 	restart_before_handler(r, act);
+	ut->rseq_moved = true; /* the handler interrupts a section, too */
+	rseq_resume(ut, r);
 	if (sigframe_push(ut, r, sig, info, act, old)) {
 		siginfo_t segv = { .si_signo = SIGSEGV, .si_code = SI_KERNEL };
 
@@ -182,6 +184,8 @@ void signal_leave(struct uregs *r)
 		else if (!t->exiting && !t->stop_sig && !ut->dying)
 			break;
 	}
+	if (unlikely(ut->rseq_moved && ut->rseq))
+		rseq_resume(ut, r);
 	if (wants_restart(r))
 		restart_syscall(r);
 	if (ut->restore_blocked) {

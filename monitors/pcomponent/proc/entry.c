@@ -10,6 +10,8 @@
 #include "proc/proc.h"
 #include "syscall/table.h"
 
+#define STACK_KEPT (128ULL << 10) /* arguments and environment are always there */
+
 /* SDM vol. 3A table 6-1 */
 #define VEC_DE 0
 #define VEC_DB 1
@@ -38,6 +40,14 @@ static uint32_t access_of(uint32_t code)
 	return code & FAULT_EXEC ? MEM_EXEC : MEM_READ;
 }
 
+/* The stack's place is mapped as a whole; how much of it may be used can be made less. */
+static bool beyond_stack(const struct aspace *as, uint64_t addr)
+{
+	if (addr < as->stack_low || addr >= as->stack_high)
+		return false;
+	return as->stack_high - addr > KMAX(task_rlimit(RLIMIT_STACK), STACK_KEPT);
+}
+
 static bool on_fault(struct uregs *r, uint64_t addr, uint32_t code)
 {
 	struct uthread *ut = uthread_current();
@@ -46,7 +56,9 @@ static bool on_fault(struct uregs *r, uint64_t addr, uint32_t code)
 
 	if (!ut || !ut->as)
 		return false;
-	err = aspace_fault(ut->as, addr, access_of(code), ut->page, &mapped);
+	mapped = false;
+	err = beyond_stack(ut->as, addr) ? -EFAULT :
+		aspace_fault(ut->as, addr, access_of(code), ut->page, &mapped);
 	if (!err)
 		return true;
 	if (!(code & FAULT_USER))
@@ -56,10 +68,13 @@ static bool on_fault(struct uregs *r, uint64_t addr, uint32_t code)
 		raise(SIGSEGV, mapped ? SEGV_ACCERR : SEGV_MAPERR, addr);
 		return false;
 	}
-	if (err == -ENOMEM)
+	if (err == -ENOMEM) {
 		counter_add(excache, fault_nomem, 1);
-	else
-		counter_add(excache, fault_bus, 1);
+		log_warn("%s[%d]: killed, no memory for it", ut->task->comm, ut->task->pid);
+		task_signal(ut->task, SIGKILL, NULL);
+		return false;
+	}
+	counter_add(excache, fault_bus, 1);
 	if (err != -ENXIO)
 		log_warn("pid %d: a miss at 0x%llx failed: %d", ut->task->pid,
 			 (unsigned long long)addr, err);

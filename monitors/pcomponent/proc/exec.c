@@ -229,6 +229,23 @@ static int end_other_threads(struct uthread *self)
 	return 0;
 }
 
+/* path as it is, or behind the working directory; bytes, without the NUL. */
+static ssize_t_k absolute_path(const char *path, char *out, size_t size)
+{
+	struct file *cwd = path[0] == '/' ? NULL : task_cwd_get();
+	ssize_t_k n = cwd ? file_getpath(cwd->object, out, size - 1) : 0;
+
+	if (cwd)
+		file_put(cwd);
+	n = KMAX(n, (ssize_t_k)0);
+	if (path[0] != '/' && (!n || out[n - 1] != '/') && n < (ssize_t_k)size - 1)
+		out[n++] = '/';
+	if (path[0] == '.' && path[1] == '/')
+		path += 2;
+	(void)kstrcpy(out + n, path, size - (size_t)n);
+	return (ssize_t_k)strlen(out);
+}
+
 /* /proc/self/exe: the file itself, however it was named, where its home can say. */
 static void set_exe(struct task *t, const struct exec_args *x, const struct image *im)
 {
@@ -237,7 +254,7 @@ static void set_exe(struct task *t, const struct exec_args *x, const struct imag
 	uint64_t flags;
 
 	if (n <= 0)
-		n = KMAX(kstrcpy(path, x->path, sizeof(path)), (ssize_t_k)0);
+		n = absolute_path(x->path, path, sizeof(path));
 	path[n] = '\0';
 	flags = spin_lock_irqsave(&t->lock);
 	(void)kstrcpy(t->exe, path, sizeof(t->exe));
@@ -284,6 +301,7 @@ static void reset_thread(struct uthread *ut)
 	fpu_init(&fpu);
 	ut->clear_child_tid = 0;
 	ut->robust_list = 0;
+	ut->rseq = 0;
 	preempt_disable();
 	ut->fsbase = ut->gsbase = 0;
 	uspace_set_fsbase(0);

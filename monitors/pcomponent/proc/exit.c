@@ -22,7 +22,8 @@
 /* struct rusage of <linux/resource.h> needs the C library's timeval. */
 struct krusage {
 	int64_t utime_sec, utime_usec, stime_sec, stime_usec;
-	int64_t rest[14];
+	int64_t maxrss; /* KiB */
+	int64_t rest[13];
 };
 static_assert(sizeof(struct krusage) == 144, "getrusage(2)");
 
@@ -174,11 +175,22 @@ static void task_finish(struct task *t)
 	become_zombie(t);
 }
 
+/* What it has now or had when it was looked at before, by a thread of its own. */
+static uint64_t resident_max(struct task *t)
+{
+	int64_t now = atomic_load(&uthread_current()->as->resident);
+
+	if (now > 0)
+		t->max_resident = KMAX(t->max_resident, (uint64_t)now);
+	return t->max_resident;
+}
+
 void uthread_exit(void)
 {
 	struct uthread *ut = uthread_current();
 	struct task *t = ut->task;
 
+	(void)resident_max(t);
 	futex_exit(ut);
 	aspace_put(uthread_set_aspace(ut, NULL));
 	if (!uthread_unlink(ut))
@@ -221,12 +233,17 @@ struct wait {
 	int code;            /* CLD_* */
 	uint32_t uid;
 	struct cputimes times;
+	uint64_t lines;      /* of memory it had at most */
 	bool any;            /* there are children to wait for */
 	struct task *dead;   /* reaped: reference to put */
 };
 
+/* A "clone" child, with another signal than SIGCHLD at its end, is waited for by those who ask. */
 static bool wait_matches(const struct wait *w, const struct task *c)
 {
+	if (!(w->options & __WALL) &&
+	    (c->exit_signal != SIGCHLD) != ((w->options & __WCLONE) != 0))
+		return false;
 	if (w->pid > 0)
 		return c->pid == w->pid;
 	if (w->pid == 0)
@@ -248,9 +265,12 @@ static bool wait_child_locked(struct wait *w, struct task *c, struct task *self)
 	if (c->state == TASK_ZOMBIE && (w->options & WEXITED)) {
 		wait_result(w, c, c->wait_status & 0x7f ? CLD_KILLED : CLD_EXITED, c->wait_status);
 		w->times = task_times(c);
+		w->lines = KMAX(c->max_resident, c->child_max_resident);
 		w->times.user_ns += c->child_times.user_ns;
 		w->times.sys_ns += c->child_times.sys_ns;
 		if (!(w->options & WNOWAIT)) {
+			self->child_max_resident = KMAX(self->child_max_resident,
+							w->lines);
 			self->child_times.user_ns += w->times.user_ns;
 			self->child_times.sys_ns += w->times.sys_ns;
 			task_unlink_locked(c);
@@ -311,13 +331,14 @@ static int64_t do_wait(struct wait *w)
 	return w->found ? w->found : -ECHILD;
 }
 
-static int put_rusage(uint64_t addr, struct cputimes c)
+static int put_rusage(uint64_t addr, struct cputimes c, uint64_t lines)
 {
 	struct krusage ru = {
 		.utime_sec = (int64_t)(c.user_ns / NSEC_PER_SEC),
 		.utime_usec = (int64_t)(c.user_ns % NSEC_PER_SEC / NSEC_PER_USEC),
 		.stime_sec = (int64_t)(c.sys_ns / NSEC_PER_SEC),
 		.stime_usec = (int64_t)(c.sys_ns % NSEC_PER_SEC / NSEC_PER_USEC),
+		.maxrss = (int64_t)(lines * (PAGE_SIZE / 1024)),
 	};
 
 	return addr ? copy_to_user(addr, &ru, sizeof(ru)) : 0;
@@ -330,10 +351,12 @@ static int64_t sys_wait4(struct syscall_args *a)
 
 	if (a->a[2] & ~(uint64_t)WAIT4_OPTIONS)
 		return -EINVAL;
+	if (w.pid == INT32_MIN)
+		return -ESRCH;
 	r = do_wait(&w);
 	if (r > 0 && a->a[1] && copy_to_user(a->a[1], &w.status, sizeof(w.status)))
 		return -EFAULT;
-	if (r > 0 && put_rusage(a->a[3], w.times))
+	if (r > 0 && put_rusage(a->a[3], w.times, w.lines))
 		return -EFAULT;
 	return r;
 }
@@ -365,13 +388,14 @@ static int64_t sys_waitid(struct syscall_args *a)
 	}
 	if (a->a[2] && copy_to_user(a->a[2], &info, sizeof(info)))
 		return -EFAULT;
-	return put_rusage(a->a[4], w.times);
+	return put_rusage(a->a[4], w.times, w.lines);
 }
 SYSCALL_DEFINE(__NR_waitid, "waitid", sys_waitid);
 
 static int64_t sys_getrusage(struct syscall_args *a)
 {
 	struct task *t = task_current();
+	uint64_t lines = resident_max(t);
 	struct cputimes c;
 
 	switch ((int)a->a[0]) {
@@ -381,6 +405,7 @@ static int64_t sys_getrusage(struct syscall_args *a)
 	case RUSAGE_CHILDREN:
 		spin_lock(&tasks_lock);
 		c = t->child_times;
+		lines = t->child_max_resident;
 		spin_unlock(&tasks_lock);
 		break;
 	case 1: /* RUSAGE_THREAD */
@@ -389,6 +414,6 @@ static int64_t sys_getrusage(struct syscall_args *a)
 	default:
 		return -EINVAL;
 	}
-	return a->a[1] ? put_rusage(a->a[1], c) : -EFAULT;
+	return a->a[1] ? put_rusage(a->a[1], c, lines) : -EFAULT;
 }
 SYSCALL_DEFINE(__NR_getrusage, "getrusage", sys_getrusage);

@@ -13,6 +13,7 @@
 #include "syscall/table.h"
 
 #define BUCKETS 256
+#define PID_INIT 1 /* parent of orphans: the board, always there */
 
 struct futex_key { uint64_t a, b; };
 struct futex_waiter {
@@ -20,6 +21,8 @@ struct futex_waiter {
 	struct futex_key key;
 	uint32_t bitset;
 	unsigned bucket;          /* changes under both buckets' locks */
+	uint32_t pi_tid;          /* who waits for a lock with an owner; 0: an ordinary wait */
+	bool chosen;              /* by who unlocks: out of the queue, soon woken */
 	_Atomic bool woken;
 	struct waitq wq;
 };
@@ -102,7 +105,7 @@ static int wake_key(struct futex_key k, int max, uint32_t bitset)
 	return n;
 }
 
-/* Out of whatever queue it is in; true if it was woken. */
+/* Out of whatever queue it is in; true if it was woken or chosen. */
 static bool dequeue(struct futex_waiter *w)
 {
 	for (;;) {
@@ -114,7 +117,7 @@ static bool dequeue(struct futex_waiter *w)
 			spin_unlock(&buckets[i].lock);
 			continue;
 		}
-		woken = atomic_load(&w->woken);
+		woken = atomic_load(&w->woken) || w->chosen;
 		if (!woken)
 			TAILQ_REMOVE(&buckets[i].waiters, w, link);
 		spin_unlock(&buckets[i].lock);
@@ -273,6 +276,144 @@ int64_t futex_wake_addr(uint64_t addr, int n, bool private)
 	return err ? err : wake_key(k, n, FUTEX_BITSET_MATCH_ANY);
 }
 
+/* ---- locks with an owner (FUTEX_LOCK_PI) ---- */
+/*
+ * The word holds the owner's number. A waiter sets FUTEX_WAITERS, queues itself, looks at the word
+ * again and sleeps; unlocking names the first waiter in the word and wakes it, or, where it saw
+ * none, frees the word and then looks once more. So a waiter that is woken goes by what the word
+ * says. All threads have one priority, so there is none to inherit.
+ */
+static int pi_try(uint64_t addr, uint32_t tid, uint32_t *word)
+{
+	uint32_t got;
+	int err = read_user_u32(addr, word);
+
+	while (!err && !(*word & FUTEX_TID_MASK)) {
+		err = cmpxchg_user_u32(addr, *word, *word | tid, &got);
+		if (err || got == *word)
+			return err;
+		*word = got;
+	}
+	return err ? err : -EAGAIN;
+}
+
+/* 1: the word says that somebody waits; 0: it has changed, look again; -errno. */
+static int pi_announce(uint64_t addr, uint32_t word)
+{
+	struct uthread *owner;
+	uint32_t got;
+	int err;
+
+	if ((word & FUTEX_TID_MASK) != PID_INIT) {
+		owner = uthread_find((int)(word & FUTEX_TID_MASK));
+		if (!owner)
+			return -ESRCH;
+		uthread_put(owner);
+	}
+	err = cmpxchg_user_u32(addr, word, word | FUTEX_WAITERS, &got);
+	return err ? err : got == word;
+}
+
+static int pi_wait(uint64_t addr, struct futex_waiter *w, uint32_t word, uint64_t deadline)
+{
+	uint32_t now;
+	int err;
+
+	waitq_init(&w->wq);
+	w->chosen = false;
+	atomic_store(&w->woken, false);
+	w->bucket = bucket_of(w->key);
+	spin_lock(&buckets[w->bucket].lock);
+	TAILQ_INSERT_TAIL(&buckets[w->bucket].waiters, w, link);
+	spin_unlock(&buckets[w->bucket].lock);
+	err = read_user_u32(addr, &now);
+	if (!err && now == (word | FUTEX_WAITERS))
+		err = wait_event_signal(&w->wq, atomic_load(&w->woken), deadline);
+	if (!dequeue(w))
+		return err;
+	wait_event(&w->wq, atomic_load(&w->woken));
+	(void)dequeue(w); /* who woke it has let go of it */
+	return 0;
+}
+
+static int64_t futex_lock_pi(uint64_t addr, bool private, uint64_t deadline, bool once)
+{
+	uint32_t tid = (uint32_t)uthread_current()->tid, word;
+	struct futex_waiter w = { .bitset = FUTEX_BITSET_MATCH_ANY, .pi_tid = tid };
+	int err = make_key(addr, private, &w.key);
+	bool waited = false;
+
+	while (!err) {
+		err = pi_try(addr, tid, &word);
+		if (err != -EAGAIN)
+			return err;
+		if ((word & FUTEX_TID_MASK) == tid)
+			return waited ? 0 : -EDEADLK;
+		if (once)
+			return -EAGAIN;
+		err = pi_announce(addr, word);
+		if (err > 0) {
+			err = pi_wait(addr, &w, word, deadline);
+			waited = true;
+		}
+	}
+	return err == -ERESTARTSYS ? -ERESTARTNOINTR : err;
+}
+
+/* Takes the first waiter out of the queue; it stays until pi_release(). NULL: there is none. */
+static struct futex_waiter *pi_choose(struct futex_key k)
+{
+	struct bucket *b = &buckets[bucket_of(k)];
+	struct futex_waiter *w;
+
+	spin_lock(&b->lock);
+	TAILQ_FOREACH(w, &b->waiters, link)
+		if (same_key(w->key, k) && w->pi_tid)
+			break;
+	if (w) {
+		TAILQ_REMOVE(&b->waiters, w, link);
+		w->chosen = true;
+	}
+	spin_unlock(&b->lock);
+	return w;
+}
+
+static void pi_release(struct futex_waiter *w)
+{
+	struct bucket *b = &buckets[w->bucket];
+
+	spin_lock(&b->lock);
+	atomic_store(&w->woken, true);
+	waitq_wake_all(&w->wq);
+	spin_unlock(&b->lock);
+}
+
+static int64_t futex_unlock_pi(uint64_t addr, bool private)
+{
+	uint32_t tid = (uint32_t)uthread_current()->tid, word, next, got;
+	struct futex_waiter *w;
+	struct futex_key k;
+	int err = make_key(addr, private, &k);
+
+	if (!err)
+		err = read_user_u32(addr, &word);
+	while (!err) {
+		if ((word & FUTEX_TID_MASK) != tid)
+			return -EPERM;
+		w = pi_choose(k);
+		next = w ? w->pi_tid | FUTEX_WAITERS : 0;
+		err = cmpxchg_user_u32(addr, word, next, &got);
+		if (w)
+			pi_release(w);
+		if (err || got == word)
+			break;
+		word = got;
+	}
+	if (!err && !next) /* one may have come meanwhile */
+		(void)wake_key(k, 1, FUTEX_BITSET_MATCH_ANY);
+	return err;
+}
+
 /* A relative wait goes on to the same deadline. */
 static int64_t wait_again(struct restart *r)
 {
@@ -334,6 +475,7 @@ static int64_t sys_futex(struct syscall_args *a)
 	bool private = op & FUTEX_PRIVATE_FLAG;
 	uint32_t val3 = (uint32_t)a->a[5];
 	struct futex_key k;
+	uint64_t deadline;
 	int err;
 
 	switch (cmd) {
@@ -349,6 +491,15 @@ static int64_t sys_futex(struct syscall_args *a)
 		return futex_requeue(a->a[0], a->a[4], private, (int)val, (int)a->a[3], NULL);
 	case FUTEX_CMP_REQUEUE:
 		return futex_requeue(a->a[0], a->a[4], private, (int)val, (int)a->a[3], &val3);
+	case FUTEX_LOCK_PI:
+	case FUTEX_LOCK_PI2:
+		err = futex_deadline(a->a[3], true, cmd == FUTEX_LOCK_PI ||
+				     (op & FUTEX_CLOCK_REALTIME), &deadline);
+		return err ? err : futex_lock_pi(a->a[0], private, deadline, false);
+	case FUTEX_TRYLOCK_PI:
+		return futex_lock_pi(a->a[0], private, 0, true);
+	case FUTEX_UNLOCK_PI:
+		return futex_unlock_pi(a->a[0], private);
 	case FUTEX_WAKE_OP:
 		return futex_wake_op(a->a[0], a->a[4], private, (int)val, (int)a->a[3], val3);
 	default:

@@ -200,6 +200,8 @@ static int64_t sys_setuid(struct syscall_args *a)
 {
 	uint32_t u = (uint32_t)a->a[0];
 
+	if (u == SAME)
+		return -EINVAL;
 	return task_privileged() ? set_uids(u, u, u) : set_uids(SAME, u, SAME);
 }
 SYSCALL_DEFINE(__NR_setuid, "setuid", sys_setuid);
@@ -208,6 +210,8 @@ static int64_t sys_setgid(struct syscall_args *a)
 {
 	uint32_t g = (uint32_t)a->a[0];
 
+	if (g == SAME)
+		return -EINVAL;
 	return task_privileged() ? set_gids(g, g, g) : set_gids(SAME, g, SAME);
 }
 SYSCALL_DEFINE(__NR_setgid, "setgid", sys_setgid);

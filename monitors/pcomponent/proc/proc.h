@@ -136,6 +136,10 @@ void futex_init(void);
 int64_t futex_wake_addr(uint64_t addr, int n, bool private);
 void futex_exit(struct uthread *ut); /* robust list and clear_child_tid */
 
+/* ---- rseq.c ---- */
+/* The thread goes on in user mode, after a switch or before a handler. */
+void rseq_resume(struct uthread *ut, struct uregs *r);
+
 /* ---- spawn.c ---- */
 void spawn_init(void);
 void spawn_ended(struct task *t, int wait_status);

@@ -26,9 +26,18 @@ static int64_t sys_get_robust_list(struct syscall_args *a)
 	struct uthread *ut = uthread_current();
 	uint64_t len = sizeof(struct robust_list_head);
 
-	if (a->a[0] && (int)a->a[0] != ut->tid)
+	struct uthread *other = a->a[0] ? uthread_find((int)a->a[0]) : uthread_get(ut);
+	uint64_t list;
+
+	if (!other)
+		return -ESRCH;
+	list = other->robust_list;
+	if (other->task != ut->task && !task_privileged()) {
+		uthread_put(other);
 		return -EPERM;
-	if (copy_to_user(a->a[1], &ut->robust_list, 8) || copy_to_user(a->a[2], &len, 8))
+	}
+	uthread_put(other);
+	if (copy_to_user(a->a[1], &list, 8) || copy_to_user(a->a[2], &len, 8))
 		return -EFAULT;
 	return 0;
 }

@@ -244,6 +244,7 @@ static void switch_in(struct thread *th)
 	struct uthread *ut = thread_private(th);
 
 	cputime_switch_in(ut);
+	ut->rseq_moved = true;
 	atomic_store(&ut->cpu, cpu_id());
 	upt_activate(ut->as ? ut->as->upt : NULL);
 	fpu_load(&ut->fpu);

@@ -87,6 +87,8 @@ struct task {
 	int exit_signal;            /* to the parent at the end; 0: none */
 	_Atomic bool vfork_busy;    /* the parent waits for exec or the end, on child_wq */
 	struct cputimes child_times; /* run time of children waited for */
+	uint64_t max_resident;      /* lines, when its memory was let go; own and children's */
+	uint64_t child_max_resident;
 	int pdeath_sig;             /* PR_SET_PDEATHSIG; 0: none */
 	bool subreaper;             /* PR_SET_CHILD_SUBREAPER */
 
@@ -144,6 +146,8 @@ struct uthread {
 	uint64_t fsbase, gsbase;
 	uint64_t clear_child_tid;   /* user address */
 	uint64_t robust_list;
+	uint64_t rseq;              /* user address; 0: not registered */
+	uint32_t rseq_sig;
 	struct restart restart;
 	void *page;                 /* 4 KiB + reply header: replies to misses land here */
 	void (*first)(struct uthread *ut, void *arg); /* runs in the new thread before user mode */
@@ -160,6 +164,7 @@ struct uthread {
 	struct altstack { uint64_t sp, size; uint32_t flags; } alt;
 
 	/* set in switch_in and switch_out */
+	bool rseq_moved;            /* since it last told its CPU */
 	_Atomic int cpu;            /* it runs on, or -1 */
 	uint64_t run_since_ns;      /* 0: not running */
 	_Atomic uint64_t run_ns;

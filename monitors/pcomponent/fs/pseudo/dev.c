@@ -121,6 +121,11 @@ static struct file *open_null(const struct pseudo_def *d, uint32_t oflags, int *
 	return open_device(d, &null_ops, oflags, err);
 }
 
+bool file_reads_zeroes(const struct file *f)
+{
+	return f->ops == &zero_ops;
+}
+
 static struct file *open_zero(const struct pseudo_def *d, uint32_t oflags, int *err)
 {
 	return open_device(d, &zero_ops, oflags, err);

@@ -43,7 +43,7 @@ static uint64_t fork_space(uint64_t as)
 static int do_mmap(uint64_t as, uint64_t addr, uint64_t len, int prot, int flags, uint64_t *out)
 {
 	struct mem_mmap m = { .as = le64(as), .addr = le64(addr), .len = le64(len),
-		.prot = le32(prot), .flags = le32(flags) };
+		.prot = le32(prot), .flags = le32(flags), .limit = le64(UINT64_MAX) };
 	int err = op_call(P, OP_MEM_MMAP, &m, sizeof(m));
 
 	if (!err)
@@ -183,7 +183,7 @@ static void test_mremap_moves_lines(void **state)
 	assert_int_equal(do_mmap(as, 0, 2 * PAGE_SIZE, 3, MAP_PRIVATE | MAP_ANONYMOUS, &a), 0);
 	assert_int_equal(write_back(object, 50, 1, as, a + PAGE_SIZE, 0x55), 0);
 	m = (struct mem_mremap){ le64(as), le64(a), le64(2 * PAGE_SIZE), le64(64 * PAGE_SIZE),
-		le64(0), le32(MREMAP_MAYMOVE), le32(0) };
+		le64(0), le32(MREMAP_MAYMOVE), le32(0), le64(UINT64_MAX) };
 	assert_int_equal(op_call(P, OP_MEM_MREMAP, &m, sizeof(m)), 0);
 	b = le64_get(((struct mem_addr *)reply_bytes)->addr);
 	assert_int_not_equal(a, b);
