@@ -226,7 +226,8 @@ static int op_write(fit_node_t from, const void *msg, size_t len, struct reply *
 	done = inode_write(i, j->off, m + 1, n);
 	if (done < (ssize_t_k)n)
 		return done < 0 ? (int)done : -ENOSPC;
-	if (n && inode_is_store(i) && room_for(i->fs, 0)) {
+	/* i->err: what statfs says of the export's root need not hold where this file is */
+	if (n && inode_is_store(i) && (i->err || room_for(i->fs, 0))) {
 		wb_flush(i);
 		err = job_park(&i->wb_wait, write_settled);
 		return err == JOB_PARKED ? err : write_reply(i, j->off, n, r);
