@@ -42,7 +42,6 @@ static struct run {
 	/* threads */
 	struct waitq go, all_done;
 	_Atomic unsigned round, left;
-	_Atomic uint64_t first_ns, last_ns;
 	_Atomic bool stop;
 	_Atomic int thread_err;
 } run;
@@ -130,13 +129,16 @@ static int run_chained(void)
 
 /* ---- blocking calls ---- */
 
-/* rep: FIT_MSG_MAX bytes. */
-static int call_once(uint8_t *rep)
+static int call_once(void)
 {
+	uint8_t *rep = kmalloc(FIT_MSG_MAX);
 	size_t len = 0;
-	int err = fit_call(run.b->fit, run.a.node, OP_TEST_ECHO, run.buf, run.a.size, rep,
-			   FIT_MSG_MAX, &len);
+	int err = -ENOMEM;
 
+	if (rep)
+		err = fit_call(run.b->fit, run.a.node, OP_TEST_ECHO, run.buf, run.a.size, rep,
+			       FIT_MSG_MAX, &len);
+	kfree(rep);
 	return err ? err : len == run.a.size ? 0 : -EPROTO;
 }
 
@@ -146,43 +148,33 @@ static void caller_leaves(void)
 		waitq_wake_all(&run.all_done);
 }
 
-/* A thread's part of a round, which is as long as from the first start to the last end. */
-static void caller_round(uint8_t *rep)
-{
-	uint64_t none = 0, now = clock_mono_ns();
-	int err;
-
-	atomic_compare_exchange_strong(&run.first_ns, &none, now);
-	err = rep ? call_once(rep) : -ENOMEM;
-	atomic_store(&run.last_ns, clock_mono_ns());
-	if (err)
-		atomic_store(&run.thread_err, err);
-	caller_leaves();
-}
-
 static void caller_main(void *arg)
 {
-	uint8_t *rep = kmalloc(FIT_MSG_MAX);
-
 	for (unsigned round = 1;; round++) {
+		int err;
+
 		wait_event(&run.go, atomic_load(&run.round) >= round || atomic_load(&run.stop));
 		if (atomic_load(&run.stop))
 			break;
-		caller_round(rep);
+		err = call_once();
+		if (err)
+			atomic_store(&run.thread_err, err);
+		caller_leaves();
 	}
-	kfree(rep);
 	caller_leaves();
 }
 
 /* One round of all threads; its length. */
 static uint64_t call_round(unsigned threads)
 {
+	uint64_t start;
+
 	atomic_store(&run.left, threads);
-	atomic_store(&run.first_ns, 0);
+	start = clock_mono_ns();
 	atomic_fetch_add(&run.round, 1);
 	waitq_wake_all(&run.go);
 	wait_event(&run.all_done, !atomic_load(&run.left));
-	return atomic_load(&run.last_ns) - atomic_load(&run.first_ns);
+	return clock_mono_ns() - start;
 }
 
 static int run_threads(void)
@@ -206,16 +198,14 @@ static int run_threads(void)
 /* By the caller's own thread: no other one is woken than for the reply. */
 static int run_one_thread(void)
 {
-	uint8_t *rep = kmalloc(FIT_MSG_MAX);
-	int err = rep ? 0 : -ENOMEM;
+	int err = 0;
 
 	for (unsigned i = 0; i < run.a.n && !err; i++) {
 		uint64_t start = clock_mono_ns();
 
-		err = call_once(rep);
+		err = call_once();
 		run.ns[i] = clock_mono_ns() - start;
 	}
-	kfree(rep);
 	return err;
 }
 

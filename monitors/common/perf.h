@@ -5,8 +5,8 @@
  *
  *   echo   calls with `size` bytes each way, `depth` of them outstanding, each started by the end
  *          of another; a sample is one call, from its start to its callback
- *   call   blocking calls by `depth` threads, which are let go at one moment; a sample is the time
- *          from the first one's start to the last one's end
+ *   call   blocking calls by `depth` threads, which begin at one moment; a sample is the time from
+ *          there to the last one's end
  *   write, read   one-sided, `size` bytes, `depth` outstanding; a sample is one transfer
  */
 #pragma once

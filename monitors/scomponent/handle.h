@@ -24,6 +24,7 @@ struct export {
 #define FID_ROOT 0u
 #define FID_REMOVED 1u
 #define FID_WORKER 0x80000000u
+#define FID_BESIDE 0x90000000u /* removed.c: folders of records that lie elsewhere */
 enum handle_fid {
 	FID_NAME,  /* never open: walks, attributes */
 	FID_READ,  /* open for reading, when first needed; a directory's entries */

@@ -26,7 +26,9 @@ static bool is_dots(const char *name, size_t len)
 
 static bool is_ours(const char *name, size_t len)
 {
-	return len == sizeof(REMOVED_DIR) - 1 && !memcmp(name, REMOVED_DIR, len);
+	size_t n = sizeof(REMOVED_DIR) - 1;
+
+	return len >= n && !memcmp(name, REMOVED_DIR, n);
 }
 
 int name_check(const char *name, size_t len)

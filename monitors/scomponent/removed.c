@@ -10,6 +10,7 @@
  *   unlink: the name is moved there, and the fids go along
  *   rename over it: a second name is made there, then the rename, which stays atomic, then the
  *          handles' fids are walked again, while no request uses them (x->fids for writing)
+ *   either, where the folder is on another disk than the name: beside the old name
  *   rmdir: an empty directory is nothing to keep; its handles are dead from then on
  *
  * Somebody else who changes the folder at the same moment, on the host, is not guarded against.
@@ -21,11 +22,12 @@
 #include <linux/fcntl.h>
 
 #define QID_DIR 0x80
-#define NAME_ROOM 40
+#define NAME_ROOM 48
 
 struct removed {
 	struct export *x;
 	uint64_t ino;
+	uint32_t serial, dir; /* dir: the fid of the folder it is in */
 	char name[NAME_ROOM];
 	LIST_ENTRY(removed) link;
 };
@@ -142,9 +144,29 @@ static struct removed *record_new(struct export *x, uint64_t ino)
 		return NULL;
 	r->x = x;
 	r->ino = ino;
-	snprintf(r->name, sizeof(r->name), "%llx-%x", (unsigned long long)ino,
-		 atomic_fetch_add(&serial, 1));
+	r->serial = atomic_fetch_add(&serial, 1);
+	r->dir = FID_REMOVED;
+	snprintf(r->name, sizeof(r->name), "%s-%llx-%x", REMOVED_DIR, (unsigned long long)ino,
+		 r->serial);
 	return r;
+}
+
+static void record_free(struct removed *r)
+{
+	if (r && r->dir != FID_REMOVED)
+		p9_clunk(r->x->p9, r->dir);
+	kfree(r);
+}
+
+/* The folder is on another disk: it is to lie beside its old name. */
+static int record_beside(struct removed *r, struct handle *dir)
+{
+	uint32_t fid = FID_BESIDE | (r->serial & 0xfffffff);
+	int err = p9_walk(r->x->p9, fid_of(dir), fid, NULL, 0, NULL);
+
+	if (!err)
+		r->dir = fid;
+	return err;
 }
 
 /* Its handles may have gone meanwhile; then it goes at once. */
@@ -193,11 +215,11 @@ void removed_reap(struct export *x, uint64_t ino)
 	struct removed *r;
 
 	while ((r = record_take(x, ino)) != NULL) {
-		int err = p9_unlinkat(x->p9, FID_REMOVED, r->name, strlen(r->name), 0);
+		int err = p9_unlinkat(x->p9, r->dir, r->name, strlen(r->name), 0);
 
 		if (err)
 			log_warn("%s: a removed file stays on the disk: error %d", x->name, -err);
-		kfree(r);
+		record_free(r);
 	}
 	if (x->removed_dir && !any_record(x))
 		close_folder(x);
@@ -217,6 +239,11 @@ static void look_done(struct worker *w, struct handle *dir, unsigned i)
 	p9_clunk(dir->x->p9, temp_fid(w, i));
 }
 
+static int move_aside(struct removed *r, struct handle *dir, const char *name, size_t len)
+{
+	return p9_renameat(r->x->p9, fid_of(dir), name, len, r->dir, r->name, strlen(r->name));
+}
+
 static int unlink_held(struct handle *dir, const char *name, size_t len, uint64_t ino)
 {
 	struct export *x = dir->x;
@@ -224,10 +251,11 @@ static int unlink_held(struct handle *dir, const char *name, size_t len, uint64_
 	int err = r ? open_folder(x) : -ENOMEM;
 
 	if (!err)
-		err = p9_renameat(x->p9, fid_of(dir), name, len, FID_REMOVED, r->name,
-				  strlen(r->name));
+		err = move_aside(r, dir, name, len);
+	if (err == -EXDEV && !(err = record_beside(r, dir)))
+		err = move_aside(r, dir, name, len);
 	if (err)
-		kfree(r);
+		record_free(r);
 	else
 		record_keep(r);
 	return err;
@@ -267,7 +295,7 @@ static void walk_again(struct removed *r)
 
 	while ((h = handle_next_marked(r->x, r->ino, mark)) != NULL) {
 		handle_close(h);
-		int err = p9_walk(r->x->p9, FID_REMOVED, fid_of(h), r->name, strlen(r->name), NULL);
+		int err = p9_walk(r->x->p9, r->dir, fid_of(h), r->name, strlen(r->name), NULL);
 
 		if (err)
 			log_warn("%s: an open file is lost: error %d", r->x->name, -err);
@@ -275,6 +303,11 @@ static void walk_again(struct removed *r)
 			atomic_store(&h->open[FID_NAME], true);
 		handle_put(h);
 	}
+}
+
+static int second_name(struct worker *w, struct removed *r)
+{
+	return p9_link(r->x->p9, r->dir, temp_fid(w, 0), r->name, strlen(r->name));
 }
 
 /* The new name's inode is held: it is given a second name first. */
@@ -286,9 +319,11 @@ static int rename_over_held(struct worker *w, struct handle *dir, const char *na
 	int err = r ? open_folder(x) : -ENOMEM;
 
 	if (!err)
-		err = p9_link(x->p9, FID_REMOVED, temp_fid(w, 0), r->name, strlen(r->name));
+		err = second_name(w, r);
+	if (err == -EXDEV && !(err = record_beside(r, to)))
+		err = second_name(w, r);
 	if (err) {
-		kfree(r);
+		record_free(r);
 		return err;
 	}
 	rwlock_write(&x->fids);

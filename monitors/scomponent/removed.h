@@ -4,7 +4,8 @@
 
 #include "server.h"
 
-#define REMOVED_DIR ".rack-removed" /* in an export's root; no name of an application's */
+/* In an export's root; no application's name begins so. */
+#define REMOVED_DIR ".rack-removed"
 
 /* Removes what the board's last life left behind. At boot. */
 void removed_sweep(struct export *x);
