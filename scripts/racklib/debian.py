@@ -15,10 +15,11 @@ import sys
 from . import BUILD, RackError, apt, postinst
 
 TREES = os.path.join(BUILD, "rootfs")
-# what every tree has: a shell and what scripts of packages take for granted
-BASE = ["base-files", "base-passwd", "bash", "coreutils", "dash", "debianutils", "findutils", "grep",
-        "gzip", "hostname", "libc-bin", "mawk", "media-types", "netbase", "sed", "tar", "tzdata",
-        "usr-is-merged", "util-linux"]
+# what every tree has: Debian's essential packages but those that install packages, and some data
+BASE = ["base-files", "base-passwd", "bash", "bsdutils", "coreutils", "dash", "debianutils",
+        "diffutils", "findutils", "grep", "gzip", "hostname", "libc-bin", "login", "mawk",
+        "media-types", "ncurses-base", "ncurses-bin", "netbase", "perl-base", "sed",
+        "sysvinit-utils", "tar", "tzdata", "usr-is-merged", "util-linux"]
 LEFT_OUT = ["./usr/share/doc", "./usr/share/man", "./usr/share/info", "./usr/share/locale",
             "./usr/share/lintian", "./usr/share/doc-base", "./usr/share/bug"]
 MERGED = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")

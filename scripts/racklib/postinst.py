@@ -159,6 +159,13 @@ def finish_nginx(root, users, scripts):
         users.give(f"var/log/nginx/{name}", "www-data", "adm", 0o640)
     users.folder("var/lib/nginx", "root", "root", 0o755)
     link(root, "etc/nginx/sites-enabled/default", "/etc/nginx/sites-available/default")
+    # a rack has no IPv6, and nginx does not start when a listener cannot be made
+    site = os.path.join(root, "etc/nginx/sites-available/default")
+    if os.path.exists(site):
+        with open(site) as f:
+            text = f.read()
+        with open(site, "w") as f:
+            f.write(re.sub(r"^(\s*)(listen \[::\])", r"\1# \2", text, flags=re.M))
     page = os.path.join(root, "usr/share/nginx/html/index.html")
     os.makedirs(os.path.join(root, "var/www/html"), exist_ok=True)
     if os.path.exists(page):

@@ -66,7 +66,7 @@ def prepare(cfg, say, fresh=False):
     if fresh:
         for path in (root, stamp):
             remove(path)
-    if not os.path.exists(stamp):
+    if not os.path.exists(stamp) or not os.path.isdir(root):
         say(f"rootfs: copying to {os.path.relpath(root)}")
         remove(root)
         os.mkdir(root)

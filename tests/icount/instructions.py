@@ -19,7 +19,6 @@ HEAD = """\
 # SPDX-License-Identifier: GPL-2.0-only
 # Guest instructions for one operation, on the board named last; recorded by `make icount-record`.
 #   rpc       call of 64 bytes each way, started by the last one's callback     call   by a thread that waits
-#   call10    one of ten calls that ten threads make at once
 #   write4k   one-sided write of 4 KiB, one at a time                           read4k  the same, read
 #   miss      touch of a page that is on the mComponent, with the eviction of an unmodified one
 #   packet    Ethernet frame in or out, of an echo of 128 bytes                 echo   the whole exchange, ddio
@@ -32,10 +31,10 @@ ECHOES = (100, 400)
 SERVER = ("192.168.77.10", "7000")
 
 
-def fabric(op, size, threads=1):
+def fabric(op, size):
     """op between m0 and the manager, for the one that asks and the one that serves."""
     def measure(r):
-        costs = r.costs(*[lambda: r.perf("m0", "manager", op, size, CALLS // threads, threads)] * BATCHES)
+        costs = r.costs(*[lambda: r.perf("m0", "manager", op, size, CALLS)] * BATCHES)
         return [min(c.instructions(b) for c in costs) / CALLS for b in ("m0", "manager")]
     return measure
 
@@ -73,7 +72,6 @@ def must(result):
 WORK = (
     (("rpc.m0", "rpc.manager"), fabric("echo", 64)),
     (("call.m0", "call.manager"), fabric("call", 64)),
-    (("call10.m0", "call10.manager"), fabric("call", 64, 10)),
     (("write4k.m0", "write4k.manager"), fabric("write", 4096)),
     (("read4k.m0", "read4k.manager"), fabric("read", 4096)),
     (("miss.p0", "miss.m0"), misses),
