@@ -45,4 +45,4 @@ $(STACK_B): $(STACK_B_OBJS)
 	@ld -r -o $@.tmp $^
 	@nm -g --defined-only $@.tmp | awk '{ print $$3, "b_" $$3 }' > $@.syms
 	@objcopy --redefine-syms=$@.syms $@.tmp $@
-$(addprefix $(BUILD)/host/san/tests/unit/monitors/ncomponent/,test_stack test_sock): $(STACK_B)
+$(addprefix $(BUILD)/host/san/tests/unit/monitors/ncomponent/,test_stack test_sock test_crowd): $(STACK_B)

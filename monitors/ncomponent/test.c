@@ -107,7 +107,8 @@ static int on_accept(struct stack_tcp *l, void *arg, struct stack_tcp *c)
 	stack_tcp_backlog_done(c);
 	return 0;
 }
-static const struct stack_tcp_ops ops = { on_connected, on_sent, on_recv, on_error, on_accept };
+static const struct stack_tcp_ops ops = { .connected = on_connected, .sent = on_sent,
+	.recv = on_recv, .error = on_error, .accept = on_accept };
 
 static void start_transfer(struct loop_call *call)
 {

@@ -7,7 +7,7 @@
 
 #define SKEL_MAX 16384            /* skeletons of all nodes; one table slot each */
 #define SKEL_PER_NODE 8192        /* one pComponent cannot take all of them */
-#define SKEL_BACKLOG_MAX 255      /* lwIP counts waiting connections in 8 bits */
+#define SKEL_BACKLOG_MAX 4097     /* net.core.somaxconn of Linux, and one */
 #define SKEL_TX_WINDOW SOCK_WINDOW_DEFAULT /* = lwIP's TCP_SND_BUF: what fits is taken at once */
 #define SKEL_RX_WINDOW_MAX (16u * 1024 * 1024)
 /* An idle socket's last acknowledged bytes are reported after this: not one message per reply. */

@@ -226,6 +226,13 @@ static bool tell_accept(struct skel *l, struct skel *s)
 	return peer_event(s->peer, OP_SOCKEVT_ACCEPT, &m, sizeof(m));
 }
 
+static bool on_full(void *arg)
+{
+	struct skel *l = arg;
+
+	return l->state != SKEL_LISTEN || l->npending >= l->backlog;
+}
+
 static int on_accept(struct stack_tcp *t, void *arg, struct stack_tcp *conn)
 {
 	struct skel *l = arg;
@@ -337,5 +344,5 @@ static void on_error(struct stack_tcp *t, void *arg, int err)
 
 const struct stack_tcp_ops skel_tcp_ops = {
 	.connected = on_connected, .sent = on_sent, .recv = on_recv, .error = on_error,
-	.accept = on_accept,
+	.accept = on_accept, .full = on_full,
 };

@@ -4,6 +4,8 @@
 
 #include "lwip/ip_addr.h"
 
+#include "lwip/arch.h"
+
 struct pbuf;
 struct tcp_pcb;
 struct tcp_seg;
@@ -13,6 +15,25 @@ u16_t stack_tcp_send_size(const struct tcp_pcb *pcb);
 struct tcp_seg *stack_tcp_fit_head(struct tcp_pcb *pcb, u32_t wnd);
 /* Remembers the MSS for the device that will cut this segment; returns opts. */
 u32_t *stack_tcp_note_mss(const struct pbuf *p, const struct tcp_pcb *pcb, u32_t *opts);
+
+/* lookup.c: the hash of connections, kept by TCP_REG, TCP_RMV and tcp_free(). */
+void stack_tcp_linked(struct tcp_pcb **list, struct tcp_pcb *p);
+void stack_tcp_unlinked(struct tcp_pcb *p);
+struct tcp_pcb_listen;
+struct tcp_hdr;
+/* Whose the segment is that is being received (h in host order); NULL: nobody's. */
+struct tcp_pcb *stack_tcp_find(const struct tcp_hdr *h, int time_wait);
+struct tcp_pcb_listen *stack_tcp_listener(const struct tcp_hdr *h);
+
+/* syncookie.c: not 0: the SYN was dealt with, or dropped. */
+int stack_tcp_syn(struct tcp_pcb_listen *l, const struct tcp_hdr *h, u32_t seqno);
+/* A connection made of the ACK of a cookie, in SYN_RCVD, or NULL. */
+struct tcp_pcb *stack_tcp_cookie_ack(struct tcp_pcb_listen *l, const struct tcp_hdr *h,
+				     u8_t flags, u32_t seqno, u32_t ackno);
+/* The handshake's last ACK finds no room: it is as if it had not come. */
+int stack_tcp_accept_waits(const struct tcp_pcb *p);
+/* The ACK was a cookie's and there is no room: no RST. */
+int stack_tcp_cookie_dropped(void);
 
 /* Initial sequence number, RFC 6528. */
 u32_t stack_tcp_isn(const ip_addr_t *local_ip, u16_t local_port, const ip_addr_t *remote_ip,

@@ -74,7 +74,7 @@ static void sip_round(uint64_t v[4])
 }
 
 /* SipHash-2-4 (Aumasson, Bernstein) of two words. */
-static uint64_t siphash2(const uint64_t key[2], uint64_t a, uint64_t b)
+uint64_t stack_siphash2(const uint64_t key[2], uint64_t a, uint64_t b)
 {
 	uint64_t v[4] = { key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d,
 			  key[0] ^ 0x6c7967656e657261, key[1] ^ 0x7465646279746573 };
@@ -104,6 +104,6 @@ u32_t stack_tcp_isn(const ip_addr_t *local_ip, u16_t local_port, const ip_addr_t
 	}
 	uint64_t name = (uint64_t)ip_addr_get_ip4_u32(local_ip) << 32 |
 			ip_addr_get_ip4_u32(remote_ip);
-	uint64_t f = siphash2(key, name, (uint32_t)local_port << 16 | remote_port);
+	uint64_t f = stack_siphash2(key, name, (uint32_t)local_port << 16 | remote_port);
 	return (u32_t)(clock_mono_ns() / 4000) + (u32_t)f;
 }

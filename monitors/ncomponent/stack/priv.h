@@ -59,6 +59,16 @@ bool stack_netif_flush(struct stack *s);
 void stack_netif_checks(struct stack *s, u16_t checks);
 int stack_errno(err_t e);
 void stack_tcp_init(struct stack *s);
+struct tcp_pcb;
+struct tcp_pcb_listen;
+/* The owner of the listener has no room for another connection. */
+bool stack_listener_full(struct tcp_pcb_listen *l);
+/* A connection in TIME_WAIT holds the port. */
+bool stack_port_waits(uint16_t port);
+/* The connection of these numbers (host order), or NULL. */
+struct tcp_pcb *stack_tcp_find_named(uint32_t local, uint16_t lport, uint32_t remote,
+				     uint16_t rport);
+uint64_t stack_siphash2(const uint64_t key[2], uint64_t a, uint64_t b);
 int stack_udp_init(struct stack *s);
 int stack_icmp_init(struct stack *s);
 /* p begins at the IP header; true: another ICMP error may be sent now. */

@@ -114,23 +114,15 @@ void stack_flush(struct stack *s)
 	stack_netif_flush(s);
 }
 
-static bool holds_port(const struct tcp_pcb *list, uint32_t ip, uint16_t port)
-{
-	for (const struct tcp_pcb *p = list; p; p = p->next) {
-		if (p->local_port == port && (!ip || lwip_ntohl(p->local_ip.addr) == ip))
-			return true;
-	}
-	return false;
-}
-
 bool stack_port_lingers(struct stack *s, uint32_t ip, uint16_t port)
 {
 	stack_assert_context();
 	for (const struct tcp_pcb *p = tcp_active_pcbs; p; p = p->next) {
-		if (!p->ext_args[s->ext_id].data && holds_port(p, ip, port))
+		if (p->local_port == port && !p->ext_args[s->ext_id].data &&
+		    (!ip || lwip_ntohl(p->local_ip.addr) == ip))
 			return true;
 	}
-	return holds_port(tcp_tw_pcbs, ip, port);
+	return stack_port_waits(port);
 }
 
 struct stack *stack_create(const struct stack_config *cfg, int *err)

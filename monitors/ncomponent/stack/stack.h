@@ -24,6 +24,7 @@ struct stack_buf; /* received bytes, still where the NIC put them */
 	X(rx_unverified) X(tcp_tx_bytes) X(tcp_rx_bytes) X(accepts) X(connects)                   \
 	X(aborts) X(tcp_retransmits) X(tcp_drops) X(tcp_csum_errors) X(tcp_memerr)                \
 	X(ip_drops) X(udp_rx) X(udp_tx) X(udp_no_port) X(udp_malformed) X(udp_csum_errors)         \
+	X(syn_dropped) X(cookies_sent) X(cookies_accepted)         \
 	X(udp_nomem) X(icmp_rx_errors) X(icmp_malformed) X(icmp_unmatched) X(icmp_limited)
 COUNTERS_DECLARE(lwip, LWIP_COUNTERS);
 
@@ -59,13 +60,16 @@ struct stack_tcp_ops {
 	void (*error)(struct stack_tcp *t, void *arg, int err);
 	/* Listener: a connection. 0: taken (stack_tcp_set_owner() was called); else it is reset. */
 	int (*accept)(struct stack_tcp *listener, void *arg, struct stack_tcp *conn);
+	/* Listener: it has no room for another one now. May be NULL: it has. */
+	bool (*full)(void *arg);
 };
 
+#define STACK_BACKLOG_MAX 4096
 struct stack_tcp *stack_tcp_open(struct stack *s, const struct stack_tcp_ops *ops, void *arg);
 void stack_tcp_set_owner(struct stack_tcp *t, const struct stack_tcp_ops *ops, void *arg);
 int __must_check stack_tcp_bind(struct stack_tcp *t, uint32_t ip, uint16_t port);
 /*
- * backlog: connections not yet accepted, half-open ones included, at most 255. Again: changes it.
+ * backlog: connections not yet accepted, at most STACK_BACKLOG_MAX. Again: changes it.
  */
 int __must_check stack_tcp_listen(struct stack_tcp *t, unsigned backlog);
 /* An accepted connection no longer counts against the backlog. */

@@ -167,6 +167,8 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 	if (!t)
 		return ERR_MEM;
 	t->stack = l->stack;
+	if (pcb->listener && pcb->listener->half_open)
+		pcb->listener->half_open--;
 	adopt(t, pcb);
 	tcp_backlog_delayed(pcb);
 	enter(l);
@@ -198,15 +200,14 @@ static int icmp_errno(const struct stack_icmp *e)
 
 static struct tcp_pcb *find_active(const struct stack_icmp *e, uint32_t local, uint16_t port)
 {
-	struct tcp_pcb *p;
+	return stack_tcp_find_named(local, port, e->dst_ip, e->dst_port);
+}
 
-	for (p = tcp_active_pcbs; p; p = p->next) {
-		if (p->local_port == port && p->remote_port == e->dst_port &&
-		    lwip_ntohl(p->local_ip.addr) == local &&
-		    lwip_ntohl(p->remote_ip.addr) == e->dst_ip)
-			break;
-	}
-	return p;
+bool stack_listener_full(struct tcp_pcb_listen *l)
+{
+	struct stack_tcp *t = l->ext_args[stack_instance()->ext_id].data;
+
+	return !t || (t->ops->full && t->ops->full(t->arg));
 }
 
 /*
@@ -268,7 +269,7 @@ int stack_tcp_bind(struct stack_tcp *t, uint32_t ip, uint16_t port)
 int stack_tcp_listen(struct stack_tcp *t, unsigned backlog)
 {
 	err_t err;
-	u8_t n = (u8_t)(backlog < 1 ? 1 : KMIN(backlog, 255u));
+	u16_t n = (u16_t)(backlog < 1 ? 1 : KMIN(backlog, (unsigned)STACK_BACKLOG_MAX));
 
 	stack_assert_context();
 	struct tcp_pcb *pcb = t->pcb;

@@ -294,28 +294,28 @@ int dgram_connect(struct stub *s, uint32_t ip, uint16_t port)
 /* Everybody is heard again; a port that bind() chose stays, another is given up. */
 static int disconnect_busy(struct stub *s)
 {
-	struct sock_name local;
-	struct leg *l = s->leg;
-	int err;
+	struct sock_name local = { 0, 0 };
+	struct leg *l;
+	int err = 0;
 
-	if (!s->connected || !l)
+	spin_lock(&s->lock);
+	l = s->connected && s->leg ? leg_get(s->leg) : NULL;
+	s->leg = NULL; /* its end is no loss any more */
+	s->connected = false;
+	s->remote = local;
+	spin_unlock(&s->lock);
+	if (!l)
 		return 0;
 	rx_forget_owed(s);
-	if (!s->user_bound) {
-		leg_close(s, l, false);
-		local = (struct sock_name){ 0, 0 };
-		s->bound = false;
-		err = 0;
-	} else {
+	if (s->user_bound) {
 		err = set_peer(l, 0, 0, &local);
+	} else {
+		leg_close(s, l, false);
+		s->bound = false;
 	}
-	spin_lock(&s->lock);
-	s->connected = false;
-	s->leg = NULL;
-	s->remote = (struct sock_name){ 0, 0 };
 	if (!err)
 		s->local = local;
-	spin_unlock(&s->lock);
+	leg_put(l);
 	return err;
 }
 

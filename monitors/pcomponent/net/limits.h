@@ -15,7 +15,6 @@
 #define NET_GATHER_DEFAULT 8192     /* "net.gather=": sends up to this share records; 0: none */
 #define NET_GATHER_MAX 16384
 #define NET_SOMAXCONN 4096          /* net.core.somaxconn of Linux */
-#define NET_BACKLOG_MAX 254         /* what a skeleton counts; it lets one more wait, as Linux */
 #define NET_TX_WINDOW_MAX (16u << 20)  /* more than this from a skeleton is nonsense */
 #define NET_GNM_CACHE 64            /* answers of GNM kept while their lease lasts */
 #define NET_RX_INLINE 8             /* records that wait in a stub without an allocation */

@@ -174,7 +174,7 @@ int stub_listen(struct stub *s, int backlog)
 
 	if (err)
 		return err;
-	err = listen_busy(s, KMIN(n, (uint32_t)NET_BACKLOG_MAX));
+	err = listen_busy(s, n);
 	stub_ctl_end(s);
 	return err;
 }

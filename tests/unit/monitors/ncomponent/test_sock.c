@@ -95,8 +95,8 @@ static void out_error(struct stack_tcp *t, void *arg, int err)
 	((struct out *)arg)->err = err ? err : -1;
 }
 static int out_accept(struct stack_tcp *l, void *arg, struct stack_tcp *c);
-static const struct stack_tcp_ops out_ops = { out_connected, out_sent, out_recv, out_error,
-					      out_accept };
+static const struct stack_tcp_ops out_ops = { .connected = out_connected, .sent = out_sent,
+	.recv = out_recv, .error = out_error, .accept = out_accept };
 static int out_accept(struct stack_tcp *l, void *arg, struct stack_tcp *c)
 {
 	struct out *o = &outs[nouts++];

@@ -145,7 +145,8 @@ static void on_error(struct stack_tcp *t, void *arg, int err)
 }
 
 static int on_accept(struct stack_tcp *l, void *arg, struct stack_tcp *conn);
-static const struct stack_tcp_ops ops = { on_connected, on_sent, on_recv, on_error, on_accept };
+static const struct stack_tcp_ops ops = { .connected = on_connected, .sent = on_sent,
+	.recv = on_recv, .error = on_error, .accept = on_accept };
 
 static int on_accept(struct stack_tcp *l, void *arg, struct stack_tcp *conn)
 {
