@@ -17,7 +17,7 @@ $(RXEBENCH): bench/rxebench.c | $(RDMA_STAMP)
 	  -L$(RDMA_LIB) -lrdmacm -libverbs -Wl,--allow-shlib-undefined
 
 #: make bench    the paper's figures: latency and throughput of rack and Linux, hop floor, FIT, RoCE of rack and Linux
-#: make bench-quick  the same, short: under three minutes
+#: make bench-quick  the same, short: under four minutes
 .PHONY: bench bench-quick bench-programs
 bench-programs: setup-quiet
 	@scripts/setup -q --bench
