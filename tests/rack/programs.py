@@ -25,6 +25,7 @@ PROGRAMS = (  # and their seconds on the rack
     (["dyn-exec"], 60),
     (["pseudo"], 60),
     (["locks"], 60),
+    (["unixsock"], 60),
     (["forkcow", str(EXCACHE_MIB + 4)], 90),
     (["bigmem", str(4 * EXCACHE_MIB), "10000"], 120),
     (["dyn-basics"], 30),

@@ -255,15 +255,20 @@ int fd_install_or_put(struct file *f, bool cloexec)
 
 /* ---- system calls ---- */
 
-static int64_t sys_close(struct syscall_args *a)
+int fd_close(int fd)
 {
 	struct fdtable *t = task_current()->files;
-	struct file *f = slot_clear(t, (unsigned)a->a[0]);
+	struct file *f = slot_clear(t, (unsigned)fd);
 
 	if (!f)
 		return -EBADF;
 	let_go(t, f);
 	return 0;
+}
+
+static int64_t sys_close(struct syscall_args *a)
+{
+	return fd_close((int)a->a[0]);
 }
 SYSCALL_DEFINE(__NR_close, "close", sys_close);
 

@@ -20,6 +20,8 @@ struct file *fdtable_file(struct fdtable *t, int fd, bool *cloexec);
 /* The lowest descriptor in use that is not below from, or -1. */
 int fdtable_next(struct fdtable *t, int from);
 int fd_install_in(struct fdtable *t, struct file *f, int min, bool cloexec, uint64_t limit);
+/* Closes a descriptor of the current process; -EBADF. */
+int fd_close(int fd);
 /* Duplicates fd to the lowest descriptor that is not below min. */
 int64_t fd_dup(int fd, int min, bool cloexec);
 /* FD_CLOEXEC or 0 of a descriptor, which is set first if so wanted; -EBADF. */
@@ -63,6 +65,8 @@ struct path_call {
 int path_run(struct path_arg *p, const struct path_call *c);
 /* Absolute name of a directory or file as far as it is known; length (no NUL) or -errno. */
 ssize_t_k file_name(struct file *f, char *buf, size_t size);
+/* OP_FILE_UNLINK, OP_FILE_RMDIR. */
+int path_remove(struct path_arg *p, uint16_t op);
 /* OP_FILE_MKDIR, OP_FILE_MKNOD; the mode is the one meant. */
 int path_make(struct path_arg *p, uint16_t op, uint32_t mode, uint64_t rdev);
 
@@ -141,5 +145,6 @@ int stat_at(int dirfd, uint64_t path, unsigned at_flags, struct stat *st);
 
 /* epoll.c, locks.c, stdio.c */
 void locks_init(void);
+void unix_init(void);
 void epoll_init(void);
 void stdio_init(void);

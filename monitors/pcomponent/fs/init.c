@@ -10,5 +10,6 @@ void fs_init(void)
 	inode_init();
 	epoll_init();
 	locks_init();
+	unix_init();
 	stdio_init();
 }

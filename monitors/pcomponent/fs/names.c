@@ -19,6 +19,11 @@ static int op_there(struct path_arg *p, void *arg)
 	return file_path_op(*(uint16_t *)arg, p);
 }
 
+int path_remove(struct path_arg *p, uint16_t op)
+{
+	return path_run(p, &(struct path_call){ .there = op_there, .arg = &op });
+}
+
 static int64_t one_path(int dirfd, uint64_t path, uint16_t op)
 {
 	struct path_arg p;
@@ -26,7 +31,7 @@ static int64_t one_path(int dirfd, uint64_t path, uint16_t op)
 
 	if (ret)
 		return ret;
-	ret = path_run(&p, &(struct path_call){ .there = op_there, .arg = &op });
+	ret = path_remove(&p, op);
 	path_put(&p);
 	return ret;
 }
