@@ -21,12 +21,11 @@
 #define SR_WINDOW 64u           /* packets in flight per queue pair: a ring of 256 takes four */
 #define SR_ACK_EVERY 16u        /* packets per acknowledgement inside a long message */
 /*
- * How late an acknowledgement may be when nobody waits for it: a WRITE with immediate's, whose
- * sender has a window of them, and which goes along with our next request; and a SEND's. At most a
- * quarter of the retransmission timeout, in which the peer is taken to be like us.
+ * How late an acknowledgement may be when nobody waits for it: a SEND's, and that of a WRITE with
+ * immediate while it is the only one. At most a quarter of the retransmission timeout, in which the
+ * peer is taken to be like us.
  */
-#define SR_ACK_IMM_NS (250 * NSEC_PER_USEC)
-#define SR_ACK_SEND_NS (1 * NSEC_PER_MSEC)
+#define SR_ACK_LATE_NS (1 * NSEC_PER_MSEC)
 #define SR_READ_PACKETS 16u     /* responses one READ request asks for: bounds the burst */
 #define SR_RD_ATOMIC 16u        /* READs and atomics outstanding, each direction (max_rd_atomic) */
 /* Answers owed: duplicates may take half and so never crowd out new ones. */

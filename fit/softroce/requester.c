@@ -224,21 +224,17 @@ void requester_run_locked(struct rdma_qp *qp)
 		struct send_wqe *w = RING(q, q->cur);
 		uint32_t psn = q->psn, max_psn = q->max_psn, cur = q->cur;
 		uint32_t reads_head = q->reads_head;
-		struct pkt *next = NULL, *ack = NULL;
+		struct pkt *next = NULL;
 		int err = build(qp, p, w);
 
 		if (err) {
 			give_up(qp, p, w, err);
 			break;
 		}
-		if (!sent)
-			ack = responder_ack_along_locked(qp);
 		advance(qp, w, next_npsn(q, w));
 		if (++sent < SR_TX_BURST && can_send(qp))
 			next = pkt_alloc(qp->dev, qp);
-		err = pkt_send(p, &qp->path, next || ack);
-		if (ack)
-			responder_ack_along_send_locked(qp, ack, next && !err);
+		err = pkt_send(p, &qp->path, next != NULL);
 		if (err) {
 			q->psn = psn;
 			q->cur = cur;

@@ -4,7 +4,7 @@
  * NAK if one is owed, then a pending acknowledgement. READ data goes out from the region itself;
  * its right is checked for every packet, because it may be revoked at any moment. A queue pair that
  * waits for room sends nothing here; it is kicked when there is some. qp->lock is held throughout;
- * loop, and any thread for an acknowledgement that goes along with a request.
+ * loop only.
  */
 #include "softroce.h"
 
@@ -21,29 +21,23 @@ void responder_refused_locked(struct rdma_qp *qp, uint8_t syndrome)
 		 ip >> 8 & 255, ip & 255);
 }
 
-static struct pkt *build_ack(struct rdma_qp *qp, uint8_t syndrome, uint32_t psn)
-{
-	struct pkt *p = pkt_alloc(qp->dev, qp);
-	struct aeth *aeth;
-
-	if (!p)
-		return NULL;
-	p->qp = qp;
-	aeth = (struct aeth *)pkt_begin(p, RC_ACK, 0, qp->dest_qpn, psn);
-	aeth->syndrome_msn = be32((uint32_t)syndrome << 24 | (qp->resp.msn & BTH_MASK24));
-	return p;
-}
-
 /* 0 or -errno: nothing was sent. */
 static int send_ack(struct rdma_qp *qp, uint8_t syndrome, uint32_t psn)
 {
-	struct pkt *p = build_ack(qp, syndrome, psn);
-	int err = p ? pkt_send(p, &qp->path, false) : -ENOSPC;
+	struct pkt *p = pkt_alloc(qp->dev, qp);
+	struct aeth *aeth;
+	int err;
 
-	if (p && err)
+	if (!p)
+		return -ENOSPC;
+	p->qp = qp;
+	aeth = (struct aeth *)pkt_begin(p, RC_ACK, 0, qp->dest_qpn, psn);
+	aeth->syndrome_msn = be32((uint32_t)syndrome << 24 | (qp->resp.msn & BTH_MASK24));
+	err = pkt_send(p, &qp->path, false);
+	if (err) {
 		pkt_free(p);
-	if (err)
 		return err;
+	}
 	if (AETH_KIND(syndrome) == AETH_KIND_NAK)
 		sr_count(tx_naks);
 	else if (AETH_KIND(syndrome) == AETH_KIND_RNR)
@@ -129,14 +123,20 @@ static void run_responses(struct rdma_qp *qp)
 	}
 }
 
+/* All that came so far. */
+static void acked(struct responder *r)
+{
+	r->ack_pending = r->imm_pending = false;
+	r->unacked = 0;
+}
+
 static void send_pending_ack(struct rdma_qp *qp)
 {
 	struct responder *r = &qp->resp;
 
 	if (send_ack(qp, AETH_ACK, psn_add(r->epsn, BTH_MASK24)) == -ENOSPC)
 		return;
-	r->ack_pending = false;
-	r->unacked = 0;
+	acked(r);
 }
 
 void responder_run_locked(struct rdma_qp *qp)
@@ -157,8 +157,7 @@ void responder_run_locked(struct rdma_qp *qp)
 		/* it acknowledges everything before epsn as well */
 		if (send_ack(qp, r->nak_want, r->epsn) != -ENOSPC) {
 			r->nak_want = 0;
-			r->ack_pending = false;
-			r->unacked = 0;
+			acked(r);
 		}
 		return;
 	}
@@ -168,25 +167,4 @@ void responder_run_locked(struct rdma_qp *qp)
 		send_pending_ack(qp);
 	else
 		qp_arm_locked(qp, r->ack_at_ns);
-}
-
-struct pkt *responder_ack_along_locked(struct rdma_qp *qp)
-{
-	struct responder *r = &qp->resp;
-
-	if (!r->ack_pending || r->ack_within_ns > SR_ACK_IMM_NS || responder_owes(r) ||
-	    r->nak_want || r->err_syndrome)
-		return NULL;
-	return build_ack(qp, AETH_ACK, psn_add(r->epsn, BTH_MASK24));
-}
-
-void responder_ack_along_send_locked(struct rdma_qp *qp, struct pkt *ack, bool more)
-{
-	if (pkt_send(ack, &qp->path, more)) {
-		pkt_free(ack); /* it stays pending */
-		return;
-	}
-	sr_count(tx_acks);
-	qp->resp.ack_pending = false;
-	qp->resp.unacked = 0;
 }

@@ -4,9 +4,9 @@
  *
  * One request packet passes: PSN (expected, duplicate, ahead of a gap), order of opcodes in a
  * message, resources and rights, execution. Only then does the expected PSN move. Acknowledgements
- * are coalesced: a WRITE's is sent when the loop has dealt with the frames it had; a WRITE with
- * immediate's goes out behind our next request, or soon; a SEND's, for which nobody waits
- * (what its sender wants is an answer, or nothing), with those of many others, or late.
+ * are coalesced: a WRITE's is sent when the loop has dealt with the frames it had; a SEND's, for
+ * which nobody waits (what its sender wants is an answer, or nothing), with those of many others,
+ * or late; a WRITE with immediate's with that of the next one, or late.
  * Responses of READs before it go first. A duplicate is acknowledged again, a duplicate READ read
  * again, a duplicate atomic answered from memory. An error the requester may not cause is fatal: a
  * NAK, then the queue pair is in the error state. qp->lock is held throughout; loop only.
@@ -52,16 +52,23 @@ static void want_ack(struct rdma_qp *qp, uint64_t within_ns)
 		qp_kick(qp);
 }
 
-/* How long the acknowledgement of a request that asked for one may wait. */
-static uint64_t ack_delay(const struct rdma_qp *qp, const struct rx_pkt *rx)
+/*
+ * How long the acknowledgement of a request that asked for one may wait. Of WRITEs with immediate
+ * the second one's goes soon: their sender does not wait for an answer.
+ */
+static uint64_t ack_delay(struct rdma_qp *qp, const struct rx_pkt *rx)
 {
-	uint64_t most = (uint64_t)qp->cfg.ack_timeout_us * NSEC_PER_USEC / 4;
+	uint64_t late = KMIN((uint64_t)qp->cfg.ack_timeout_us * NSEC_PER_USEC / 4,
+			     (uint64_t)SR_ACK_LATE_NS);
 
 	if (!(rx->op->flags & OPF_LAST))
 		return 0;
 	if (rx->op->flags & OPF_SEND)
-		return KMIN(most, (uint64_t)SR_ACK_SEND_NS);
-	return rx->op->flags & OPF_IMM ? KMIN(most, (uint64_t)SR_ACK_IMM_NS) : 0;
+		return late;
+	if (!(rx->op->flags & OPF_IMM) || qp->resp.imm_pending)
+		return 0;
+	qp->resp.imm_pending = true;
+	return late;
 }
 
 /* A NAK that asks for r->epsn again; once, until it comes. */

@@ -11,8 +11,8 @@
  *               pkt.c -> udp_ip.c -> netdev xmit
  *
  * Locks, in order: qp->lock, then one of cq->lock, dev->mr_lock, dev->pkt_lock, dev->neigh_lock,
- * dev->table_lock (leaves). No callback of the user is called with a lock held: completions are told
- * when a frame has been dealt with; the rest are calls posted to the loop, each with a reference.
+ * dev->table_lock (leaves). No callback of the user is called with a lock held: completions are
+ * told when a frame has been dealt with; the rest are calls posted to the loop, with a reference.
  */
 #pragma once
 
@@ -201,6 +201,7 @@ struct responder {
 	bool nak_sent;          /* for this epsn; silent until it comes */
 	uint8_t nak_want;       /* NAK that waits for the responses before it; 0: none */
 	bool ack_pending;
+	bool imm_pending;       /* a WRITE with immediate's, too */
 	uint64_t ack_within_ns; /* the shortest delay that was asked for; 0: none */
 	uint64_t ack_at_ns;     /* when it is due; 0: now */
 	uint32_t unacked;       /* packets since the last acknowledgement sent */
@@ -359,12 +360,6 @@ static inline bool responder_owes(const struct responder *r)
 {
 	return r->res_tail != r->res_head; /* READ data or results of atomics */
 }
-/*
- * A request goes out: with it one that is due soon, built before, so that it is sure to follow and
- * ring the doorbell for both; NULL: none, or no packet.
- */
-struct pkt *responder_ack_along_locked(struct rdma_qp *qp);
-void responder_ack_along_send_locked(struct rdma_qp *qp, struct pkt *ack, bool more);
 
 /* ---- recv.c ---- */
 void roce_rx(struct rdma_dev *dev, struct rx_pkt *rx);

@@ -379,8 +379,8 @@ static void test_small_ring(void **state)
 }
 
 /*
- * The pool has one packet, an acknowledgement is due and a request ready: whichever takes it leaves
- * with a doorbell, and the other one follows.
+ * The pool has one packet, an acknowledgement is pending and a request ready: whichever takes it
+ * leaves with a doorbell, and the other one follows.
  */
 static void test_last_packet(void **state)
 {
