@@ -12,7 +12,7 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "rack"))
-from lib import BUILD, TOP, Result, rack  # noqa: E402,F401
+from lib import BUILD, RACK, TOP, rack  # noqa: E402,F401
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LINUXVM = os.path.join(TOP, "scripts", "linuxvm")
