@@ -86,6 +86,9 @@ void fit_call_cancel(struct fit *f, struct fit_call *c);
  */
 int __must_check fit_call(struct fit *f, fit_node_t node, uint16_t op, const void *req,
 			  size_t req_len, void *rep, size_t rep_max, size_t *rep_len);
+/* The same for what may take any time: it ends with its answer or its peer. */
+int __must_check fit_call_unlimited(struct fit *f, fit_node_t node, uint16_t op, const void *req,
+				    size_t req_len, void *rep, size_t rep_max, size_t *rep_len);
 int __must_check fit_call_intr(struct fit *f, fit_node_t node, uint16_t op, const void *req,
 			       size_t req_len, void *rep, size_t rep_max, size_t *rep_len,
 			       uint64_t timeout_ns);

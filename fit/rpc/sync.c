@@ -86,6 +86,12 @@ int fit_call(struct fit *f, fit_node_t node, uint16_t op, const void *req, size_
 	return sync_call(f, node, op, req, req_len, rep, rep_max, rep_len, 0, false);
 }
 
+int fit_call_unlimited(struct fit *f, fit_node_t node, uint16_t op, const void *req, size_t req_len,
+		       void *rep, size_t rep_max, size_t *rep_len)
+{
+	return sync_call(f, node, op, req, req_len, rep, rep_max, rep_len, FIT_TIMEOUT_NONE, false);
+}
+
 int fit_call_intr(struct fit *f, fit_node_t node, uint16_t op, const void *req, size_t req_len,
 		  void *rep, size_t rep_max, size_t *rep_len, uint64_t timeout_ns)
 {

@@ -119,3 +119,5 @@ struct file_statfs {
  */
 #define OP_FILE_FSYNC PROTO_OP(PROTO_CLASS_FILE, 20)    /* file_obj; reply: nothing */
 #define OP_FILE_SYNC PROTO_OP(PROTO_CLASS_FILE, 21)     /* sync(2); reply: nothing */
+/* Forgets what is kept only because it may be wanted again. Reply: nothing. */
+#define OP_FILE_DROP_CACHES PROTO_OP(PROTO_CLASS_FILE, 22)

@@ -186,3 +186,9 @@ struct mem_writeback {
 	le32_t reserved;
 };
 #define MEM_WB_BIND 1u
+
+/*
+ * msync(MS_SYNC): mem_range. The files that are mapped shared in the range are on their disks when
+ * this is answered; the caller's dirty lines of them came home before. -ENOMEM: a gap.
+ */
+#define OP_MEM_SYNC PROTO_OP(PROTO_CLASS_MEM, 20)

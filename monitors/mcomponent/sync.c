@@ -4,11 +4,13 @@
  * the pComponent has brought its lines home before it asked.
  */
 #include <kern/mode.h>
+#include "cache.h"
 #include "file_req.h"
 #include "job.h"
 #include "opens.h"
 #include "server.h"
 #include "sfs.h"
+#include "space.h"
 #include "sync.h"
 #include "wb.h"
 
@@ -82,8 +84,61 @@ static int op_sync(fit_node_t from, const void *msg, size_t len, struct reply *r
 	return 0;
 }
 
+/* The first shared file of the range that is not on its disk; NULL: all are. */
+static struct inode *range_unsynced(struct space *s, uint64_t start, uint64_t end, int *err)
+{
+	struct vma *v = vma_find(&s->vmas, start);
+
+	*err = 0;
+	for (; start < end; start = v->end, v = vma_next(v)) {
+		if (!v || v->start > start) {
+			*err = -ENOMEM;
+			return NULL;
+		}
+		if (v->shared && v->inode && inode_is_store(v->inode) &&
+		    (v->inode->unsynced || v->inode->writing))
+			return v->inode;
+	}
+	return NULL;
+}
+
+static int op_msync(fit_node_t from, const void *msg, size_t len, struct reply *r)
+{
+	const struct mem_range *m = msg;
+	struct space *s = space_find(le64_get(m->as), from);
+	uint64_t start = le64_get(m->addr), n = ROUND_UP(le64_get(m->len), PAGE_SIZE);
+	struct inode *i;
+	int err;
+
+	if (!s)
+		return -ESRCH;
+	if (start % PAGE_SIZE || start > SPACE_TOP || n > SPACE_TOP - start)
+		return -EINVAL;
+	i = range_unsynced(s, start, start + n, &err);
+	if (!i)
+		return err;
+	if (!wb_settled(i) && job_now()->runs < WAITS_MAX) {
+		wb_flush(i);
+		return job_park(&i->wb_wait, NULL);
+	}
+	err = opens_take_error(from, i);
+	if (!err && !i->unsynced) /* runs out of patience: it is written all the time */
+		return 0;
+	return err ? err : sfs_fsync(i, NULL);
+}
+
+static int op_drop_caches(fit_node_t from, const void *msg, size_t len, struct reply *r)
+{
+	cache_drop_all();
+	inode_drop_unused();
+	dir_drop_unused();
+	return 0;
+}
+
 const struct op sync_ops[] = {
 	{ OP_FILE_FSYNC, sizeof(struct file_obj), op_fsync, "fsync" },
 	{ OP_FILE_SYNC, 0, op_sync, "sync" },
+	{ OP_MEM_SYNC, sizeof(struct mem_range), op_msync, "msync" },
+	{ OP_FILE_DROP_CACHES, 0, op_drop_caches, "drop-caches" },
 	{ 0, 0, NULL, NULL },
 };

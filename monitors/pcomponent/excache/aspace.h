@@ -84,7 +84,8 @@ int aspace_mapped(struct aspace *as, uint64_t addr, uint64_t len);
 /* Has this page a line, here or at the home? */
 bool aspace_resident(struct aspace *as, uint64_t page);
 /* Writes dirty lines of shared mappings in the range home. */
-int aspace_msync(struct aspace *as, uint64_t addr, uint64_t len);
+/* Dirty lines of files go home, and to_disk: from there to their disks. */
+int aspace_msync(struct aspace *as, uint64_t addr, uint64_t len, bool to_disk);
 
 /*
  * What a futex at addr is named by: private anonymous memory: false; else true and the identity.

@@ -414,7 +414,7 @@ static void sync_one(uint64_t addr, upte_t *e, void *arg)
 		w->err = err;
 }
 
-int aspace_msync(struct aspace *as, uint64_t addr, uint64_t len)
+int aspace_msync(struct aspace *as, uint64_t addr, uint64_t len, bool to_disk)
 {
 	struct sync_walk w = { 0 };
 
@@ -427,5 +427,8 @@ int aspace_msync(struct aspace *as, uint64_t addr, uint64_t len)
 	aspace_close_gate(as);
 	upt_each(as->upt, addr, addr + page_up(len), sync_one, &w);
 	aspace_open_gate(as);
+	/* the home knows what is mapped, lines that have left the cache included */
+	if (to_disk && !w.err)
+		w.err = mem_range_op(as->home, OP_MEM_SYNC, as->as, addr, len, 0);
 	return w.err;
 }

@@ -25,7 +25,8 @@ uint16_t fs_home_of(uint64_t object)
 static int call(uint64_t object, uint16_t op, const void *req, size_t len, void *rep, size_t max,
 		size_t *got)
 {
-	return fit_call(mem_client_fit(), fs_home_of(object), op, req, len, rep, max, got);
+	/* a disk may be slow */
+	return fit_call_unlimited(mem_client_fit(), fs_home_of(object), op, req, len, rep, max, got);
 }
 
 /* A call whose reply has exactly one size. */
@@ -161,6 +162,11 @@ int file_fsync(uint64_t object)
 	struct file_obj m = { le64(object) };
 
 	return call_fixed(object, OP_FILE_FSYNC, &m, sizeof(m), NULL, 0);
+}
+
+int file_drop_caches(void)
+{
+	return call_fixed(FILE_ROOT_OBJECT, OP_FILE_DROP_CACHES, NULL, 0, NULL, 0);
 }
 
 int file_sync(void)

@@ -108,6 +108,7 @@ int file_getattr(uint64_t object, struct attr *out);
 /* After its dirty lines came home: on the disk when it returns. */
 int file_fsync(uint64_t object);
 int file_sync(void);
+int file_drop_caches(void); /* of the files' home */
 /* At most 4096 bytes; off UINT64_MAX: append. */
 int file_write_through(uint64_t object, uint64_t off, const void *data, uint32_t n,
 		       struct file_write_reply *out);

@@ -174,7 +174,7 @@ static int64_t sys_msync(struct syscall_args *a)
 
 	if ((flags & ~(both | MS_INVALIDATE)) || (flags & both) == both)
 		return -EINVAL;
-	err = aspace_msync(space(), a->a[0], a->a[1]);
+	err = aspace_msync(space(), a->a[0], a->a[1], flags & MS_SYNC);
 	return err || !a->a[1] ? err : aspace_mapped(space(), a->a[0], a->a[1]);
 }
 SYSCALL_DEFINE(__NR_msync, "msync", sys_msync);

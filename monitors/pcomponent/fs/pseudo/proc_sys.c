@@ -8,6 +8,7 @@
 #include <kern/random.h>
 #include <kern/string.h>
 #include <mon/board.h>
+#include "fs/fs.h"
 #include "fs/inode.h"
 #include "fs/pseudo.h"
 #include "fs/pseudo/proc.h"
@@ -90,7 +91,7 @@ static int drop_caches(const struct pseudo_place *at, const char *data, size_t l
 	if (!task_privileged())
 		return -EPERM;
 	inode_forget_idle();
-	return 0;
+	return file_drop_caches();
 }
 
 static const struct pseudo_def vm_files[] = {
