@@ -26,6 +26,7 @@ PROGRAMS = (  # and their seconds on the rack
     (["pseudo"], 60),
     (["locks"], 60),
     (["unixsock"], 60),
+    (["inet6"], 30),
     (["forkcow", str(EXCACHE_MIB + 4)], 90),
     (["bigmem", str(4 * EXCACHE_MIB), "10000"], 120),
     (["dyn-basics"], 30),

@@ -24,7 +24,7 @@ static void refuse(fit_node_t node, struct sock_handle skel)
 /* The new socket: as the listener in everything but its names. */
 static struct stub *make_child(struct stub *s, struct leg *from, const struct sockevt_accept *m)
 {
-	struct stub_owner by = { s->data_mode, s->home, s->uid };
+	struct stub_owner by = { s->data_mode, s->home, s->uid, s->inet6 };
 	struct stub *c = stub_create(s->type, s->protocol, &by);
 	struct leg *l;
 

@@ -8,6 +8,7 @@
 #include <linux/eventpoll.h>
 
 #include "net/event.h"
+#include "net/inet6.h"
 #include "net/join.h"
 #include "proc/task.h"
 
@@ -137,6 +138,7 @@ static void drop_legs(struct stub *s, bool reset)
 static void finish(struct stub *s, bool reset)
 {
 	listener_remove(s);
+	inet6_release(s);
 	rx_forget_owed(s);
 	drop_legs(s, reset);
 	stub_drop_queue(s);

@@ -8,6 +8,7 @@
 #include <kern/string.h>
 #include <linux/eventpoll.h>
 
+#include "net/inet6.h"
 #include "net/join.h"
 #include "proc/task.h"
 
@@ -267,6 +268,7 @@ int stub_disconnect(struct stub *s)
 	if (err)
 		return err;
 	listener_remove(s);
+	inet6_release(s);
 	mutex_lock(&s->rx_mutex);
 	rx_forget_owed(s);
 	n = leg_list(s, l);

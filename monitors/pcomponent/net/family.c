@@ -9,6 +9,7 @@ static const struct family {
 } families[] = {
 	{ AF_UNIX, unix_socket, unix_socketpair },
 	{ AF_INET, inet_socket, inet_socketpair },
+	{ AF_INET6, inet_socket, inet_socketpair },
 };
 
 static const struct family *find(uint64_t number)

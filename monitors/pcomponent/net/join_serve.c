@@ -35,7 +35,7 @@ static void answer(struct join_waiter *w, int status, const struct join_reply *r
 
 static struct stub *make_stub(struct stub *s, const struct join_connect *m)
 {
-	struct stub_owner by = { s->data_mode, s->home, s->uid };
+	struct stub_owner by = { s->data_mode, s->home, s->uid, s->inet6 };
 	struct stub *c = stub_create(s->type, s->protocol, &by);
 
 	if (!c)

@@ -7,7 +7,7 @@
 #include <kern/log.h>
 #include <kern/string.h>
 
-#include "net/stub.h"
+#include "net/inet6.h"
 #include "proc/task.h"
 
 struct leg *stub_open(struct stub *s, fit_node_t node, uint32_t ip, uint16_t port, unsigned flags,
@@ -90,6 +90,11 @@ int stub_bind_busy(struct stub *s, uint32_t ip, uint16_t port, bool by_user)
 
 	if (s->bound || s->state != STUB_CLOSED)
 		return -EINVAL;
+	if (inet6_only(s)) {
+		err = inet6_claim(s, ip, port);
+		s->bound = s->user_bound = !err;
+		return err;
+	}
 	err = gnm_resolve(ip, &at);
 	if (err)
 		return err;
@@ -156,7 +161,7 @@ static int listen_busy(struct stub *s, uint32_t backlog)
 	s->state = STUB_LISTEN; /* connections may come before the reply */
 	spin_unlock(&s->lock);
 	err = listen_legs(s, backlog);
-	if (!err)
+	if (!err && !inet6_only(s))
 		listener_add(s);
 	if (err && was == STUB_CLOSED) {
 		spin_lock(&s->lock);

@@ -32,9 +32,10 @@ ssize_t_k errqueue_recv(struct stub *s, struct uio *to, struct user_msghdr *h,
 			struct dgram_meta *m);
 
 /* 0, -EINVAL, -EFAULT, -EAFNOSUPPORT; AF_UNSPEC gives *unspec where it is not NULL. */
-int sockaddr_from_user(uint64_t addr, uint64_t len, struct sock_name *out, bool *unspec);
+int sockaddr_from_user(struct stub *s, uint64_t addr, uint64_t len, bool binds,
+		       struct sock_name *out, bool *unspec);
 /* As accept(2) and getsockname(2) give a name: *lenp bytes at most. 0, -EFAULT, -EINVAL. */
-int sockaddr_to_user(struct sock_name n, uint64_t addr, uint64_t lenp);
+int sockaddr_to_user(const struct stub *s, struct sock_name n, uint64_t addr, uint64_t lenp);
 
 /* if.c: SIOCGIF*; -ENOTTY when it is none of them. */
 int64_t if_ioctl(uint32_t cmd, uint64_t arg);

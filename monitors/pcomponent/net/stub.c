@@ -31,6 +31,7 @@ struct stub *stub_create(int type, int protocol, const struct stub_owner *by)
 	s->data_mode = by->data_mode == DATA_DEFAULT ? net.data_mode : by->data_mode;
 	s->home = by->home;
 	s->uid = by->uid;
+	s->inet6 = by->inet6;
 	s->ino = atomic_fetch_add(&next_ino, 1);
 	s->opts = stub_default_opts;
 	s->rx_window = type == SOCK_TYPE_DGRAM ? NET_DGRAM_BUF_DEFAULT : SOCK_WINDOW_DEFAULT;

@@ -149,6 +149,7 @@ struct stub_opts {
 	uint64_t rcvtimeo_ns, sndtimeo_ns; /* 0: none */
 	int nodelay, cork, maxseg, keepidle, keepintvl, keepcnt, user_timeout, defer_accept;
 	int quickack, syncnt, linger2, notsent_lowat;
+	int v6only;
 	int tos, ttl;
 	int pktinfo, recverr, recvttl, recvtos, mtu_discover; /* IP_* */
 	int mcast_ttl, mcast_loop;
@@ -167,6 +168,7 @@ struct stub {
 	uint8_t data_mode;          /* enum proto_data_mode */
 	uint16_t home;              /* mComponent of the program that made it */
 	uint32_t uid;
+	bool inet6;                 /* AF_INET6: names are shown so */
 	uint64_t ino;               /* as fstat() shows it */
 
 	struct spinlock lock;
@@ -180,6 +182,9 @@ struct stub {
 	struct leg *leg;            /* of the connection */
 	LIST_HEAD(, leg) legs;
 	struct sock_name local, remote;
+	bool lo6;                   /* 127.0.0.1 is shown as ::1 */
+	bool v6_claimed;            /* guarded by the list's lock, as the link (inet6.c) */
+	LIST_ENTRY(stub) v6_link;
 	struct stub_opts opts;
 	uint32_t mss;
 
@@ -240,7 +245,7 @@ void listener_add(struct stub *s);
 void listener_remove(struct stub *s);
 
 /* ---- stub.c ---- */
-struct stub_owner { uint8_t data_mode; uint16_t home; uint32_t uid; };
+struct stub_owner { uint8_t data_mode; uint16_t home; uint32_t uid; bool inet6; };
 struct stub *stub_create(int type, int protocol, const struct stub_owner *by);
 struct stub *stub_get(struct stub *s);
 void stub_put(struct stub *s);

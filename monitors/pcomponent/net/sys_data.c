@@ -28,7 +28,7 @@ static int get_name(struct file *f, uint64_t addr, uint32_t len, struct dgram_me
 	if (!sock_is_dgram(f))
 		return copy_from_user(buf, addr, len) ? -EFAULT : 0;
 	m->has_name = true;
-	return sockaddr_from_user(addr, len, &m->name, NULL);
+	return sockaddr_from_user(sock_stub(f), addr, len, false, &m->name, NULL);
 }
 
 static int64_t sys_sendto(struct syscall_args *a)
@@ -53,14 +53,14 @@ static int64_t sys_sendto(struct syscall_args *a)
 SOCKET_CALL_DEFINE(__NR_sendto, "sendto", sys_sendto);
 
 /* A stream gives no address: its length is 0. */
-static int put_name(const struct dgram_meta *m, uint64_t addr, uint64_t lenp)
+static int put_name(struct file *f, const struct dgram_meta *m, uint64_t addr, uint64_t lenp)
 {
 	int32_t zero = 0;
 
 	if (!addr)
 		return 0;
 	if (m->has_name)
-		return sockaddr_to_user(m->name, addr, lenp);
+		return sockaddr_to_user(sock_stub(f), m->name, addr, lenp);
 	return lenp && copy_to_user(lenp, &zero, sizeof(zero)) ? -EFAULT : 0;
 }
 
@@ -77,8 +77,8 @@ static int64_t sys_recvfrom(struct syscall_args *a)
 		return err;
 	uio_init_user(&u, &one, a->a[1], KMIN(a->a[2], (uint64_t)RW_MAX));
 	n = sock_recv(f, &u, (uint32_t)a->a[3], &m);
+	err = n >= 0 ? put_name(f, &m, a->a[4], a->a[5]) : 0;
 	file_put(f);
-	err = n >= 0 ? put_name(&m, a->a[4], a->a[5]) : 0;
 	return err ? err : n;
 }
 SOCKET_CALL_DEFINE(__NR_recvfrom, "recvfrom", sys_recvfrom);
@@ -161,7 +161,8 @@ static int finish_recv(struct file *f, struct msg *m, const struct dgram_meta *m
 	int err = 0;
 
 	if (m->hdr.name)
-		err = put_name(meta, m->hdr.name, addr + offsetof(struct user_msghdr, namelen));
+		err = put_name(f, meta, m->hdr.name,
+			       addr + offsetof(struct user_msghdr, namelen));
 	if (!err)
 		err = cmsg_write(sock_stub(f), &m->hdr, meta);
 	if (meta->truncated)

@@ -12,6 +12,7 @@
 
 #include "net/abi.h"
 #include "net/family.h"
+#include "net/inet6.h"
 #include "net/join.h"
 #include "net/sock_file.h"
 #include "proc/task.h"
@@ -231,6 +232,8 @@ static int set_opt(struct stub *s, int level, int name, uint64_t val, uint32_t l
 	err = read_int(val, len, level == IPPROTO_IP, &v);
 	if (err)
 		return err;
+	if (level == IPPROTO_IPV6 && s->inet6)
+		return inet6_setopt(s, name, v);
 	return o ? set_int(s, o, v) : set_special(s, level, name, v);
 }
 
@@ -276,7 +279,7 @@ static size_t get_socket(struct stub *s, int name, union optval *out)
 		out->v = s->protocol;
 		break;
 	case SO_DOMAIN:
-		out->v = AF_INET;
+		out->v = s->inet6 ? AF_INET6 : AF_INET;
 		break;
 	case SO_ERROR:
 		out->v = stub_take_error(s);
@@ -375,6 +378,8 @@ static size_t get_opt(struct stub *s, int level, int name, union optval *out)
 		out->v = *int_at(s, o);
 		return sizeof(out->v);
 	}
+	if (level == IPPROTO_IPV6 && s->inet6)
+		return inet6_getopt(s, name, &out->v) ? sizeof(out->v) : 0;
 	if (level == SOL_SOCKET)
 		return get_socket(s, name, out);
 	if (level == IPPROTO_TCP && s->type == SOCK_TYPE_STREAM)
@@ -388,7 +393,7 @@ static size_t get_opt(struct stub *s, int level, int name, union optval *out)
 static int unknown(const struct stub *s, int level)
 {
 	return level == SOL_SOCKET || (level == IPPROTO_TCP && s->type == SOCK_TYPE_STREAM) || 
-	       level == IPPROTO_IP ? -ENOPROTOOPT : -EOPNOTSUPP;
+	       (level == IPPROTO_IPV6 && s->inet6) || level == IPPROTO_IP ? -ENOPROTOOPT : -EOPNOTSUPP;
 }
 
 static int64_t sys_getsockopt(struct syscall_args *a)

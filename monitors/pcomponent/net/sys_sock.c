@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * System calls that make, name and connect sockets of AF_INET.
+ * System calls that make, name and connect sockets of AF_INET and AF_INET6.
  */
+#include <kern/string.h>
 #include <kern/uspace.h>
 #include <linux/in.h>
 
 #include "net/abi.h"
 #include "net/family.h"
+#include "net/inet6.h"
 #include "net/sock_file.h"
 #include "proc/task.h"
 #include "syscall/table.h"
@@ -15,21 +17,13 @@
 
 /* ---- names ---- */
 
-int sockaddr_from_user(uint64_t addr, uint64_t len, struct sock_name *out, bool *unspec)
+static int inet_name(const void *addr, size_t len, struct sock_name *out)
 {
-	struct sockaddr_in in = { 0 };
+	struct sockaddr_in in;
 
-	if (len > SOCKADDR_MAX || len < sizeof(in.sin_family))
-		return -EINVAL;
-	if (copy_from_user(&in, addr, KMIN(len, sizeof(in))))
-		return -EFAULT;
-	if (unspec) {
-		*unspec = in.sin_family == AF_UNSPEC;
-		if (*unspec)
-			return 0;
-	}
 	if (len < sizeof(in))
 		return -EINVAL;
+	memcpy(&in, addr, sizeof(in));
 	if (in.sin_family != AF_INET && (in.sin_family != AF_UNSPEC || in.sin_addr.s_addr))
 		return -EAFNOSUPPORT;
 	*out = (struct sock_name){ __builtin_bswap32(in.sin_addr.s_addr),
@@ -37,20 +31,46 @@ int sockaddr_from_user(uint64_t addr, uint64_t len, struct sock_name *out, bool 
 	return 0;
 }
 
-int sockaddr_to_user(struct sock_name n, uint64_t addr, uint64_t lenp)
+int sockaddr_from_user(struct stub *s, uint64_t addr, uint64_t len, bool binds,
+		       struct sock_name *out, bool *unspec)
+{
+	uint8_t buf[SOCKADDR_MAX];
+	uint16_t family;
+
+	if (len > SOCKADDR_MAX || len < sizeof(family))
+		return -EINVAL;
+	if (copy_from_user(buf, addr, len))
+		return -EFAULT;
+	memcpy(&family, buf, sizeof(family));
+	if (unspec) {
+		*unspec = family == AF_UNSPEC;
+		if (*unspec)
+			return 0;
+	}
+	return s->inet6 ? inet6_name(s, buf, len, binds, out) : inet_name(buf, len, out);
+}
+
+static size_t inet_show(struct sock_name n, void *out)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = __builtin_bswap16(n.port),
 				  .sin_addr.s_addr = __builtin_bswap32(n.ip) };
-	int32_t len;
+
+	memcpy(out, &in, sizeof(in));
+	return sizeof(in);
+}
+
+int sockaddr_to_user(const struct stub *s, struct sock_name n, uint64_t addr, uint64_t lenp)
+{
+	uint8_t buf[SOCKADDR_MAX];
+	int32_t len, real = (int32_t)(s->inet6 ? inet6_show(s, n, buf) : inet_show(n, buf));
 
 	if (copy_from_user(&len, lenp, sizeof(len)))
 		return -EFAULT;
 	if (len < 0)
 		return -EINVAL;
-	if (copy_to_user(addr, &in, KMIN((size_t)len, sizeof(in))))
+	if (copy_to_user(addr, buf, (size_t)KMIN(len, real)))
 		return -EFAULT;
-	len = sizeof(in);
-	return copy_to_user(lenp, &len, sizeof(len)) ? -EFAULT : 0;
+	return copy_to_user(lenp, &real, sizeof(real)) ? -EFAULT : 0;
 }
 
 static int64_t give_name(int fd, uint64_t addr, uint64_t lenp, bool peer)
@@ -71,7 +91,7 @@ static int64_t give_name(int fd, uint64_t addr, uint64_t lenp, bool peer)
 		err = -ENOTCONN;
 	spin_unlock(&s->lock);
 	if (!err)
-		err = sockaddr_to_user(n, addr, lenp);
+		err = sockaddr_to_user(s, n, addr, lenp);
 	file_put(f);
 	return err;
 }
@@ -104,7 +124,7 @@ int64_t inet_socket(struct syscall_args *a)
 	int type = (int)a->a[1] & SOCK_TYPE_MASK, protocol = (int)a->a[2], err;
 	uint32_t flags = (uint32_t)a->a[1] & ~(uint32_t)SOCK_TYPE_MASK;
 	struct task *t = task_current();
-	struct stub_owner by = { t->data_mode, t->home, t->cred.euid };
+	struct stub_owner by = { t->data_mode, t->home, t->cred.euid, (int)a->a[0] == AF_INET6 };
 	struct stub *s;
 
 	if (flags & ~(uint32_t)(SOCK_NONBLOCK | SOCK_CLOEXEC))
@@ -143,7 +163,7 @@ static int64_t sys_bind(struct syscall_args *a)
 
 	if (!f)
 		return err;
-	err = sockaddr_from_user(a->a[1], (uint32_t)a->a[2], &n, NULL);
+	err = sockaddr_from_user(sock_stub(f), a->a[1], (uint32_t)a->a[2], true, &n, NULL);
 	if (!err && n.port && n.port < PORT_PRIVILEGED && !task_privileged())
 		err = -EACCES;
 	if (!err)
@@ -175,7 +195,7 @@ static int64_t sys_connect(struct syscall_args *a)
 
 	if (!f)
 		return err;
-	err = sockaddr_from_user(a->a[1], (uint32_t)a->a[2], &n, &unspec);
+	err = sockaddr_from_user(sock_stub(f), a->a[1], (uint32_t)a->a[2], false, &n, &unspec);
 	if (!err && sock_is_dgram(f))
 		err = unspec ? dgram_disconnect(sock_stub(f)) :
 			       dgram_connect(sock_stub(f), n.ip, n.port);
@@ -205,7 +225,7 @@ static int64_t do_accept(uint64_t fd, uint64_t addr, uint64_t lenp, uint32_t fla
 	file_put(f);
 	if (err)
 		return err;
-	err = addr ? sockaddr_to_user(s->remote, addr, lenp) : 0;
+	err = addr ? sockaddr_to_user(s, s->remote, addr, lenp) : 0;
 	if (err) {
 		stub_release(s);
 		return err;

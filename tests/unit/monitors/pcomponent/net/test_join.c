@@ -21,7 +21,7 @@
 #define PORT 80
 #define BACKLOG 2 /* lets three wait, as Linux */
 
-static const struct stub_owner owner = { DATA_DDIO, NODE_M, 0 };
+static const struct stub_owner owner = { DATA_DDIO, NODE_M, 0, false };
 static uint64_t objects, pages;
 
 static int begin(void **state)

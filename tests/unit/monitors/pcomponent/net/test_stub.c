@@ -23,7 +23,7 @@
 #define IN (EPOLLIN | EPOLLRDNORM)
 #define OUT (EPOLLOUT | EPOLLWRNORM)
 
-static const struct stub_owner owner = { DATA_DDIO, NODE_M, 0 };
+static const struct stub_owner owner = { DATA_DDIO, NODE_M, 0, false };
 static uint64_t objects, pages;
 
 static int begin(void **state)
@@ -619,7 +619,7 @@ static struct stub *connected_dma(struct sock_handle *h)
 	struct stub *s = connected(h);
 
 	stub_release(s);
-	s = stub_create(1, 6, &(struct stub_owner){ DATA_DMA, NODE_M, 0 });
+	s = stub_create(1, 6, &(struct stub_owner){ DATA_DMA, NODE_M, 0, false });
 	assert_int_equal(stub_connect(s, 0x0a0000fe, 5001, true), -EINPROGRESS);
 	*h = fake.last_stub;
 	fake_connected(0);
