@@ -319,6 +319,9 @@ static void ra_ended(struct fit_call *c, const struct fit_reply *r)
 
 	if (!status && r->len != sizeof(*rep) + PAGE_SIZE)
 		status = -EPROTO;
+	/* no line beyond the end: a mapping must find out that there is nothing */
+	if (!status && le64_get(ra->req.index) >= DIV_ROUND_UP(le64_get(rep->size), PAGE_SIZE))
+		status = -ENXIO;
 	ra->done(ra->arg, status, rep + 1, status ? 0 : le64_get(rep->seq), ra->since);
 	mem_ra_cancel(ra);
 }

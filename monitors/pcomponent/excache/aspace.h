@@ -40,6 +40,13 @@ struct aspace {
 
 	_Atomic int64_t resident; /* entries that hold a line */
 
+	/* reading ahead in mapped files: hints, no lock; pages by address */
+	struct ahead {
+		uint64_t next;          /* where a program that reads in order comes next */
+		uint64_t trigger, end;  /* the last window; one that comes into it asks on */
+		uint32_t window;        /* pages */
+	} ahead;
+
 	/* guarded by the closed gate */
 	uint64_t brk_start, brk;
 	uint64_t stack_low, stack_high; /* constant after exec */

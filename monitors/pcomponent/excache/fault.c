@@ -19,6 +19,10 @@
 #include "excache/line.h"
 #include "mem_client.h"
 
+#define AROUND 15u      /* pages mapped with one fault, beside its own */
+#define AHEAD_MIN 8u    /* pages read ahead at first */
+#define AHEAD_MAX 32u
+
 struct fault {
 	struct aspace *as;
 	uint64_t page;
@@ -290,21 +294,86 @@ static int use_line(struct fault *f, uint64_t v)
 	return 0;
 }
 
+/* ---- files: reading ahead, and mapping what is there already ---- */
+/*
+ * A fault on a page that is not cached asks for the next ones too, more of them the longer the
+ * program goes on in order; one in the last window asks for another, so that a program that reads
+ * on finds what it wants on its way. Guesses only: two threads that disturb each other's cost time.
+ */
+static void read_ahead(struct fault *f, const struct grant *g, bool missed)
+{
+	struct ahead *a = &f->as->ahead;
+	uint64_t from;
+
+	if (missed) {
+		a->window = f->page == a->next ? KMIN(a->window * 2, AHEAD_MAX) : AHEAD_MIN;
+		from = f->page + PAGE_SIZE;
+	} else if (f->page >= a->trigger && f->page < a->end) {
+		a->window = KMIN(a->window * 2, AHEAD_MAX);
+		from = a->end;
+	} else {
+		return;
+	}
+	a->trigger = from;
+	a->end = KMIN(from + a->window * PAGE_SIZE, g->end);
+	if (from < a->end)
+		excache_prefetch_file(g->object, g->index + (from - g->start) / PAGE_SIZE,
+				      (unsigned)((a->end - from) / PAGE_SIZE));
+}
+
+/*
+ * Maps the pages behind this one that are cached, each only if nothing is there: no fault for
+ * them then. Like any change of an entry without a line it is made inside the gate, and under the
+ * line's lock, where a fault on the same page finds out.
+ */
+static void map_around(struct fault *f, const struct grant *g)
+{
+	struct fault next = *f;
+
+	for (unsigned i = 1; i <= AROUND; i++) {
+		struct line *l;
+
+		next.page = f->page + i * PAGE_SIZE;
+		if (next.page >= g->end)
+			break;
+		next.e = upt_entry(f->as->upt, next.page, false);
+		if (!next.e || atomic_load(next.e))
+			break;
+		l = line_lookup(g->object, g->index + (next.page - g->start) / PAGE_SIZE);
+		if (!l || install(&next, l, 0, g->prot, g->shared ? PTE_SHARED : PTE_COW))
+			break;
+		counter_add(excache, view_around, 1);
+	}
+	f->as->ahead.next = next.page;
+}
+
+static int touch_view(struct fault *f, const struct grant *g)
+{
+	uint64_t index = g->index + (f->page - g->start) / PAGE_SIZE;
+	struct line *l = line_lookup_wait(g->object, index);
+	int err;
+
+	read_ahead(f, g, !l);
+	if (!l) {
+		err = fill(f, 0);
+		if (!err)
+			f->as->ahead.next = f->page + PAGE_SIZE;
+		return err;
+	}
+	counter_add(excache, view_hit, 1);
+	err = install(f, l, 0, g->prot, g->shared ? PTE_SHARED : PTE_COW);
+	if (!err)
+		map_around(f, g);
+	return err;
+}
+
 /* A page never touched before in a range whose contents are known. */
 static int first_touch(struct fault *f, const struct grant *g)
 {
-	struct line *l;
-
 	f->mapped = true;
 	if (!permits(g->prot, f->access))
 		return -EFAULT;
-	if (!g->object)
-		return zero_fill(f, 0, g->prot);
-	l = line_lookup(g->object, g->index + (f->page - g->start) / PAGE_SIZE);
-	if (!l)
-		return fill(f, 0);
-	counter_add(excache, view_hit, 1);
-	return install(f, l, 0, g->prot, g->shared ? PTE_SHARED : PTE_COW);
+	return g->object ? touch_view(f, g) : zero_fill(f, 0, g->prot);
 }
 
 static int resolve(struct fault *f)

@@ -126,6 +126,8 @@ int line_get(uint64_t object, uint64_t index, struct line **out, bool *is_new);
 struct line *line_try_new(uint64_t object, uint64_t index);
 /* The line of this identity, pinned, if it is there and filled; else NULL. */
 struct line *line_lookup(uint64_t object, uint64_t index);
+/* The same, after whoever is filling it has done so. Sleeps. */
+struct line *line_lookup_wait(uint64_t object, uint64_t index);
 /*
  * FILLING -> READY; stays pinned. since: fence value when the data was asked for; -EAGAIN: the
  * data may be stale, the line has been given up. UINT64_MAX: cannot be stale.

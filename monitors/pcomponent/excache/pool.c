@@ -261,6 +261,17 @@ struct line *line_lookup(uint64_t object, uint64_t index)
 	return l;
 }
 
+struct line *line_lookup_wait(uint64_t object, uint64_t index)
+{
+	struct set *s = set_of(object, index);
+
+	if (still_filling(s, object, index)) {
+		counter_add(excache, wait_pending, 1);
+		wait_event(set_waitq(s), !still_filling(s, object, index));
+	}
+	return line_lookup(object, index);
+}
+
 void line_forget_locked(struct line *l)
 {
 	atomic_fetch_sub(object_count(l->object), 1);
