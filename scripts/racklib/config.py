@@ -225,6 +225,17 @@ def parse_set(assignment):
     return key.strip(), text
 
 
+def absolute(sets):
+    """Assignments of the command line with the folders in them as the shell means them."""
+    done = []
+    for assignment in sets:
+        key, value = parse_set(assignment)
+        if key in ("host", "rootfs.folder") and isinstance(value, str):
+            assignment = f"{key}={os.path.abspath(os.path.expanduser(value))}"
+        done.append(assignment)
+    return done
+
+
 def flatten(tree, prefix=""):
     for k, v in tree.items():
         if isinstance(v, dict):

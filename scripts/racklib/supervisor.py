@@ -10,6 +10,7 @@ import asyncio
 import fcntl
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -564,6 +565,9 @@ def main():
         print(f"rack {cfg.name} is already up", file=sys.stderr)
         return 1
     clean_state()
+    # a board's exports may have many files open at once
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     shutil.rmtree("logs", ignore_errors=True)
     os.mkdir("logs")
 
