@@ -8,6 +8,7 @@
  * error.
  */
 #define LOG_SUBSYS "store"
+#include "owners.h"
 #include "removed.h"
 
 #include <kern/mode.h>
@@ -30,6 +31,8 @@ int handle_attr(struct handle *h, struct p9_attr *out)
 {
 	int err = p9_getattr(h->x->p9, handle_fid(h, FID_NAME), out);
 
+	if (!err)
+		owners_show(h->x, out->qid.path, out);
 	if (!err)
 		out->nlink -= KMIN(out->nlink, (uint64_t)removed_names(h->x, h->ino));
 	return err;
@@ -77,17 +80,34 @@ static void set_time(struct p9_set *set, uint64_t ns, uint64_t *out, uint32_t bi
 	*out = ns;
 }
 
-/* The size first: it changes the times, and QEMU sets it last. */
-static int set_both(struct p9 *p9, uint32_t fid, const struct p9_set *set)
+static int set_owner(struct handle *h, const struct p9_set *set)
 {
+	struct p9_attr attr;
+	int err = handle_attr(h, &attr);
+
+	return err ? err : owners_set(h->x, handle_fid(h, FID_NAME), &attr,
+				      set->valid & P9_SETATTR_UID ? set->uid : UINT32_MAX,
+				      set->valid & P9_SETATTR_GID ? set->gid : UINT32_MAX);
+}
+
+/*
+ * The size first: it changes the times, and QEMU sets it last. Then the owner, which the host may
+ * refuse alone.
+ */
+static int set_in_order(struct handle *h, const struct p9_set *set)
+{
+	const uint32_t owner = P9_SETATTR_UID | P9_SETATTR_GID;
 	struct p9_set size = *set, rest = *set;
+	uint32_t fid = handle_fid(h, FID_NAME);
 	int err = 0;
 
 	size.valid &= P9_SETATTR_SIZE;
-	rest.valid &= ~P9_SETATTR_SIZE;
+	rest.valid &= ~(P9_SETATTR_SIZE | owner);
 	if (size.valid)
-		err = p9_setattr(p9, fid, &size);
-	return err || !rest.valid ? err : p9_setattr(p9, fid, &rest);
+		err = p9_setattr(h->x->p9, fid, &size);
+	if (!err && set->valid & owner)
+		err = set_owner(h, set);
+	return err || !rest.valid ? err : p9_setattr(h->x->p9, fid, &rest);
 }
 
 static int run_setattr(struct worker *w, struct job *j, struct answer *a)
@@ -107,7 +127,7 @@ static int run_setattr(struct worker *w, struct job *j, struct answer *a)
 	if (valid & STORE_SET_MTIME)
 		set_time(&set, le64_get(m->mtime_ns), &set.mtime_ns, P9_SETATTR_MTIME,
 			 P9_SETATTR_MTIME_SET);
-	int err = set_both(j->x->p9, handle_fid(j->h[0], FID_NAME), &set);
+	int err = set_in_order(j->h[0], &set);
 
 	return err ? err : answer_attr(j->h[0], a);
 }

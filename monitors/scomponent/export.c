@@ -10,6 +10,7 @@
 #include <kern/mm.h>
 #include <kern/timer.h>
 #include "limits.h"
+#include "owners.h"
 #include "removed.h"
 
 static struct {
@@ -54,6 +55,7 @@ static void add(struct p9dev *dev)
 	rwlock_init(&x->names, "export_names");
 	rwlock_init(&x->fids, "export_fids");
 	removed_sweep(x);
+	owners_load(x);
 	exports.n++;
 	log_info("export %s", x->name);
 }

@@ -8,6 +8,7 @@
 #include "p9/p9.h"
 #include "rwlock.h"
 
+struct owners;
 struct export {
 	char name[P9DEV_TAG_MAX];
 	struct p9 *p9;
@@ -17,12 +18,14 @@ struct export {
 	 * it. Order: names, then fids.
 	 */
 	struct rwlock names, fids;
+	struct owners *owners; /* owners.c; NULL: no memory */
 	bool removed_dir;     /* FID_REMOVED exists; names, for writing */
 };
 
 /* Fids of a channel: these, some from FID_WORKER on, and four numbers for each handle. */
 #define FID_ROOT 0u
 #define FID_REMOVED 1u
+#define FID_OWNERS 2u
 #define FID_WORKER 0x80000000u
 #define FID_BESIDE 0x90000000u /* removed.c: folders of records that lie elsewhere */
 enum handle_fid {

@@ -11,6 +11,7 @@
  */
 #define LOG_SUBSYS "store"
 #include "export.h"
+#include "owners.h"
 #include "removed.h"
 
 #include <kern/mm.h>
@@ -28,7 +29,8 @@ static bool is_ours(const char *name, size_t len)
 {
 	size_t n = sizeof(REMOVED_DIR) - 1;
 
-	return len >= n && !memcmp(name, REMOVED_DIR, n);
+	return (len >= n && !memcmp(name, REMOVED_DIR, n)) ||
+	       (len == sizeof(OWNERS_FILE) - 1 && !memcmp(name, OWNERS_FILE, len));
 }
 
 int name_check(const char *name, size_t len)
@@ -77,22 +79,45 @@ int handle_walk(struct job *j, struct handle *dir, const char *name, size_t len,
 	return 0;
 }
 
-int answer_entry(struct job *j, struct handle *h, int err, struct answer *a)
+/* Publishes the handle and answers, or gives up the reference: the error. */
+static int publish(struct job *j, struct handle *h, const struct p9_attr *attr, int err,
+		   struct answer *a)
 {
 	struct store_entry e = { .handle = le64(h->id) };
-	struct p9_attr attr;
 
-	if (!err)
-		err = handle_attr(h, &attr);
 	if (!err) {
-		h->mode = attr.mode;
-		attr_wire(&attr, &e.attr);
+		h->mode = attr->mode;
+		attr_wire(attr, &e.attr);
 		err = handle_publish(h, j->epoch);
 	}
 	if (!err)
 		ANSWER(a, e);
 	handle_put(h);
 	return err;
+}
+
+static int answer_entry(struct job *j, struct handle *h, int err, struct answer *a)
+{
+	struct p9_attr attr;
+
+	if (!err)
+		err = handle_attr(h, &attr);
+	return publish(j, h, &attr, err, a);
+}
+
+/* Of a new inode, which the server has made as the user it runs as. */
+static int answer_new(struct job *j, struct handle *h, int err, uint32_t uid, uint32_t gid,
+		      struct answer *a)
+{
+	struct p9_attr attr;
+
+	if (!err) {
+		owners_forget(h->x, h->ino);
+		err = handle_attr(h, &attr);
+	}
+	if (!err && (attr.uid != uid || attr.gid != gid))
+		err = owners_set(h->x, handle_fid(h, FID_NAME), &attr, uid, gid);
+	return publish(j, h, &attr, err, a);
 }
 
 static int enter(struct job *j, const char *name, size_t len, struct answer *a)
@@ -161,14 +186,6 @@ static int decode_create(struct job *j, const uint8_t *data, size_t len)
 	return decode_name(data + sizeof(*m), len - sizeof(*m), le16_get(m->len));
 }
 
-/* The server makes everything as root; an owner is given afterwards. */
-static int set_owner(struct p9 *p9, uint32_t fid, uint32_t uid, uint32_t gid)
-{
-	struct p9_set set = { .valid = P9_SETATTR_UID | P9_SETATTR_GID, .uid = uid, .gid = gid };
-
-	return uid ? p9_setattr(p9, fid, &set) : 0;
-}
-
 /*
  * A regular file: the fid that made it is open for writing, also when its mode forbids that to
  * anybody who comes later.
@@ -216,10 +233,8 @@ static int run_create(struct worker *w, struct job *j, struct answer *a)
 	if (!err) {
 		atomic_store(&h->open[FID_NAME], true);
 		handle_index(h, qid.path);
-		err = set_owner(j->x->p9, handle_fid(h, FID_NAME), le32_get(m->uid),
-				le32_get(m->gid));
 	}
-	return answer_entry(j, h, err, a);
+	return answer_new(j, h, err, le32_get(m->uid), le32_get(m->gid), a);
 }
 const struct store_op op_create = { sizeof(struct store_create), 1, 0, decode_create, run_create,
 				    LOCK_NAMES };
@@ -248,10 +263,7 @@ static int run_symlink(struct worker *w, struct job *j, struct answer *a)
 
 	if (!err)
 		err = handle_walk(j, j->h[0], name, n, &h);
-	if (err)
-		return err;
-	err = set_owner(j->x->p9, handle_fid(h, FID_NAME), le32_get(m->uid), le32_get(m->gid));
-	return answer_entry(j, h, err, a);
+	return err ? err : answer_new(j, h, 0, le32_get(m->uid), le32_get(m->gid), a);
 }
 const struct store_op op_symlink = { sizeof(struct store_symlink), 1, 0, decode_symlink,
 				     run_symlink, LOCK_NAMES };

@@ -67,8 +67,6 @@ void server_wake(void);
 void server_owner_gone(fit_node_t owner);
 struct fit *server_fit(void);
 
-/* The new handle's entry as the answer, or the error; h's reference is the callee's. */
-int answer_entry(struct job *j, struct handle *h, int err, struct answer *a);
 int handle_attr(struct handle *h, struct p9_attr *out);
 int answer_attr(struct handle *h, struct answer *a);
 void attr_wire(const struct p9_attr *in, struct store_attr *out);

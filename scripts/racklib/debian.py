@@ -4,7 +4,7 @@
 build/rootfs/KEY/tree is the root, KEY a digest of the package names and of how trees are made. apt resolves
 what the packages depend on as for a machine with nothing installed, and verifies what it brings; the files
 are unpacked without running a script (postinst.py does what those would have done). As root the files have
-Debian's owners, else the operator's. Manuals, documentation and translations are left out.
+Debian's owners, else the operator's; build/rootfs/KEY/owners tells whose they were to be. Manuals, documentation and translations are left out.
 """
 import hashlib
 import os
@@ -92,7 +92,9 @@ def build(packages, tree, say):
         for deb in debs:
             unpack(deb, tree)
         scripts = {os.path.basename(d).split("_")[0]: script_of(d) for d in debs}
-    postinst.finish(tree, scripts)
+    owners = postinst.finish(tree, scripts)
+    with open(os.path.join(os.path.dirname(tree), "owners"), "w") as f:
+        f.write("".join(f"{uid} {gid} {path}\n" for path, uid, gid in owners))
     run(as_root() + ["/sbin/ldconfig", "-r", tree], "ldconfig")
     compile_python(tree)
 

@@ -45,6 +45,7 @@ class Users:
     def __init__(self, root):
         self.root = root
         self.uid, self.gid = self.read("etc/passwd"), self.read("etc/group")
+        self.refused = []  # (path, uid, gid) that an operator who is not root cannot give
 
     def read(self, path):
         full = os.path.join(self.root, path)
@@ -80,6 +81,8 @@ class Users:
         full = os.path.join(self.root, path)
         if os.geteuid() == 0:
             os.chown(full, self.uid[user], self.gid[group])
+        else:
+            self.refused.append((path, self.uid[user], self.gid[group]))
         os.chmod(full, mode)
 
     def folder(self, path, user, group, mode):
@@ -234,7 +237,7 @@ def base(root):
 
 
 def finish(root, scripts):
-    """Everything after unpacking; scripts: {package: its postinst}."""
+    """Everything after unpacking; scripts: {package: its postinst}. Returns owners that could not be given."""
     base(root)
     users, best = Users(root), {}
     for name in sorted(scripts):
@@ -244,3 +247,4 @@ def finish(root, scripts):
     for name, fn in FINISH.items():
         if name in scripts:
             fn(root, users, scripts)
+    return users.refused

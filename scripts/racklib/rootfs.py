@@ -8,6 +8,7 @@ anew.
 """
 import os
 import shutil
+import struct
 import subprocess
 
 from . import RackError, debian, wire
@@ -40,6 +41,17 @@ def copy(tree, root, *options):
         raise RackError(f"{os.path.relpath(root)}: {r.stdout.strip().split(chr(10))[-1]}")
 
 
+def keep_owners(tree, root):
+    """Tells the sComponent whose files were to be whose (monitors/scomponent/owners.c)."""
+    with open(os.path.join(os.path.dirname(tree), "owners")) as f:
+        rows = [line.rstrip("\n").split(" ", 2) for line in f]
+    if rows:
+        with open(os.path.join(root, ".rack-owners"), "wb") as f:
+            for uid, gid, path in rows:
+                ino = os.lstat(os.path.join(root, path)).st_ino
+                f.write(struct.pack("<QII", ino, int(uid), int(gid)))
+
+
 def describe(cfg, root):
     """Files that tell of the rack itself, where nobody has written others."""
     hosts = "".join(f"{b.eth}\t{b.name}\n" for b in cfg.boards if b.eth)
@@ -62,7 +74,9 @@ def prepare(cfg, say, fresh=False):
     tree = debian.tree_of(cfg.rootfs["packages"], say)
     root, key = root_of(cfg), os.path.basename(os.path.dirname(tree))
     stamp = root + ".key"
-    os.makedirs(os.path.dirname(root), mode=0o700, exist_ok=True)
+    os.makedirs(os.path.dirname(root), exist_ok=True)
+    if os.geteuid() == 0:  # there may be programs with set-user-ID bits in it
+        os.chmod(os.path.dirname(root), 0o700)
     if fresh:
         for path in (root, stamp):
             remove(path)
@@ -71,6 +85,7 @@ def prepare(cfg, say, fresh=False):
         remove(root)
         os.mkdir(root)
         copy(tree, root)
+        keep_owners(tree, root)
     else:
         with open(stamp) as f:
             same = f.read().strip() == key

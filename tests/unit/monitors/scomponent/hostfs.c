@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
-#include "p9/wire.h"
+#include "handle.h"
 
 #define NFIDS 512
 #define ROOM (80 * 1024)
@@ -78,7 +78,7 @@ unsigned hostfs_fids(void)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < NFIDS; i++)
-		n += fids[i].used && fids[i].number != 0;
+		n += fids[i].used && fids[i].number != 0 && fids[i].number != FID_OWNERS;
 	return n;
 }
 

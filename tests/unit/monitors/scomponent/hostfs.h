@@ -10,7 +10,7 @@
 extern char hostfs_folder[64];
 /* An empty folder, no fids. */
 void hostfs_start(void);
-/* Fids that the client has not given back, besides the export's root. */
+/* Fids that the client has not given back, besides those an export always has. */
 unsigned hostfs_fids(void);
 
 /* Faults. A request of this type is answered by the errno; 0: none. */

@@ -15,7 +15,9 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "client.h"
+#include "export.h"
 #include "hostfs.h"
+#include "owners.h"
 #include "server.h"
 
 static uint64_t root;
@@ -496,6 +498,45 @@ static void test_nonsense(void **state)
 	assert_int_equal(client_call(ME, OP_STORE_WRITE, &io, sizeof(io)), -EINVAL);
 }
 
+static struct store_attr chown_to(uint64_t h, uint32_t uid, uint32_t gid, uint32_t valid)
+{
+	struct store_setattr m = { .handle = le64(h), .uid = le32(uid), .gid = le32(gid),
+		.valid = le32(valid) };
+	struct store_attr a;
+
+	assert_int_equal(client_call(ME, OP_STORE_SETATTR, &m, sizeof(m)), 0);
+	memcpy(&a, client_reply, sizeof(a));
+	return a;
+}
+
+/* Where the host does not let us: what programs said is shown, also by the board's next life. */
+static void test_owners(void **state)
+{
+	uint64_t h = create("owned"), other = create("other");
+	uint32_t me = le32_get(attr_of(h).uid);
+	struct export *x = export_find("root");
+	int err;
+
+	hostfs_fail_type = P9_SETATTR;
+	hostfs_fail_errno = EPERM;
+	struct store_attr a = chown_to(h, 33, 44, STORE_SET_UID | STORE_SET_GID);
+
+	assert_true(le32_get(a.uid) == 33 && le32_get(a.gid) == 44);
+	a = chown_to(h, 34, 0, STORE_SET_UID);
+	assert_true(le32_get(a.uid) == 34 && le32_get(a.gid) == 44);
+	assert_int_equal(le32_get(client_lookup(ME, root, "owned", &err).attr.uid), 34);
+	assert_int_equal(le32_get(attr_of(other).uid), me);
+	hostfs_fail_type = 0;
+	owners_load(x);
+	assert_int_equal(le32_get(attr_of(h).uid), 34);
+	assert_true(host_has(".rack-owners"));
+	(void)client_lookup(ME, root, ".rack-owners", &err);
+	assert_int_equal(err, -ENOENT);
+	/* the host lets us again */
+	chown_to(h, me, le32_get(attr_of(other).gid), STORE_SET_UID | STORE_SET_GID);
+	assert_int_equal(le32_get(attr_of(h).uid), me);
+}
+
 static void test_statfs(void **state)
 {
 	struct store_statfs s;
@@ -534,7 +575,7 @@ int main(void)
 		T(test_readdir), T(test_directories), T(test_unlinked_file_lives),
 		T(test_renamed_over_file_lives), T(test_rename), T(test_removed_directory),
 		T(test_full_disk), T(test_errors_pass), T(test_handles_are_their_owners),
-		T(test_nonsense), T(test_statfs),
+		T(test_nonsense), T(test_owners), T(test_statfs),
 		cmocka_unit_test_setup(test_mad_server, set_up),
 	};
 
