@@ -19,6 +19,7 @@ struct netdev;
 struct rdma_dev;
 struct rdma_pd;
 struct rdma_cq;
+struct rdma_srq;
 struct rdma_qp;
 struct rdma_cm; /* one connection, or one listener */
 
@@ -130,8 +131,20 @@ struct rdma_cq *rdma_cq_create(struct rdma_dev *dev, unsigned entries,
 void rdma_cq_destroy(struct rdma_cq *cq);
 unsigned rdma_cq_poll(struct rdma_cq *cq, struct rdma_wc *wc, unsigned max);
 
+/*
+ * A receive queue that several queue pairs of one protection domain share; completions go to each
+ * one's recv_cq. NULL: no memory, or this provider has none (linux/). FIT does not use it: what one
+ * peer sends may not take another's place.
+ */
+struct rdma_srq *rdma_srq_create(struct rdma_pd *pd, uint32_t max_wr);
+/* After its queue pairs; what lies in it is not completed. */
+void rdma_srq_destroy(struct rdma_srq *srq);
+/* 0, -ENOMEM: full, -EINVAL. */
+int __must_check rdma_post_srq_recv(struct rdma_srq *srq, const struct rdma_recv_wr *wr);
+
 struct rdma_qp_config {
 	struct rdma_pd *pd;
+	struct rdma_srq *srq;   /* in place of the queue pair's own receives; NULL: own */
 	struct rdma_cq *send_cq, *recv_cq;
 	uint32_t max_send_wr, max_recv_wr;
 	uint8_t retry_count;    /* 0..7 transport retries */

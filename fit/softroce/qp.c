@@ -95,8 +95,8 @@ struct rdma_qp *rdma_qp_create(struct rdma_dev *dev, const struct rdma_qp_config
 {
 	struct rdma_qp *qp;
 
-	if (!cfg->max_send_wr || !cfg->max_recv_wr || cfg->max_send_wr > SR_WR_MAX ||
-	    cfg->max_recv_wr > SR_WR_MAX)
+	if (!cfg->max_send_wr || (!cfg->max_recv_wr && !cfg->srq) ||
+	    cfg->max_send_wr > SR_WR_MAX || cfg->max_recv_wr > SR_WR_MAX)
 		return NULL;
 	qp = kzalloc(sizeof(*qp));
 	if (!qp)
@@ -119,6 +119,8 @@ struct rdma_qp *rdma_qp_create(struct rdma_dev *dev, const struct rdma_qp_config
 	cq_get(cfg->send_cq);
 	cq_get(cfg->recv_cq);
 	atomic_fetch_add(&cfg->pd->users, 1);
+	if (cfg->srq)
+		atomic_fetch_add(&cfg->srq->users, 1);
 	return qp;
 out_free:
 	kfree(qp->req.ring);
@@ -179,17 +181,6 @@ int qp_to_rts(struct rdma_qp *qp, uint32_t max_rd_atomic)
 }
 
 /* ---- error and flush ---- */
-
-static void recv_flush_locked(struct rdma_qp *qp)
-{
-	struct responder *r = &qp->resp;
-
-	while (r->tail != r->head) {
-		struct rdma_wc wc = { .status = RDMA_WC_WR_FLUSH_ERR, .op = RDMA_OP_RECV };
-
-		wc_recv_locked(qp, &wc);
-	}
-}
 
 static void qp_flush_locked(struct rdma_qp *qp)
 {
@@ -253,6 +244,8 @@ void rdma_qp_destroy(struct rdma_qp *qp)
 	spin_unlock(&qp->lock);
 	timer_cancel_sync(&qp->timer);
 	atomic_fetch_sub(&qp->cfg.pd->users, 1);
+	if (qp->cfg.srq)
+		atomic_fetch_sub(&qp->cfg.srq->users, 1);
 	qp_put(qp);
 }
 
@@ -324,33 +317,6 @@ int rdma_post_send(struct rdma_qp *qp, const struct rdma_send_wr *wr)
 			if (!(wr->flags & RDMA_SEND_MORE))
 				requester_run_locked(qp);
 		}
-	}
-	spin_unlock(&qp->lock);
-	return err;
-}
-
-int rdma_post_recv(struct rdma_qp *qp, const struct rdma_recv_wr *wr)
-{
-	struct responder *r = &qp->resp;
-	struct recv_wqe *w;
-	int err = 0;
-
-	if (wr->nsge > ARRAY_SIZE(wr->sge))
-		return -EINVAL;
-	for (uint32_t i = 0; i < wr->nsge; i++)
-		if (!mr_local_ok(qp->cfg.pd, &wr->sge[i], RDMA_LOCAL_WRITE))
-			return -EINVAL;
-	spin_lock(&qp->lock);
-	if (qp->state == QPS_ERR) {
-		err = -ENOTCONN;
-	} else if (r->head - r->tail >= qp->cfg.max_recv_wr) {
-		err = -ENOMEM;
-	} else {
-		w = &r->ring[r->head & (r->size - 1)];
-		w->wr_id = wr->wr_id;
-		w->nsge = wr->nsge;
-		memcpy(w->sge, wr->sge, sizeof(w->sge));
-		r->head++;
 	}
 	spin_unlock(&qp->lock);
 	return err;

@@ -85,17 +85,6 @@ static void ask_again(struct rdma_qp *qp, uint8_t syndrome)
 
 /* ---- execution; 0, or the syndrome of a NAK ---- */
 
-/* Completes the oldest receive. */
-void wc_recv_locked(struct rdma_qp *qp, struct rdma_wc *wc)
-{
-	struct responder *r = &qp->resp;
-
-	wc->wr_id = r->ring[r->tail & (r->size - 1)].wr_id;
-	wc->qp = qp;
-	r->tail++;
-	cq_add(qp->cfg.recv_cq, wc);
-}
-
 static void complete_recv(struct rdma_qp *qp, const struct rx_pkt *rx, enum rdma_opcode op,
 			  uint32_t len)
 {
@@ -105,24 +94,24 @@ static void complete_recv(struct rdma_qp *qp, const struct rx_pkt *rx, enum rdma
 		wc.has_imm = true;
 		wc.imm = be32_get(*(const be32_t *)(rx->bth + rx->op->imm));
 	}
-	wc_recv_locked(qp, &wc);
+	recv_complete_locked(qp, &wc);
 }
 
 static uint8_t do_send(struct rdma_qp *qp, const struct rx_pkt *rx)
 {
 	struct responder *r = &qp->resp;
-	struct recv_wqe *w = &r->ring[r->tail & (r->size - 1)];
+	const struct recv_wqe *w = recv_current_locked(qp);
 
+	if (!w)
+		return AETH_RNR | SR_RNR_TIMER;
 	if (rx->op->flags & OPF_FIRST) {
-		if (r->tail == r->head)
-			return AETH_RNR | SR_RNR_TIMER;
 		r->recv_off = 0;
 		r->place = sge_seek(w->sge, w->nsge, 0);
 	}
 	if (!sge_scatter(rx, w->sge, w->nsge, &r->place)) {
 		struct rdma_wc wc = { .op = RDMA_OP_RECV, .status = RDMA_WC_LOC_LEN_ERR };
 
-		wc_recv_locked(qp, &wc);
+		recv_complete_locked(qp, &wc);
 		return AETH_NAK_INVALID;
 	}
 	r->recv_off += rx->payload_len;
@@ -158,7 +147,7 @@ static uint8_t do_write(struct rdma_qp *qp, const struct rx_pkt *rx)
 		return err;
 	if (last ? rx->payload_len != r->left : rx->payload_len >= r->left)
 		return AETH_NAK_INVALID;
-	if ((rx->op->flags & OPF_IMM) && r->tail == r->head)
+	if ((rx->op->flags & OPF_IMM) && !recv_current_locked(qp))
 		return AETH_RNR | SR_RNR_TIMER;
 	if (r->left) {
 		/* the whole rest is checked each time: the right may be revoked at any moment */

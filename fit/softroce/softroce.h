@@ -10,9 +10,10 @@
  *                 v                       '-> requester.c (window opened)
  *               pkt.c -> udp_ip.c -> netdev xmit
  *
- * Locks, in order: qp->lock, then one of cq->lock, dev->mr_lock, dev->pkt_lock, dev->neigh_lock,
- * dev->table_lock (leaves). No callback of the user is called with a lock held: completions are
- * told when a frame has been dealt with; the rest are calls posted to the loop, with a reference.
+ * Locks, in order: qp->lock, then one of cq->lock, srq->lock, dev->mr_lock, dev->pkt_lock,
+ * dev->neigh_lock, dev->table_lock (leaves). No callback of the user is called with a lock held:
+ * completions are told when a frame has been dealt with; the rest are calls posted to the loop,
+ * with a reference.
  */
 #pragma once
 
@@ -170,6 +171,14 @@ struct recv_wqe {
 	uint32_t nsge;
 	struct rdma_sge sge[2];
 };
+struct rdma_srq {
+	struct rdma_pd *pd;
+	_Atomic uint32_t users;
+	/* lock */
+	struct spinlock lock;
+	struct recv_wqe *ring;
+	uint32_t size, max, head, tail; /* size: power of two */
+};
 /* A READ or atomic whose responses are still to be sent. */
 struct resp_res {
 	bool atomic;
@@ -181,8 +190,10 @@ struct resp_res {
 	uint32_t msn;
 };
 struct responder {
-	struct recv_wqe *ring;
+	struct recv_wqe *ring;  /* recvq.c */
 	uint32_t size, head, tail;
+	struct recv_wqe held;   /* taken from the shared queue, when there is one */
+	bool holds;
 	uint32_t epsn;          /* expected */
 	uint32_t msn;
 	uint32_t cur_kind;      /* OPF_SEND or OPF_WRITE inside a message, else 0 */
@@ -338,7 +349,13 @@ struct qp_peer {
 int qp_to_rtr(struct rdma_qp *qp, const struct qp_peer *peer);
 int qp_to_rts(struct rdma_qp *qp, uint32_t max_rd_atomic);
 void qp_set_cm(struct rdma_qp *qp, struct rdma_cm *cm);
-void wc_recv_locked(struct rdma_qp *qp, struct rdma_wc *wc);
+
+/* ---- recvq.c; qp->lock held ---- */
+/* The receive that the message at hand goes to; NULL: none is posted. */
+const struct recv_wqe *recv_current_locked(struct rdma_qp *qp);
+/* Completes it. */
+void recv_complete_locked(struct rdma_qp *qp, struct rdma_wc *wc);
+void recv_flush_locked(struct rdma_qp *qp);
 
 /* ---- engines; qp->lock held ---- */
 void requester_run_locked(struct rdma_qp *qp);

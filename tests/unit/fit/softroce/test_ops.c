@@ -271,6 +271,96 @@ static void test_queue_full(void **state)
 
 /* ---- receiver not ready ---- */
 
+/* ---- a receive queue that two queue pairs share ---- */
+
+static struct rdma_srq *srq;
+
+static void srq_post(uint64_t id, uint8_t *buf, uint32_t len)
+{
+	struct rdma_recv_wr wr = { .wr_id = id, .nsge = 1,
+		.sge = { { buf, len, RDMA_LKEY_ANY } } };
+
+	assert_int_equal(rdma_post_srq_recv(srq, &wr), 0);
+}
+
+static bool both_up(void *arg)
+{
+	return a->events[RDMA_CM_ESTABLISHED] == 2 && b->events[RDMA_CM_ESTABLISHED] == 2;
+}
+
+/* A second connection between the two, its b end on the shared queue like the first's. */
+static void second_pair(struct rdma_qp **qa, struct rdma_qp **qb, struct rdma_cm **cma,
+			struct rdma_cm **cmb)
+{
+	*cma = a->cm;
+	*cmb = b->cm;
+	*qa = a->qp;
+	*qb = b->qp;
+	a->qp = rdma_qp_create(a->dev, &a->qpc);
+	b->qp = rdma_qp_create(b->dev, &b->qpc);
+	pair_start_connect(&pr, IP_B, PAIR_PORT);
+	assert_true(pair_wait(&pr, both_up, NULL));
+}
+
+static void test_shared_receives(void **state)
+{
+	static uint8_t out[9000], in[4][9000];
+	struct rdma_qp *qa, *qb;
+	struct rdma_cm *cma, *cmb;
+	struct rdma_recv_wr own = { .wr_id = 1 };
+
+	pair_make(&pr, 42, &no_faults, 9000);
+	rdma_qp_destroy(b->qp);
+	srq = b->qpc.srq = rdma_srq_create(b->pd, 4);
+	b->qpc.max_recv_wr = 0;
+	b->qp = rdma_qp_create(b->dev, &b->qpc);
+	assert_true(pair_connect(&pr));
+	second_pair(&qa, &qb, &cma, &cmb);
+	assert_int_equal(rdma_post_recv(b->qp, &own), -EINVAL);
+
+	/* each message takes the next, whoever sends it; none left: not ready, until one is posted */
+	fill(out, sizeof(out), 3);
+	for (unsigned i = 0; i < 3; i++)
+		srq_post(100 + i, in[i], sizeof(in[i]));
+	assert_int_equal(post(a, RDMA_OP_SEND, 1, out, 9000, 0, 0), 0);
+	assert_true(wait_wcs(b, 1));
+	assert_ptr_equal(b->wc[0].qp, b->qp);
+	for (unsigned i = 2; i <= 4; i++) {
+		struct rdma_send_wr wr = { .wr_id = i, .op = RDMA_OP_SEND, .nsge = 1,
+			.flags = RDMA_SEND_SIGNALED, .sge = { { out + i, 5000, RDMA_LKEY_ANY } } };
+
+		assert_int_equal(rdma_post_send(qa, &wr), 0);
+	}
+	assert_true(wait_wcs(b, 3));
+	sim_run(NULL, NULL, 5 * NSEC_PER_MSEC);
+	assert_int_equal(b->nwc, 3);
+	srq_post(103, in[3], sizeof(in[3]));
+	assert_true(wait_wcs(b, 4));
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(b->wc[i].wr_id, 100 + i);
+		assert_memory_equal(in[i], i ? out + i + 1 : out, i ? 5000 : 9000);
+		assert_true(b->wc[i].qp == (i ? qb : b->qp));
+	}
+
+	/* full; and a queue pair that ends leaves what it has not begun to the other */
+	for (unsigned i = 0; i < 4; i++)
+		srq_post(200 + i, in[i], sizeof(in[i]));
+	assert_int_equal(rdma_post_srq_recv(srq, &own), -ENOMEM);
+	rdma_qp_destroy(qb);
+	rdma_qp_destroy(qa);
+	assert_int_equal(b->nwc, 4);
+	assert_int_equal(post(a, RDMA_OP_SEND, 5, out, 100, 0, 0), 0);
+	assert_true(wait_wcs(b, 5));
+	assert_int_equal(b->wc[4].wr_id, 200);
+	rdma_cm_destroy(cma);
+	rdma_cm_destroy(cmb);
+	rdma_qp_destroy(b->qp);
+	b->qp = NULL;
+	sim_run(NULL, NULL, 20 * NSEC_PER_MSEC);
+	rdma_srq_destroy(srq);
+	pair_free(&pr);
+}
+
 static void test_rnr_waits(void **state)
 {
 	uint8_t out[6000], in[8192];
@@ -429,7 +519,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_connected), T(test_send), T(test_write_read), T(test_scatter_gather),
 		T(test_atomics), T(test_send_inv), cmocka_unit_test(test_access),
-		T(test_recv_too_small), T(test_local_key), T(test_queue_full), T(test_rnr_waits),
+		T(test_recv_too_small), T(test_local_key), T(test_queue_full),
+		cmocka_unit_test(test_shared_receives), T(test_rnr_waits),
 		T(test_rnr_gives_up), T(test_dead_peer), T(test_destroy_busy), T(test_dereg_busy),
 		T(test_small_ring), T(test_last_packet), T(test_mr_keys),
 	};
