@@ -28,6 +28,7 @@ local classes = {
 	[10] = "SPAWN",
 	[11] = "STORE",
 	[12] = "GSM",
+	[13] = "JOIN",
 	[15] = "TEST",
 }
 
@@ -86,6 +87,7 @@ local ops = {
 	[0x0704] = "OP_SOCK_LISTEN",
 	[0x0705] = "OP_SOCK_SETOPT",
 	[0x0706] = "OP_SOCK_GETOPT",
+	[0x070e] = "OP_SOCK_LOCATE",
 	[0x0710] = "OP_SOCK_ACCEPTED",
 	[0x0711] = "OP_SOCK_ATTACH",
 	[0x0712] = "OP_SOCK_RX_DONE",
@@ -95,6 +97,8 @@ local ops = {
 	[0x0802] = "OP_SOCKEVT_TX_DONE",
 	[0x0803] = "OP_SOCKEVT_STATE",
 	[0x0804] = "OP_SOCKEVT_CLOSED",
+	[0x0805] = "OP_SOCKEVT_END",
+	[0x0806] = "OP_SOCKEVT_ICMP",
 	[0x0901] = "OP_SOCKMEM_CREATE",
 	[0x0902] = "OP_SOCKMEM_ATTACH",
 	[0x0a01] = "OP_SPAWN_START",
@@ -118,6 +122,8 @@ local ops = {
 	[0x0b11] = "OP_STORE_STATFS",
 	[0x0c01] = "OP_GSM_REGISTER",
 	[0x0c02] = "OP_GSM_LIST",
+	[0x0d01] = "OP_JOIN_HELLO",
+	[0x0d02] = "OP_JOIN_CONNECT",
 	[0x0f01] = "OP_TEST_ECHO",
 	[0x0f02] = "OP_TEST_REGION",
 }

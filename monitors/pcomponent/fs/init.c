@@ -7,7 +7,7 @@
 void fs_init(void)
 {
 	file_init();
-	inode_init();
+	inode_infos_init();
 	epoll_init();
 	locks_init();
 	unix_init();

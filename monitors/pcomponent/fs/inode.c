@@ -31,7 +31,7 @@ static TAILQ_HEAD(, inode_info) idle = TAILQ_HEAD_INITIALIZER(idle);
 static unsigned idle_count;
 static struct kmem_cache *cache;
 
-void inode_init(void)
+void inode_infos_init(void)
 {
 	cache = kmem_cache_create("p_inode", sizeof(struct inode_info), 8);
 	kassert(cache);

@@ -7,7 +7,7 @@
 struct attr;
 struct inode_info;
 
-void inode_init(void);
+void inode_infos_init(void);
 /* Of a file that was opened with these attributes; NULL: no memory. */
 struct inode_info *inode_get(const struct attr *a);
 /* It was closed. */
