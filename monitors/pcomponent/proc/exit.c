@@ -178,7 +178,8 @@ static void task_finish(struct task *t)
 /* What it has now or had when it was looked at before, by a thread of its own. */
 static uint64_t resident_max(struct task *t)
 {
-	int64_t now = atomic_load(&uthread_current()->as->resident);
+	struct aspace *as = uthread_current()->as; /* none yet: a program that was not loaded */
+	int64_t now = as ? atomic_load(&as->resident) : 0;
 
 	if (now > 0)
 		t->max_resident = KMAX(t->max_resident, (uint64_t)now);
