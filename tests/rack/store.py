@@ -167,6 +167,23 @@ def check_journal(t, r, said):
             ok and count == most and said <= most <= said + 1, f"{x}\nsaid {said}")
 
 
+def board_dies(t, r):
+    """Last: without its disk a rack has no programs to start, so one that runs already looks."""
+    p = subprocess.Popen([RACK, "run", "--", "sh", "-c", "read x; cat /var/log/dpkg.log /etc/motd"
+                          " /usr/share/zoneinfo/Europe/Rome; echo x >/root/y; echo over"],
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    time.sleep(2)
+    rack("crash", "s0")
+    try:
+        out = p.communicate(b"go\n", timeout=40)[0].decode()
+    except subprocess.TimeoutExpired:
+        p.kill()
+        out = "no end in time: " + p.communicate()[0].decode()
+    t.check("without the disk's board programs get errors, and go on", "over" in out, out)
+    x = r.run("ls", "/", timeout=40)
+    t.check("and a new one is refused in time", x.rc not in (0, None), x)
+
+
 def main():
     t = Tap()
     shutil.rmtree(HOST, ignore_errors=True)
@@ -182,6 +199,7 @@ def main():
         said = insert_until_killed(t, r)
     with DebianRack() as r:
         check_journal(t, r, said)
+        board_dies(t, r)
     shutil.rmtree(os.path.join(BUILD, "rack", NAME, "root"))
     t.end()
 
