@@ -115,7 +115,7 @@ static void board_init(struct board *b, const char *name, enum proto_role role, 
 
 void rack_start(void)
 {
-	linux_set_cmdline("heartbeat_ms=50 member.missed=10");
+	linux_set_cmdline("heartbeat_ms=50 member.missed=10 gsm.expected=2");
 	waitq_init(&out_q);
 	board_init(&rack_manager, "manager", ROLE_MANAGER, RACK_IP(0));
 	kassert(!ctl_start(&rack_manager));

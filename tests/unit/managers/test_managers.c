@@ -11,6 +11,7 @@
 #include <kern/string.h>
 #include <kern/timer.h>
 #include <proto/gnm.h>
+#include <proto/gsm.h>
 
 #include "../../../managers/gpm/gpm.h"
 #include "rack.h"
@@ -322,6 +323,70 @@ static void test_gnm(void **state)
 	assert_int_equal(le32_get(p.at[0].ip), IP(10, 0, 0, 2));
 }
 
+/* Registers two exports, "" being none. */
+static int bring(struct board *b, const char *x, const char *y, unsigned flags)
+{
+	struct gsm_list l = { .n = le32(*y ? 2 : 1) };
+	struct gsm_lease lease;
+	size_t len;
+
+	memcpy(l.at[0].name, x, strlen(x));
+	memcpy(l.at[1].name, y, strlen(y));
+	l.at[0].flags = le16((uint16_t)flags);
+	return fit_call(b->fit, FIT_NODE_MANAGER, OP_GSM_REGISTER, &l, sizeof(l), &lease,
+			sizeof(lease), &len);
+}
+
+static unsigned exports(struct gsm_list *l)
+{
+	size_t len;
+
+	if (fit_call(p0->fit, FIT_NODE_MANAGER, OP_GSM_LIST, NULL, 0, l, sizeof(*l), &len) ||
+	    len != sizeof(*l))
+		return 99;
+	return le32_get(l->n);
+}
+
+static void test_gsm(void **state)
+{
+	struct board *s0 = rack_board("s0", ROLE_SCOMPONENT, RACK_IP(8), true);
+	struct board *s1 = rack_board("s1", ROLE_SCOMPONENT, RACK_IP(9), true);
+	char longest[GSM_NAME_MAX + 1];
+	struct gsm_list l;
+	size_t len;
+
+	assert_int_equal(exports(&l), 0);
+	assert_int_equal(le32_get(l.expected), 2);
+	assert_int_equal(bring(p0, "root", "", 0), -EPERM);
+	assert_int_equal(bring(s0, "", "", 0), -EINVAL);
+	assert_int_equal(bring(s0, "a/b", "", 0), -EINVAL);
+	assert_int_equal(bring(s0, "..", "", 0), -EINVAL);
+	assert_int_equal(bring(s0, "root", "", 2), -EINVAL);
+	assert_int_equal(bring(s0, "root", "root", 0), -EEXIST);
+	memset(longest, 'x', sizeof(longest));
+	longest[GSM_NAME_MAX] = 0; /* one byte too long: no NUL in its place */
+	assert_int_equal(bring(s0, longest, "", 0), -EINVAL);
+	assert_int_equal(fit_call(s0->fit, FIT_NODE_MANAGER, OP_GSM_REGISTER, &l, 8, NULL, 0, &len),
+			 -EBADMSG);
+	assert_int_equal(exports(&l), 0);
+	assert_int_equal(bring(s1, "host", "", GSM_READ_ONLY), 0);
+	assert_int_equal(bring(s0, "root", "data", 0), 0);
+	assert_int_equal(bring(s0, "root", "data", 0), 0);
+	assert_int_equal(bring(s1, "root", "", 0), -EEXIST);
+	assert_int_equal(exports(&l), 3);
+	assert_string_equal(l.at[0].name, "root"); /* joined first */
+	assert_string_equal(l.at[2].name, "host");
+	assert_int_equal(le16_get(l.at[2].node), fit_self(s1->fit));
+	assert_int_equal(le16_get(l.at[2].flags), GSM_READ_ONLY);
+	assert_int_equal(bring(s0, "root", "", 0), 0); /* it has one less now */
+	assert_int_equal(exports(&l), 2);
+	rack_silence(s0);
+	assert_true(rack_wait(exports(&l) == 1));
+	assert_string_equal(l.at[0].name, "host");
+	assert_int_equal(bring(s1, "root", "host", 0), 0);
+	assert_int_equal(exports(&l), 2);
+}
+
 /* Last: the program on it ends with the board. */
 static void test_programs_end_with_their_board(void **state)
 {
@@ -344,6 +409,7 @@ int main(void)
 		cmocka_unit_test(test_run_refused),
 		cmocka_unit_test(test_hello_and_stats),
 		cmocka_unit_test(test_gnm),
+		cmocka_unit_test(test_gsm),
 		cmocka_unit_test(test_programs_end_with_their_board),
 	};
 
