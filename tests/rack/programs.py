@@ -27,6 +27,7 @@ PROGRAMS = (  # and their seconds on the rack
     (["locks"], 60),
     (["unixsock"], 60),
     (["inet6"], 30),
+    (["fdcalls"], 60),
     (["forkcow", str(EXCACHE_MIB + 4)], 90),
     (["bigmem", str(4 * EXCACHE_MIB), "10000"], 120),
     (["dyn-basics"], 30),

@@ -378,11 +378,39 @@ SYSCALL_DEFINE(__NR_epoll_pwait2, "epoll_pwait2", sys_epoll_pwait2);
 
 /* ---- the epoll's own file ---- */
 
+static void put_back(struct epoll_item *it)
+{
+	struct epoll *ep = it->ep;
+	uint64_t flags = spin_lock_irqsave(&ep->lock);
+
+	if (!it->ready) {
+		it->ready = true;
+		TAILQ_INSERT_TAIL(&ep->ready, it, ready_link);
+	}
+	spin_unlock_irqrestore(&ep->lock, flags);
+}
+
+/*
+ * Items on the list that have nothing any more are taken off. May sleep for the mutex: what
+ * epolls watch each other forms no circle.
+ */
 static uint32_t epoll_poll(struct file *f)
 {
 	struct epoll *ep = f->priv;
+	bool any = false;
 
-	return TAILQ_EMPTY(&ep->ready) ? 0 : EPOLLIN | EPOLLRDNORM;
+	if (TAILQ_EMPTY(&ep->ready))
+		return 0;
+	mutex_lock(&ep->mtx);
+	for (unsigned look = ready_count(ep); look && !any; look--) {
+		struct epoll_item *it = take_ready(ep, &ep->ready);
+
+		any = it && item_events(it);
+		if (any)
+			put_back(it);
+	}
+	mutex_unlock(&ep->mtx);
+	return any ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
 static struct poll_head *epoll_poll_head(struct file *f)

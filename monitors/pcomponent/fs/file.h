@@ -4,8 +4,8 @@
  * file is what descriptors share after dup, fork and SCM_RIGHTS: counted; release runs when the
  * last reference is put, in thread context, and may sleep.
  *
- * poll: file_ops.poll returns the present EPOLL* bits without sleeping; the file's owner calls
- * poll_notify() after every change that may add bits, in any thread or loop context.
+ * poll: file_ops.poll returns the present EPOLL* bits and waits for nothing but a mutex; the file's
+ * owner calls poll_notify() after every change that may add bits, in any thread or loop context.
  */
 #pragma once
 

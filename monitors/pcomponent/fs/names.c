@@ -401,22 +401,71 @@ static int put_time(const struct times *t, le64_t *field, uint32_t bit, uint32_t
 	return 0;
 }
 
-static int64_t sys_utimensat(struct syscall_args *a)
+static int64_t set_times(int dirfd, uint64_t path, const struct times t[2], bool follow)
 {
-	struct times t[2] = { { 0, UTIME_NOW_K }, { 0, UTIME_NOW_K } };
 	struct file_setattr s = { 0 };
 	uint32_t valid = 0;
-	int err;
+	int err = put_time(&t[0], &s.atime_ns, FILE_SET_ATIME, &valid);
 
-	if (a->a[2] && copy_from_user(t, a->a[2], sizeof(t)))
-		return -EFAULT;
-	err = put_time(&t[0], &s.atime_ns, FILE_SET_ATIME, &valid);
 	if (!err)
 		err = put_time(&t[1], &s.mtime_ns, FILE_SET_MTIME, &valid);
 	if (err)
 		return err;
 	s.valid = le32(valid);
-	return a->a[1] ? set_at((int)a->a[0], a->a[1], !(a->a[3] & AT_SYMLINK_NOFOLLOW), &s) :
-			 set_fd((int)a->a[0], &s);
+	return path ? set_at(dirfd, path, follow, &s) : set_fd(dirfd, &s);
+}
+
+static int64_t sys_utimensat(struct syscall_args *a)
+{
+	struct times t[2] = { { 0, UTIME_NOW_K }, { 0, UTIME_NOW_K } };
+
+	if (a->a[2] && copy_from_user(t, a->a[2], sizeof(t)))
+		return -EFAULT;
+	if (a->a[3] & ~(uint64_t)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	if ((a->a[3] & AT_EMPTY_PATH) && path_is_empty(a->a[1]))
+		return set_times((int)a->a[0], 0, t, true);
+	return set_times((int)a->a[0], a->a[1], t, !(a->a[3] & AT_SYMLINK_NOFOLLOW));
 }
 SYSCALL_DEFINE(__NR_utimensat, "utimensat", sys_utimensat);
+
+/* The older forms: seconds, or microseconds; NULL: now. */
+static int64_t old_times(int dirfd, uint64_t path, uint64_t user, bool micro)
+{
+	struct times t[2] = { { 0, UTIME_NOW_K }, { 0, UTIME_NOW_K } };
+	int64_t sec[2];
+
+	if (user && micro) {
+		if (copy_from_user(t, user, sizeof(t)))
+			return -EFAULT;
+		for (unsigned i = 0; i < 2; i++) {
+			if (t[i].nsec < 0 || t[i].nsec >= 1000000)
+				return -EINVAL;
+			t[i].nsec *= (int64_t)NSEC_PER_USEC;
+		}
+	} else if (user) {
+		if (copy_from_user(sec, user, sizeof(sec)))
+			return -EFAULT;
+		t[0] = (struct times){ sec[0], 0 };
+		t[1] = (struct times){ sec[1], 0 };
+	}
+	return set_times(dirfd, path, t, true);
+}
+
+static int64_t sys_utime(struct syscall_args *a)
+{
+	return old_times(AT_FDCWD, a->a[0], a->a[1], false);
+}
+SYSCALL_DEFINE(__NR_utime, "utime", sys_utime);
+
+static int64_t sys_utimes(struct syscall_args *a)
+{
+	return old_times(AT_FDCWD, a->a[0], a->a[1], true);
+}
+SYSCALL_DEFINE(__NR_utimes, "utimes", sys_utimes);
+
+static int64_t sys_futimesat(struct syscall_args *a)
+{
+	return old_times((int)a->a[0], a->a[1], a->a[2], true);
+}
+SYSCALL_DEFINE(__NR_futimesat, "futimesat", sys_futimesat);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* open, openat, creat: a file on an mComponent, or one the pComponent serves itself. */
 #include <kern/mode.h>
+#include <kern/uspace.h>
 #include <linux/fcntl.h>
+#include <linux/openat2.h>
 #include "fs/fs.h"
 #include "proc/task.h"
 #include "syscall/table.h"
@@ -129,6 +131,31 @@ static int64_t sys_openat(struct syscall_args *a)
 	return open_at((int)a->a[0], a->a[1], a->a[2], a->a[3]);
 }
 SYSCALL_DEFINE(__NR_openat, "openat", sys_openat);
+
+/* openat2(2). Restrictions of the walk are not known here: as a kernel without the call. */
+static int64_t sys_openat2(struct syscall_args *a)
+{
+	struct open_how how = { 0 };
+	uint64_t extra;
+
+	if (a->a[3] < sizeof(how))
+		return -EINVAL;
+	if (copy_from_user(&how, a->a[2], sizeof(how)))
+		return -EFAULT;
+	for (uint64_t at = sizeof(how); at + 8 <= KMIN(a->a[3], (uint64_t)PAGE_SIZE); at += 8) {
+		if (copy_from_user(&extra, a->a[2] + at, sizeof(extra)))
+			return -EFAULT;
+		if (extra)
+			return -E2BIG;
+	}
+	if (how.flags & ~(uint64_t)OPEN_FLAGS || how.mode & ~07777ULL ||
+	    (how.mode && !(how.flags & (O_CREAT | __O_TMPFILE))))
+		return -EINVAL;
+	if ((how.flags & O_PATH) && (how.flags & ~(uint64_t)PATH_FLAGS))
+		return -EINVAL;
+	return how.resolve ? -ENOSYS : open_at((int)a->a[0], a->a[1], how.flags, how.mode);
+}
+SYSCALL_DEFINE(__NR_openat2, "openat2", sys_openat2);
 
 static int64_t sys_creat(struct syscall_args *a)
 {

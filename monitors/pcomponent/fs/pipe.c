@@ -111,9 +111,11 @@ static void ring_settle(struct pipe *p, const uint8_t *back, uint32_t n)
 
 /* ---- reading ---- */
 
-/* Takes up to n bytes, which are held until take_end(); 0: end; -EAGAIN or a signal. */
-static ssize_t_k take_some(struct file *f, struct pipe *p, uint8_t *buf, uint32_t n)
+/* Takes up to n bytes, which are held until pipe_settle(); 0: end; -EAGAIN or a signal. */
+ssize_t_k pipe_take(struct file *f, uint8_t *buf, uint32_t n, bool nonblock)
 {
+	struct pipe *p = f->priv;
+
 	for (;;) {
 		uint32_t got;
 		bool end;
@@ -127,7 +129,7 @@ static ssize_t_k take_some(struct file *f, struct pipe *p, uint8_t *buf, uint32_
 		mutex_unlock(&p->lock);
 		if (got || end)
 			return got;
-		if (file_nonblock(f))
+		if (nonblock)
 			return -EAGAIN;
 		err = wait_event_signal(&p->rd_wq, p->count || !p->writers, 0);
 		if (err)
@@ -136,7 +138,7 @@ static ssize_t_k take_some(struct file *f, struct pipe *p, uint8_t *buf, uint32_
 }
 
 /* Of n bytes taken, those from done on could not be delivered. */
-static void take_end(struct pipe *p, const uint8_t *buf, uint32_t n, uint32_t done)
+void pipe_settle(struct pipe *p, const uint8_t *buf, uint32_t n, uint32_t done)
 {
 	mutex_lock(&p->lock);
 	if (done < n)
@@ -164,11 +166,11 @@ static ssize_t_k pipe_read(struct file *f, struct uio *to, uint64_t *off)
 	buf = kmalloc(size);
 	if (!buf)
 		return -ENOMEM;
-	n = take_some(f, f->priv, buf, size);
+	n = pipe_take(f, buf, size, file_nonblock(f));
 	if (n > 0) {
 		ssize_t_k done = uio_copy_out(to, buf, n);
 
-		take_end(f->priv, buf, (uint32_t)n, (uint32_t)KMAX(done, 0));
+		pipe_settle(f->priv, buf, (uint32_t)n, (uint32_t)KMAX(done, 0));
 		n = done;
 	}
 	kfree(buf);
@@ -178,8 +180,9 @@ static ssize_t_k pipe_read(struct file *f, struct uio *to, uint64_t *off)
 /* ---- writing ---- */
 
 /* Puts what fits of n bytes (all or nothing up to PIPE_BUF); -EPIPE, -EAGAIN or a signal. */
-static ssize_t_k put_some(struct file *f, struct pipe *p, const uint8_t *buf, uint32_t n)
+ssize_t_k pipe_put_bytes(struct file *f, const uint8_t *buf, uint32_t n, bool nonblock)
 {
+	struct pipe *p = f->priv;
 	uint32_t need = n <= PIPE_BUF ? n : 1;
 
 	for (;;) {
@@ -201,7 +204,7 @@ static ssize_t_k put_some(struct file *f, struct pipe *p, const uint8_t *buf, ui
 			poll_notify(&p->poll, EPOLLIN | EPOLLRDNORM);
 			return room;
 		}
-		if (file_nonblock(f))
+		if (nonblock)
 			return -EAGAIN;
 		err = wait_event_signal(&p->wr_wq, ring_room(p) >= need || !p->readers, 0);
 		if (err)
@@ -224,7 +227,7 @@ static ssize_t_k pipe_write(struct file *f, struct uio *from, uint64_t *off)
 			break;
 		}
 		while (put < len) {
-			n = put_some(f, f->priv, buf + put, (uint32_t)(len - put));
+			n = pipe_put_bytes(f, buf + put, (uint32_t)(len - put), file_nonblock(f));
 			if (n < 0)
 				break;
 			put += n;
@@ -235,6 +238,59 @@ static ssize_t_k pipe_write(struct file *f, struct uio *from, uint64_t *off)
 	if (n == -EPIPE)
 		uthread_signal_self(SIGPIPE, NULL);
 	return done ? done : n;
+}
+
+/* ---- for splice ---- */
+
+ssize_t_k pipe_peek(struct file *f, uint8_t *buf, uint32_t n, bool nonblock)
+{
+	struct pipe *p = f->priv;
+
+	for (;;) {
+		uint32_t got, first;
+		bool end;
+		int err;
+
+		mutex_lock(&p->lock);
+		got = KMIN(n, p->count);
+		end = !p->writers;
+		first = KMIN(got, p->size - p->head);
+		memcpy(buf, p->buf + p->head, first);
+		memcpy(buf + first, p->buf, got - first);
+		mutex_unlock(&p->lock);
+		if (got || end)
+			return got;
+		if (nonblock)
+			return -EAGAIN;
+		err = wait_event_signal(&p->rd_wq, p->count || !p->writers, 0);
+		if (err)
+			return err;
+	}
+}
+
+ssize_t_k pipe_wait_room(struct file *f, bool nonblock)
+{
+	struct pipe *p = f->priv;
+
+	for (;;) {
+		uint32_t room;
+		bool closed;
+		int err;
+
+		mutex_lock(&p->lock);
+		room = ring_room(p);
+		closed = !p->readers;
+		mutex_unlock(&p->lock);
+		if (closed)
+			return -EPIPE;
+		if (room)
+			return room;
+		if (nonblock)
+			return -EAGAIN;
+		err = wait_event_signal(&p->wr_wq, ring_room(p) || !p->readers, 0);
+		if (err)
+			return err;
+	}
 }
 
 /* ---- the rest ---- */

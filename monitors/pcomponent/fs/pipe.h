@@ -28,6 +28,19 @@ void pipe_put(struct pipe *p);
 /* An end (or both) of p, with a reference of its own. NULL: no memory. */
 struct file *pipe_file(struct pipe *p, uint32_t flags);
 
+/*
+ * Takes up to n bytes out; 0: the end. They count as in the pipe until pipe_settle() says that the
+ * first `done` of them were delivered and the rest goes back. -EAGAIN, -ERESTARTSYS.
+ */
+ssize_t_k pipe_take(struct file *f, uint8_t *buf, uint32_t n, bool nonblock);
+void pipe_settle(struct pipe *p, const uint8_t *buf, uint32_t n, uint32_t done);
+/* Puts bytes in; how many, -EPIPE, -EAGAIN, -ERESTARTSYS. */
+ssize_t_k pipe_put_bytes(struct file *f, const uint8_t *buf, uint32_t n, bool nonblock);
+/* Copies up to n bytes, which stay; waits as pipe_take(). */
+ssize_t_k pipe_peek(struct file *f, uint8_t *buf, uint32_t n, bool nonblock);
+/* Waits until there is room; how much. */
+ssize_t_k pipe_wait_room(struct file *f, bool nonblock);
+
 /* F_GETPIPE_SZ, F_SETPIPE_SZ. */
 int64_t pipe_size_call(struct file *f, bool set, uint64_t want);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* read, write and their vector and positioned forms, lseek, ioctl, sendfile, truncate, fsync. */
+/* read, write and their vector and positioned forms, lseek, ioctl, truncate, fsync. */
+#include <asm/ioctls.h>
 #include <kern/mm.h>
 #include <kern/uspace.h>
 #include <linux/fcntl.h>
@@ -7,6 +8,7 @@
 #include <linux/uio.h>
 #include "excache/excache.h"
 #include "fs/fs.h"
+#include "fs/pipe.h"
 #include "proc/task.h"
 #include "syscall/table.h"
 
@@ -159,6 +161,52 @@ SYSCALL_DEFINE(__NR_preadv, "preadv", sys_preadv);
 static int64_t sys_pwritev(struct syscall_args *a) { return prw(a, true, true); }
 SYSCALL_DEFINE(__NR_pwritev, "pwritev", sys_pwritev);
 
+/* The flags change nothing for us but RWF_APPEND, which is not there; off -1: where the file is. */
+static int64_t prw2(struct syscall_args *a, bool write)
+{
+	struct rw rw;
+	int64_t n;
+
+	if (a->a[5] & ~(uint64_t)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT))
+		return -EOPNOTSUPP;
+	n = rw_begin_vector(&rw, a->a[0], a->a[1], a->a[2]);
+	if (n)
+		return n;
+	if ((int64_t)a->a[3] != -1)
+		n = positioned(&rw, (int64_t)a->a[3], write);
+	else
+		n = write ? file_write(rw.file, &rw.uio) : file_read(rw.file, &rw.uio);
+	rw_end(&rw);
+	return n;
+}
+
+static int64_t sys_preadv2(struct syscall_args *a) { return prw2(a, false); }
+SYSCALL_DEFINE(__NR_preadv2, "preadv2", sys_preadv2);
+static int64_t sys_pwritev2(struct syscall_args *a) { return prw2(a, true); }
+SYSCALL_DEFINE(__NR_pwritev2, "pwritev2", sys_pwritev2);
+
+#define SPLICE_F_ALL 15
+
+/* The pages of the user are copied, as writev and readv do. */
+static int64_t sys_vmsplice(struct syscall_args *a)
+{
+	struct rw rw;
+	int64_t n = rw_begin_vector(&rw, a->a[0], a->a[1], a->a[2]);
+
+	if (n)
+		return n;
+	if (a->a[3] & ~(uint64_t)SPLICE_F_ALL)
+		n = -EINVAL;
+	else if (rw.file->ops != &pipe_ops)
+		n = -EBADF;
+	else
+		n = file_writable(rw.file) ? file_write(rw.file, &rw.uio)
+					   : file_read(rw.file, &rw.uio);
+	rw_end(&rw);
+	return n;
+}
+SYSCALL_DEFINE(__NR_vmsplice, "vmsplice", sys_vmsplice);
+
 static int64_t sys_lseek(struct syscall_args *a)
 {
 	struct file *f = fd_get((int)a->a[0]);
@@ -176,92 +224,42 @@ static int64_t sys_lseek(struct syscall_args *a)
 }
 SYSCALL_DEFINE(__NR_lseek, "lseek", sys_lseek);
 
+static int64_t flag_ioctl(struct file *f, uint32_t flag, uint64_t arg)
+{
+	int on;
+
+	if (copy_from_user(&on, arg, sizeof(on)))
+		return -EFAULT;
+	if (on)
+		atomic_fetch_or(&f->flags, flag);
+	else
+		atomic_fetch_and(&f->flags, ~flag);
+	return f->ops->flags_changed ? f->ops->flags_changed(f) : 0;
+}
+
+/* First what is the same for every file (ioctl(2)), then the file's own. */
 static int64_t sys_ioctl(struct syscall_args *a)
 {
 	struct file *f = fd_get((int)a->a[0]);
-	int64_t ret;
+	uint32_t cmd = (uint32_t)a->a[1];
+	int64_t ret = -ENOTTY;
 
 	if (!f)
 		return -EBADF;
-	ret = f->ops->ioctl ? f->ops->ioctl(f, (uint32_t)a->a[1], a->a[2]) : -ENOTTY;
+	if (file_is_path(f))
+		ret = -EBADF;
+	else if (cmd == FIOCLEX || cmd == FIONCLEX)
+		ret = fd_flags((int)a->a[0], true, cmd == FIOCLEX);
+	else if (cmd == FIONBIO)
+		ret = flag_ioctl(f, O_NONBLOCK, a->a[2]);
+	else if (cmd == FIOASYNC)
+		ret = flag_ioctl(f, FASYNC, a->a[2]);
+	else if (f->ops->ioctl)
+		ret = f->ops->ioctl(f, cmd, a->a[2]);
 	file_put(f);
 	return ret;
 }
 SYSCALL_DEFINE(__NR_ioctl, "ioctl", sys_ioctl);
-
-/* ---- sendfile ---- */
-
-#define SENDFILE_BUF (64 * 1024)
-
-/*
- * Copies up to count bytes from in at *pos to out; what was read but not taken is read again later.
- */
-static ssize_t_k send_bytes(struct file *in, struct file *out, uint64_t *pos, uint64_t count,
-			    void *buf)
-{
-	ssize_t_k done = 0, n = 0;
-
-	while ((uint64_t)done < count) {
-		struct uio_seg seg;
-		struct uio u;
-		uint64_t from = *pos;
-
-		uio_init_kernel(&u, &seg, buf, KMIN(count - done, (uint64_t)SENDFILE_BUF));
-		n = in->ops->read(in, &u, &from);
-		if (n <= 0)
-			break;
-		uio_init_kernel(&u, &seg, buf, n);
-		n = file_write(out, &u);
-		if (n <= 0)
-			break;
-		*pos += n;
-		done += n;
-		if (signal_pending())
-			break;
-	}
-	return done ? done : n;
-}
-
-static int64_t sendfile_files(struct file *out, struct file *in, uint64_t user_off, uint64_t count)
-{
-	void *buf;
-	uint64_t pos;
-	int64_t ret;
-
-	if (!file_readable(in) || !file_writable(out))
-		return -EBADF;
-	if (!in->ops->seek || !in->ops->read || (out->flags & O_APPEND))
-		return -EINVAL;
-	if (user_off && copy_from_user(&pos, user_off, sizeof(pos)))
-		return -EFAULT;
-	buf = kmalloc(SENDFILE_BUF);
-	if (!buf)
-		return -ENOMEM;
-	if (user_off) {
-		ret = send_bytes(in, out, &pos, KMIN(count, RW_MAX), buf);
-		if (ret >= 0 && copy_to_user(user_off, &pos, sizeof(pos)))
-			ret = -EFAULT;
-	} else {
-		mutex_lock(&in->pos_lock);
-		ret = send_bytes(in, out, &in->pos, KMIN(count, RW_MAX), buf);
-		mutex_unlock(&in->pos_lock);
-	}
-	kfree(buf);
-	return ret;
-}
-
-static int64_t sys_sendfile(struct syscall_args *a)
-{
-	struct file *out = fd_get((int)a->a[0]), *in = fd_get((int)a->a[1]);
-	int64_t ret = out && in ? sendfile_files(out, in, a->a[2], a->a[3]) : -EBADF;
-
-	if (out)
-		file_put(out);
-	if (in)
-		file_put(in);
-	return ret;
-}
-SYSCALL_DEFINE(__NR_sendfile, "sendfile", sys_sendfile);
 
 /* ---- truncate, sync ---- */
 

@@ -96,6 +96,7 @@ static int sigpending_add(struct sigpending *p, int sig, const siginfo_t *info)
 	if (!e && rt && info && info->si_code != SI_USER)
 		return -EAGAIN;
 	p->set |= SIGMASK(sig);
+	signalfd_notify();
 	if (!e)
 		return 0;
 	memset(&e->info, 0, sizeof(e->info));
@@ -348,6 +349,7 @@ void signal_send_kept_locked(struct task *t, struct uthread *ut, struct sigqueue
 	}
 	e->in = p;
 	p->set |= SIGMASK(sig);
+	signalfd_notify();
 	TAILQ_INSERT_TAIL(&p->queue, e, link);
 	p->n++;
 	if (!ut) {

@@ -248,6 +248,8 @@ uint64_t task_rlimit(unsigned resource);
 bool task_privileged(void);
 
 /* ---- what fs/ provides ---- */
+/* A signal was queued for a process or thread; any context, task.lock may be held. */
+void signalfd_notify(void);
 struct fdtable *fdtable_create(void);                    /* one reference; NULL: no memory */
 struct fdtable *fdtable_get(struct fdtable *t);          /* CLONE_FILES */
 struct fdtable *fdtable_fork(struct fdtable *t);         /* a copy; NULL: no memory */
