@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Files that are not on a disk: timerfd, signalfd, splice and its relatives; and calls on any file. */
+/* Files that are not on a disk: timerfd, signalfd; splice and its relatives; calls on any file. */
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <poll.h>

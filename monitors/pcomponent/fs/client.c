@@ -26,7 +26,8 @@ static int call(uint64_t object, uint16_t op, const void *req, size_t len, void 
 		size_t *got)
 {
 	/* a disk may be slow */
-	return fit_call_unlimited(mem_client_fit(), fs_home_of(object), op, req, len, rep, max, got);
+	return fit_call_unlimited(mem_client_fit(), fs_home_of(object), op, req, len, rep, max,
+				  got);
 }
 
 /* A call whose reply has exactly one size. */

@@ -44,7 +44,7 @@ struct pseudo_def {
 	const char *name;       /* NULL: lookup() of the directory makes the names */
 	uint32_t mode;
 	uint32_t rdev;          /* major << 8 | minor */
-	/* directories: fixed names, and made ones. lookup: out is zero but for its name; 0, -ENOENT */
+	/* directories: fixed names, and made ones; lookup: out has its name only; 0, -ENOENT */
 	const struct pseudo_def *children;
 	unsigned nchildren;
 	int (*lookup)(struct pseudo_place *dir, struct pseudo_node *out);

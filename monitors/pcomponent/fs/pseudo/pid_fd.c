@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* /proc/PID/fd and fdinfo: the open files of a process. Following a link opens what is behind it. */
+/* /proc/PID/fd and fdinfo: a process's open files. Following a link opens what is behind it. */
 #include <asm/stat.h>
 #include <kern/mode.h>
 #include <kern/string.h>

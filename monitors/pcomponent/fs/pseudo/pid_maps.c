@@ -106,7 +106,8 @@ int proc_show_smaps_rollup(const struct pseudo_place *at, struct text *t)
 	proc_memory(at->task, &size, &resident);
 	text_add(t, "00400000-7ffffffff000 ---p 00000000 00:00 0                          "
 		 "[rollup]\nRss:            %8llu kB\nPss:            %8llu kB\n"
-		 "Private_Dirty:  %8llu kB\nAnonHugePages:         0 kB\nSwap:                  0 kB\n",
+		 "Private_Dirty:  %8llu kB\nAnonHugePages:         0 kB\n"
+		 "Swap:                  0 kB\n",
 		 (unsigned long long)resident * 4, (unsigned long long)resident * 4,
 		 (unsigned long long)resident * 4);
 	return 0;

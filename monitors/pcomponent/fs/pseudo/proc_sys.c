@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /proc/sys: limits and names as programs ask for them. Nothing here can be set; drop_caches forgets
- * the files that nobody has open.
+ * /proc/sys: limits and names as programs ask for them. Nothing here can be set; drop_caches
+ * forgets the files that nobody has open.
  */
 #include <kern/thread.h>
 #include <kern/mode.h>

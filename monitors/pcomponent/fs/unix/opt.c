@@ -119,8 +119,10 @@ static int take_error(struct unix_sock *s)
 
 static void put_peer_cred(struct unix_sock *s, struct value *v)
 {
-	struct unix_cred c = s->state == UNIX_NEW ? (struct unix_cred){ 0, UINT32_MAX, UINT32_MAX }
-						  : s->state == UNIX_LISTEN ? s->cred : s->peer_cred;
+	struct unix_cred c = { 0, UINT32_MAX, UINT32_MAX };
+
+	if (s->state != UNIX_NEW)
+		c = s->state == UNIX_LISTEN ? s->cred : s->peer_cred;
 
 	v->word[0] = (uint32_t)c.pid | (uint64_t)c.uid << 32;
 	v->word[1] = c.gid;
