@@ -53,6 +53,8 @@ void fit_call_finish(struct fit *f, struct fit_call *c, const struct fit_reply *
 {
 	struct fit_peer *p = fit_callx(c)->peer;
 
+	TRACE(TRACE_FIT_END, c->id, fit_trace_node(c->node) | (uint64_t)c->op << 16 |
+	      (uint16_t)-r->status);
 	if (r->status == -EHOSTDOWN)
 		counter_add(fit, hostdowns, 1);
 	c->done(c, r);

@@ -212,6 +212,7 @@ static void conn_up(struct fit_conn *c)
 	fit_tx_pump_locked(p);
 	fit_xfer_pump_locked(p);
 	spin_unlock(&p->lock);
+	TRACE(TRACE_FIT_LINK, 1, fit_trace_node(atomic_load(&p->node)));
 	log_debug("connected to node %u", atomic_load(&p->node));
 	if (c->f->on_link)
 		c->f->on_link(atomic_load(&p->node), true, c->f->on_link_arg);
@@ -344,6 +345,7 @@ void fit_conn_fail(struct fit_conn *c, const char *why)
 		log_debug("connection to node %u: %s", atomic_load(&p->node), why);
 		return;
 	}
+	TRACE(TRACE_FIT_LINK, 0, fit_trace_node(atomic_load(&p->node)));
 	counter_add(fit, links_lost, 1);
 	if (!p->dead)
 		log_warn("connection to node %u lost: %s", atomic_load(&p->node), why);

@@ -22,6 +22,7 @@
 #include <kern/loop.h>
 #include <kern/mm.h>
 #include <kern/spinlock.h>
+#include <kern/trace.h>
 #include <sys/queue.h>
 
 #include "limits.h"
@@ -44,6 +45,14 @@ static_assert(offsetof(struct counter_idx_fit, tx_test) - offsetof(struct counte
 #define fit_count_class(dir, class)                                                               \
 	((void)atomic_fetch_add_explicit(counter_ref(fit, dir##_fit) + (class), 1,                \
 					 memory_order_relaxed))
+
+/* a: the call's id, or the piece's remote address; b: node << 48, and what stands here */
+#define TRACE_FIT_TX 0x0f01    /* a message gets its number; type << 16 | op */
+#define TRACE_FIT_RX 0x0f02    /* one is taken; the same */
+#define TRACE_FIT_END 0x0f03   /* done() is called; op << 16 | -status */
+#define TRACE_FIT_PIECE 0x0f04 /* of a transfer, posted; read << 32 | bytes */
+#define TRACE_FIT_XFER 0x0f05  /* done() is called; -status */
+#define TRACE_FIT_LINK 0x0f06  /* a: 1 up, 0 lost */
 
 struct fit_peer;
 struct fit_conn;
@@ -96,6 +105,10 @@ struct fit_callx {
 static_assert(sizeof(struct fit_callx) <= sizeof(((struct fit_call *)0)->reserved), "fits");
 enum fit_call_state { FIT_CALL_NEW, FIT_CALL_ACTIVE, FIT_CALL_ENDED };
 
+static inline uint64_t fit_trace_node(fit_node_t node)
+{
+	return (uint64_t)node << 48;
+}
 static inline struct fit_callx *fit_callx(struct fit_call *c)
 {
 	return (struct fit_callx *)(void *)c->reserved;

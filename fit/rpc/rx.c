@@ -103,6 +103,8 @@ static bool rx_account(struct fit_peer *p, const struct fit_hdr *h)
 
 static void rx_dispatch(struct fit_peer *p, struct fit_buf *b)
 {
+	TRACE(TRACE_FIT_RX, le64_get(b->hdr.id), fit_trace_node(atomic_load(&p->node)) |
+	      (uint64_t)b->hdr.type << 16 | le16_get(b->hdr.op));
 	if (!rx_account(p, &b->hdr)) {
 		counter_add(fit, over_credit, 1);
 		return;

@@ -107,6 +107,8 @@ void fit_tx_send_locked(struct fit_peer *p, struct fit_buf *b)
 	TAILQ_INSERT_TAIL(&p->unacked, b, link);
 	if (!p->next_post)
 		p->next_post = b;
+	TRACE(TRACE_FIT_TX, le64_get(b->hdr.id), fit_trace_node(atomic_load(&p->node)) |
+	      (uint64_t)b->hdr.type << 16 | le16_get(b->hdr.op));
 	counter_add(fit, tx_msgs, 1);
 	counter_add(fit, tx_bytes, b->len);
 	fit_count_class(tx, class);

@@ -62,6 +62,8 @@ static void finish(struct fit_xferx *x, int status)
 	struct fit_xfer *xf = fit_xferx_xfer(x);
 	struct fit_peer *p = x->peer;
 
+	TRACE(TRACE_FIT_XFER, le64_get(xf->mr.addr) + xf->off, fit_trace_node(xf->node) |
+	      (uint16_t)-status);
 	xf->done(xf, status);
 	if (p)
 		fit_peer_put(p);
@@ -174,6 +176,8 @@ static int post_piece(struct fit_peer *p, struct fit_xferx *x)
 	err = rdma_post_send(p->up->lane[1].qp, &wr);
 	if (err)
 		return err;
+	TRACE(TRACE_FIT_PIECE, wr.remote_addr, fit_trace_node(xf->node) |
+	      (uint64_t)x->read << 32 | len);
 	x->posted += len;
 	x->all_posted = last;
 	p->pieces++;

@@ -7,8 +7,10 @@ import subprocess
 
 ENTRY = struct.Struct("<QIHHQQ")  # struct trace_entry: ns, event, cpu, reserved, a, b
 SAMPLE = 1
-# as in include/kern/trace.h, fit/softroce/softroce.h, monitors/ncomponent/skeleton/skel.c
-EVENTS = {SAMPLE: "sample", 0x0a01: "softroce-rx", 0x0a02: "softroce-tx", 0x5301: "skel-state"}
+# as in include/kern/trace.h, fit/softroce/softroce.h, fit/rpc/rpc.h, monitors/ncomponent/skeleton/skel.c
+EVENTS = {SAMPLE: "sample", 0x0a01: "softroce-rx", 0x0a02: "softroce-tx", 0x5301: "skel-state",
+          0x0f01: "fit-tx", 0x0f02: "fit-rx", 0x0f03: "fit-end", 0x0f04: "fit-piece", 0x0f05: "fit-xfer",
+          0x0f06: "fit-link"}
 
 
 class Names:

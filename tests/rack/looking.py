@@ -29,7 +29,8 @@ def main():
         got = rack("logs", "m0")
         t.check("a log has board and time", got.out.count("[m0 ") > 3, got)
         got = rack("trace", "m0")
-        t.check("the trace of a board names its events", "softroce-rx" in got.out, got)
+        t.check("the trace of a board names its events", "softroce-rx" in got.out and "fit-rx" in got.out
+                and "fit-tx" in got.out, got)
         r.sh("i=0; while [ $i -lt 3000 ]; do i=$((i + 1)); done", on="p0")
         got = rack("profile", "p0")
         t.check("a profile names user mode and functions", "(user mode)" in got.out and "%" in got.out, got)
