@@ -24,7 +24,7 @@ static const char usage[] =
 	"  ping BOARD     round trips of a small call: least, median, 99th percentile\n"
 	"  perf BOARD     ping, then write and read bandwidth and latency of one-sided transfers\n"
 	"  check BOARD    transfers of 1 byte to 4 MiB both ways, checksums compared\n"
-	"  nodes          who is in the rack\n"
+	"  nodes          who is in the rack, and whether it answers\n"
 	"  watch          who comes and goes, until interrupted\n\n"
 	"  -m, --manager A   fabric address of the managers (default: $FIT_MANAGER)\n"
 	"  -i, --ip A        own fabric address (default: that of the first RDMA device)\n"

@@ -22,6 +22,7 @@ PIDS="$PIDS $!"
 LINUX_PROGRAMS="$BUILD/host/fitctl" rdma_linux "$WORK/linux" "export FIT_MANAGER=10.0.0.1
 	sum() { n=0; for c in \$*; do n=\$((n + \$(cat $COUNTERS/\$c))); done; echo \$n; }
 	fitctl -t 40 nodes || exit 1
+	fitctl nodes | grep 'manager .* answers' || exit 1
 	for run in 1 2 3 4 5 6; do
 		before=\$(sum $RETRIES)
 		fitctl -n 300 ping manager && fitctl check manager || exit 1
