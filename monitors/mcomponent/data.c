@@ -14,6 +14,7 @@
 #include <kern/mode.h>
 #include <kern/string.h>
 #include "cache.h"
+#include "far.h"
 #include "sfs.h"
 #include "wb.h"
 
@@ -159,6 +160,8 @@ int inode_page(struct inode *i, uint64_t index, struct page **out)
 	int err;
 
 	*out = NULL;
+	if (inode_is_far(i))
+		return far_page(i, index, out);
 	if (!inode_is_store(i)) {
 		*out = p;
 		return 0;

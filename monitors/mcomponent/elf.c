@@ -19,6 +19,7 @@
 #include <linux/elf.h>
 #include <kern/mode.h>
 #include <proto/mem.h>
+#include "far.h"
 #include "path.h"
 #include "server.h"
 #include "space.h"
@@ -127,10 +128,10 @@ static int image_measure(struct image *im)
 
 /* The path in PT_INTERP, walked to; NULL with the error. */
 static struct inode *walk_to_interpreter(const struct image *im, const Elf64_Phdr *p,
-					 struct inode *base, int *err)
+					 uint64_t base, int *err)
 {
 	char path[FILE_PATH_MAX];
-	struct inode *found = NULL;
+	struct inode *found = NULL, *from;
 	struct walk *w;
 
 	*err = -ENOEXEC;
@@ -141,8 +142,15 @@ static struct inode *walk_to_interpreter(const struct image *im, const Elf64_Phd
 		*err = -ENOEXEC;
 	if (*err)
 		return NULL;
+	if (inode_is_far(im->file)) {
+		*err = far_walk(im->file, base, path, &found);
+		if (!*err)
+			inode_get(found);
+		return found;
+	}
+	from = inode_by_object(base);
 	w = kmalloc(sizeof(*w));
-	*err = w ? walk_path(w, base, path, strlen(path), (struct cred){ 0, 0 },
+	*err = w ? walk_path(w, from ? from : inode_root(), path, strlen(path), (struct cred){ 0, 0 },
 			     WALK_FOLLOW) : -ENOMEM;
 	if (!*err) {
 		found = w->inode;
@@ -157,7 +165,7 @@ static struct inode *walk_to_interpreter(const struct image *im, const Elf64_Phd
 }
 
 /* The interpreter the program wants, referenced; NULL with *err 0: none. */
-static struct inode *find_interpreter(const struct image *im, struct inode *base, int *err)
+static struct inode *find_interpreter(const struct image *im, uint64_t base, int *err)
 {
 	*err = 0;
 	for (unsigned i = 0; i < im->eh.e_phnum; i++)
@@ -350,7 +358,7 @@ static int op_exec(fit_node_t from, const void *msg, size_t len, struct reply *r
 {
 	static struct image im, interp; /* one loop thread; too large for its stack */
 	const struct mem_exec *m = msg;
-	struct inode *file = inode_by_object(le64_get(m->file)), *base, *ld;
+	struct inode *file, *ld;
 	struct mem_exec_reply out = { 0 };
 	struct loading l = { .s = space_find(le64_get(m->as), from), .out = &out,
 			     .stack_size = le64_get(m->stack_size),
@@ -359,15 +367,15 @@ static int op_exec(fit_node_t from, const void *msg, size_t len, struct reply *r
 
 	if (!l.s)
 		return -ESRCH;
-	if (!file)
-		return -ENOENT;
+	err = far_find(le64_get(m->file), &file);
+	if (err)
+		return err == -EBADF ? -ENOENT : err;
 	if (vma_first_from(&l.s->vmas, 0))
 		return -EBUSY; /* not an empty space */
 	err = image_decode(&im, file, -ENOEXEC, -ENOEXEC);
 	if (err)
 		return err;
-	base = inode_by_object(le64_get(m->base));
-	ld = find_interpreter(&im, base ? base : inode_root(), &err);
+	ld = find_interpreter(&im, le64_get(m->base), &err);
 	if (err)
 		return err;
 	interp.file = NULL;

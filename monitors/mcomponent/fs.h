@@ -11,6 +11,7 @@ struct fs {
 	char name[GSM_NAME_MAX];
 	uint32_t dev;          /* st_dev */
 	struct store *store;   /* NULL: in memory */
+	bool far;              /* another mComponent's: far.c */
 	bool read_only;
 	uint64_t lease_ns;     /* what was learnt is believed so long */
 	struct inode *root;    /* referenced */

@@ -16,6 +16,7 @@
 #include <kern/mode.h>
 #include <kern/string.h>
 #include <kern/timer.h>
+#include "far.h"
 #include "sfs.h"
 #include "sync.h"
 #include "wb.h"
@@ -135,6 +136,8 @@ struct inode *inode_create(struct fs *fs, uint32_t mode, uint32_t uid, uint32_t 
 void inode_get(struct inode *i)
 {
 	i->refs++;
+	if (i->on_lru && i->fs->far)
+		far_unidle(i);
 	if (i->on_lru) {
 		TAILQ_REMOVE(&unused, i, lru);
 		i->on_lru = false;
@@ -163,10 +166,20 @@ static void inode_free(struct inode *i)
 		inode_put(parent);
 }
 
+void inode_free_far(struct inode *i)
+{
+	far_unidle(i);
+	inode_free(i);
+}
+
 void inode_settle(struct inode *i)
 {
 	if (i->refs)
 		return;
+	if (inode_is_far(i)) {
+		far_idle(i);
+		return;
+	}
 	if (inode_is_store(i) ? LIST_EMPTY(&i->aliases) : !i->nlink) {
 		inode_free(i);
 	} else if (inode_is_store(i) && !i->on_lru) {

@@ -84,6 +84,7 @@ struct inode *inode_by_object(uint64_t wire); /* no reference taken; NULL: unkno
 struct inode *inode_create(struct fs *fs, uint32_t mode, uint32_t uid, uint32_t gid);
 void inode_get(struct inode *i);
 void inode_put(struct inode *i);
+void inode_free_far(struct inode *i); /* far.c's */
 void inode_settle(struct inode *i); /* frees it or lists it as unused when nothing refers to it */
 void inode_set_parent(struct inode *i, struct inode *dir);
 void inode_attr(const struct inode *i, struct file_attr *out);

@@ -10,6 +10,7 @@
 #include <kern/mode.h>
 #include <kern/string.h>
 #include <proto/mem.h>
+#include "far.h"
 #include "server.h"
 #include "space.h"
 
@@ -48,15 +49,19 @@ static int fill_private_page(struct vma *v, struct page *p, struct mem_fill_repl
 /* What an area without a private leaf shows at addr: the line, and its page if there is one. */
 static int backing_page(struct vma *v, uint64_t addr, struct line_id *id, struct page **p)
 {
+	int err = 0;
+
 	*id = (struct line_id){ v->inode ? v->inode->object : v->anon->object,
 				v->pgoff + (addr - v->start) / PAGE_SIZE };
 	if (!v->inode) {
 		*p = page_owned(&v->anon->pages, *id);
 		return *p ? 0 : -ENOMEM;
 	}
-	if (id->index >= DIV_ROUND_UP(v->inode->size, PAGE_SIZE))
+	if (inode_is_far(v->inode)) /* its answer tells the size, too */
+		err = inode_page(v->inode, id->index, p);
+	if (!err && id->index >= DIV_ROUND_UP(v->inode->size, PAGE_SIZE))
 		return -ENXIO;
-	return inode_page(v->inode, id->index, p);
+	return err ? err : inode_page(v->inode, id->index, p);
 }
 
 static int fill(struct space *s, uint64_t addr, uint32_t access, struct mem_fill_reply *out,

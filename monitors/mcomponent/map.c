@@ -8,6 +8,7 @@
 #include <kern/string.h>
 #include <linux/mman.h>
 #include <proto/mem.h>
+#include "far.h"
 #include "server.h"
 #include "space.h"
 
@@ -203,10 +204,11 @@ static int mmap_decode(fit_node_t from, const struct mem_mmap *m, struct space *
 	if (flags & MAP_ANONYMOUS) {
 		v->pgoff = 0;
 	} else {
-		v->inode = inode_by_object(le64_get(m->file));
+		int err = far_find(le64_get(m->file), &v->inode);
+
+		if (err)
+			return err;
 		v->file_writable = le32_get(m->file_writable) != 0;
-		if (!v->inode)
-			return -EBADF;
 		if (v->shared && (v->prot & MEM_WRITE) && !v->file_writable)
 			return -EACCES;
 	}

@@ -33,7 +33,7 @@ uint64_t page_object(enum object_kind kind, uint64_t number)
 
 uint64_t page_wire(uint64_t object)
 {
-	return home_bits | object;
+	return object >> 48 ? object : home_bits | object; /* another home's has its own */
 }
 
 uint64_t page_local(uint64_t wire)

@@ -5,6 +5,7 @@
  */
 #include <kern/mode.h>
 #include "cache.h"
+#include "far.h"
 #include "file_req.h"
 #include "job.h"
 #include "opens.h"
@@ -95,6 +96,10 @@ static struct inode *range_unsynced(struct space *s, uint64_t start, uint64_t en
 			*err = -ENOMEM;
 			return NULL;
 		}
+		if (v->shared && v->inode && inode_is_far(v->inode))
+			*err = far_fsync(v->inode);
+		if (*err)
+			return NULL;
 		if (v->shared && v->inode && inode_is_store(v->inode) &&
 		    (v->inode->unsynced || v->inode->writing))
 			return v->inode;
@@ -130,6 +135,7 @@ static int op_msync(fit_node_t from, const void *msg, size_t len, struct reply *
 static int op_drop_caches(fit_node_t from, const void *msg, size_t len, struct reply *r)
 {
 	cache_drop_all();
+	far_drop_idle();
 	inode_drop_unused();
 	dir_drop_unused();
 	return 0;

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # timeout: 300
 """Files of an sComponent, compared with what the host's folder has: trees copied by Debian's
-busybox, changes made on the host, paths that try to leave, a full disk, a rack that starts anew."""
+busybox, changes made on the host, paths that try to leave, a full disk, a rack that starts anew.
+There are two mComponents, so that programs map files of another one than their memory's."""
 import hashlib
 import json
 import os
@@ -37,6 +38,10 @@ excache = "32M"
 role = "mcomponent"
 ip = "10.83.0.21"
 memory = "192M"
+[board.m1]
+role = "mcomponent"
+ip = "10.83.0.22"
+memory = "192M"
 [board.s0]
 role = "scomponent"
 ip = "10.83.0.41"
@@ -49,6 +54,7 @@ eth = "192.168.83.10"
 """
 HELD = re.compile(r"slab\.(m_inode|m_page|m_job|m_vma|m_space|store_handle|store_job)$")
 TREE_FILES = 60
+DYNAMIC = "/usr/bin/sort"
 
 
 def make_tree(top, rng):
@@ -89,6 +95,10 @@ def make_root(root):
     for a in ("sh", "cat", "cp", "tar", "dd", "rm", "mv", "ln", "ls", "md5sum", "find", "sync",
               "mkdir", "rmdir", "echo", "stat", "sleep", "wc", "chmod", "touch", "df"):
         os.symlink("busybox", os.path.join(root, "bin", a))
+    ldd = subprocess.run(["ldd", DYNAMIC], capture_output=True, text=True, check=True).stdout
+    for path in [DYNAMIC] + re.findall(r"(/\S+) \(", ldd):
+        os.makedirs(root + os.path.dirname(path), exist_ok=True)
+        shutil.copy(path, root + path)
     with open(os.path.join(root, "etc", "passwd"), "w", encoding="ascii") as f:
         f.write("rack:x:0:0::/:/bin/sh\n")
     make_tree(os.path.join(root, "tree"), random.Random(3))
@@ -96,7 +106,7 @@ def make_root(root):
 
 def held():
     s = json.loads(rack("stats", "--json").out or "{}")
-    return {f"{b}.{k}": v for b in ("m0", "s0") for k, v in s.get(b, {}).items() if HELD.search(k)}
+    return {f"{b}.{k}": v for b in ("m0", "m1", "s0") for k, v in s.get(b, {}).items() if HELD.search(k)}
 
 
 def drop(r):
@@ -194,6 +204,8 @@ def once(t, work, small):
         drop(r)
         drop(r)  # once more: now exCache has what it takes to do that
         before = held()
+        x = r.run(DYNAMIC, stdin=b"c\na\nb\n")
+        t.check("a dynamic program", x.out == "a\nb\nc\n", x)
         copies(t, r, root)
         contents(t, r, root)
         paths(t, r, root)
