@@ -86,7 +86,7 @@ TEXT = (lambda v: isinstance(v, str), "a string")
 EXPORTS = ("root", "host")
 ONOFF = one_of("on", "off")
 WORDS = (lambda v: isinstance(v, list) and v and all(isinstance(w, str) for w in v),
-         "a list of strings, not empty")
+         "a list of strings, not empty; with --set A,B,...")
 
 # key (with * for a board's name) -> (test, what was expected)
 KEYS = {
@@ -124,6 +124,7 @@ KEYS = {
     "host": TEXT,
     "nameserver": (is_ip, "an IPv4 address"),
 }
+LISTS = ("rootfs.packages",)  # with --set: words with commas between them
 ROLE_ONLY = {"excache": "pcomponent", "eth": "ncomponent", "initrd": "mcomponent",
              "exports": "scomponent"}
 
@@ -220,6 +221,8 @@ def parse_set(assignment):
     if not eq or not key.strip():
         raise RackError(f"--set {assignment}: expected KEY=VALUE")
     text = text.strip()
+    if key.strip() in LISTS or key.strip().endswith(".exports"):
+        return key.strip(), text.split(",")
     if re.match(r"^-?[0-9]+$", text):
         return key.strip(), int(text)
     return key.strip(), text

@@ -77,21 +77,20 @@ def compile_python(tree):
 
 
 def build(packages, tree, say):
-    with apt.locked():
-        say(f"rootfs: resolving {', '.join(packages)}")
-        try:
-            debs = apt.archive().closure(sorted(set(BASE + packages)), cwd=apt.CACHE)
-        except apt.FetchError as e:
-            lines = [x for x in str(e).split("\n") if x.startswith("E:")] or str(e).split("\n")
-            raise RackError(f"rootfs.packages: {lines[-1].removeprefix('E: ')}") from None
-        say(f"rootfs: unpacking {len(debs)} packages")
-        os.makedirs(tree)
-        for name in MERGED:
-            os.makedirs(os.path.join(tree, "usr", name))
-            os.symlink(f"usr/{name}", os.path.join(tree, name))
-        for deb in debs:
-            unpack(deb, tree)
-        scripts = {os.path.basename(d).split("_")[0]: script_of(d) for d in debs}
+    say(f"rootfs: resolving {', '.join(packages)}")
+    try:
+        debs = apt.archive().closure(sorted(set(BASE + packages)), cwd=apt.CACHE)
+    except apt.FetchError as e:
+        lines = [x for x in str(e).split("\n") if x.startswith("E:")] or str(e).split("\n")
+        raise RackError(f"rootfs.packages: {lines[-1].removeprefix('E: ')}") from None
+    say(f"rootfs: unpacking {len(debs)} packages")
+    os.makedirs(tree)
+    for name in MERGED:
+        os.makedirs(os.path.join(tree, "usr", name))
+        os.symlink(f"usr/{name}", os.path.join(tree, name))
+    for deb in debs:
+        unpack(deb, tree)
+    scripts = {os.path.basename(d).split("_")[0]: script_of(d) for d in debs}
     owners = postinst.finish(tree, scripts)
     with open(os.path.join(os.path.dirname(tree), "owners"), "w") as f:
         f.write("".join(f"{uid} {gid} {path}\n" for path, uid, gid in owners))
@@ -99,12 +98,7 @@ def build(packages, tree, say):
     compile_python(tree)
 
 
-def tree_of(packages, say):
-    """Path of the tree with these packages, made when it is not there yet."""
-    folder = os.path.join(TREES, key_of(packages))
-    tree = os.path.join(folder, "tree")
-    if os.path.exists(os.path.join(folder, "stamp")):
-        return tree
+def make(packages, folder, say):
     shutil.rmtree(folder, ignore_errors=True)
     draft = f"{folder}.{os.getpid()}"
     try:
@@ -114,4 +108,15 @@ def tree_of(packages, say):
         os.replace(draft, folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def tree_of(packages, say):
+    """Path of the tree with these packages, made when it is not there yet."""
+    folder = os.path.join(TREES, key_of(packages))
+    tree = os.path.join(folder, "tree")
+    if os.path.exists(os.path.join(folder, "stamp")):
+        return tree
+    with apt.locked():
+        if not os.path.exists(os.path.join(folder, "stamp")):  # or another rack made it meanwhile
+            make(packages, folder, say)
     return tree

@@ -76,6 +76,19 @@ def test_descriptions():
             "--set", "net.data=tcp")
     refused("an image that is not there", "image nowhere.elf is not there",
             "--set", "board.p0.image=nowhere.elf")
+    disk = ["--set", "board.s0.role=scomponent", "--set", "board.s0.ip=10.77.0.41"]
+    refused("a disk with nothing on it", "board.s0: it has nothing to export", *disk)
+    refused("a folder and no board for it", "no scomponent to export it", "--set", f"host={WORK}")
+    refused("a folder that is not there", "host: /nonexistent is not a folder", *disk,
+            "--set", "host=/nonexistent")
+    refused("two roots", "either packages or a folder", *disk, "--set", "rootfs.packages=bash",
+            "--set", f"rootfs.folder={WORK}")
+    refused("an export without a folder", "export 'root' has no folder", *disk,
+            "--set", f"host={WORK}", "--set", "board.s0.exports=host,root")
+    refused("one export on two boards", "export 'host' is another board's too", *disk,
+            "--set", "board.s1.role=scomponent", "--set", "board.s1.ip=10.77.0.42",
+            "--set", f"host={WORK}", "--set", "board.s0.exports=host",
+            "--set", "board.s1.exports=host")
 
 
 def test_boards_that_fail():
@@ -160,7 +173,7 @@ def test_end():
 
 def main():
     build = os.environ["BUILD"]
-    for role in ("manager", "pcomponent", "mcomponent", "ncomponent"):
+    for role in ("manager", "pcomponent", "mcomponent", "ncomponent", "scomponent"):
         open(os.path.join(build, role + ".elf"), "w").close()
     open(os.path.join(build, "ramfs.cpio"), "w").close()
     test_descriptions()
