@@ -24,6 +24,7 @@ struct spawn_start {
 	char args[];
 };
 #define SPAWN_STDIN 1u      /* stdin is fed by the channel; else it is empty */
+#define SPAWN_STRACE 2u     /* its system calls are told on its stderr */
 struct spawn_reply {
 	le32_t pid;
 	le32_t reserved;

@@ -189,7 +189,7 @@ static int run_decode(const uint8_t *data, size_t len, struct ctl_run *h)
 		return -EINVAL;
 	memcpy(h, data, sizeof(*h));
 	if (strnlen(h->board, sizeof(h->board)) == sizeof(h->board) || h->data_mode > DATA_AUTO ||
-	    h->flags & ~SPAWN_STDIN || le16_get(h->reserved))
+	    h->flags & ~(SPAWN_STDIN | SPAWN_STRACE) || le16_get(h->reserved))
 		return -EINVAL;
 	if (n > SPAWN_ARGS_MAX)
 		return -E2BIG;

@@ -18,6 +18,7 @@ HELLO, RUN, STDIN, STDIN_EOF, SIGNAL, STATS, PS, SHUTDOWN, KILL, TRACE, PERF = r
 DATA_MODES = {None: 0, "ddio": 1, "dma": 2, "auto": 3}
 PERF_OPS = ("echo", "call", "write", "read")
 SPAWN_STDIN = 1
+SPAWN_STRACE = 2
 ARGS_MAX = 3072
 
 
@@ -51,12 +52,13 @@ async def read_frame(reader):
     return Frame(type_, stream, await reader.readexactly(length) if length else b"")
 
 
-def encode_run(argv, env, board="", data=None, stdin=True):
+def encode_run(argv, env, board="", data=None, stdin=True, strace=False):
     """Payload of RUN; ValueError when the strings are too long."""
     args = b"".join(a.encode("utf-8", "surrogateescape") + b"\0" for a in [*argv, *env])
     if len(args) > ARGS_MAX:
         raise ValueError(f"arguments and environment take {len(args)} bytes, at most {ARGS_MAX}")
-    return struct.pack("<16sBBHHH", board.encode(), DATA_MODES[data], SPAWN_STDIN if stdin else 0,
+    return struct.pack("<16sBBHHH", board.encode(), DATA_MODES[data],
+                       (SPAWN_STDIN if stdin else 0) | (SPAWN_STRACE if strace else 0),
                        len(argv), len(env), 0) + args
 
 

@@ -258,7 +258,7 @@ class Supervisor:
                 raise RackError(f"board {where} is dead: {b.why}")
         try:
             payload = ctl.encode_run(argv, req.get("env", []), where, req.get("data"),
-                                     req.get("stdin", True))
+                                     req.get("stdin", True), req.get("strace", False))
         except ValueError as e:
             raise RackError(f"{argv[0]}: {e}") from None
         manager = self.boards[self.cfg.manager.name]

@@ -86,6 +86,15 @@ def refused(t, r):
             and x.out.strip().endswith("127"), x)
 
 
+def traced(t, r):
+    x = rack("run", "--on", "p0", "--strace", "--", "sh", "-c", "hello one; exit 3")
+    t.check("traced: the program's own output and status", x.rc == 3 and x.out.startswith("hello")
+            and x.out.count("\n") == 1, x)
+    calls = set(re.findall(r"^\[\d+\] (\w+)\(", x.err, re.M))
+    t.check("traced: its calls and its child's", {"execve", "write", "uname", "exit_group"} <= calls
+            and 'execve("/bin/hello"' in x.err and "= -1 ENOENT" not in x.out, x)
+
+
 def main():
     t = Tap()
     with Rack("--set", f"board.p0.excache={EXCACHE_MIB}M") as r:
@@ -94,6 +103,7 @@ def main():
         programs(t, r)
         crashes(t, r)
         refused(t, r)
+        traced(t, r)
         after = held(r)
         t.check("nothing is held afterwards", before and before == after,
                 {k: (before.get(k), v) for k, v in after.items() if before.get(k) != v})

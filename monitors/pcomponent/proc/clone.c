@@ -50,6 +50,7 @@ static int copy_task(struct task *t, struct task *p, const struct clone *c)
 	t->umask = p->umask;
 	t->personality = p->personality;
 	t->no_new_privs = p->no_new_privs;
+	t->traced = p->traced;
 	t->keep_caps = p->keep_caps;
 	t->not_dumpable = p->not_dumpable;
 	t->nice = p->nice;

@@ -250,8 +250,12 @@ static ssize_t_k absolute_path(const char *path, char *out, size_t size)
 static void set_exe(struct task *t, const struct exec_args *x, const struct image *im)
 {
 	char path[TASK_PATH_MAX];
-	ssize_t_k n = file_getpath(im->object, path, sizeof(path) - 1);
+	ssize_t_k n;
 	uint64_t flags;
+
+	if (!strcmp(x->path, "/proc/self/exe"))
+		return; /* the same program again */
+	n = file_getpath(im->object, path, sizeof(path) - 1);
 
 	if (n <= 0)
 		n = absolute_path(x->path, path, sizeof(path));

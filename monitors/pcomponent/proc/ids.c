@@ -349,6 +349,28 @@ static int64_t sys_capget(struct syscall_args *a)
 }
 SYSCALL_DEFINE(__NR_capget, "capget", sys_capget);
 
+/* Sets are those that capget tells: what asks for no more is done. */
+static int64_t sys_capset(struct syscall_args *a)
+{
+	struct __user_cap_data_struct d[2] = { 0 };
+	struct __user_cap_header_struct h;
+	unsigned n;
+
+	if (copy_from_user(&h, a->a[0], sizeof(h)))
+		return -EFAULT;
+	n = h.version == _LINUX_CAPABILITY_VERSION_1 ? 1 : 2;
+	if (n == 2 && h.version != _LINUX_CAPABILITY_VERSION_3)
+		return -EINVAL;
+	if (h.pid && h.pid != task_current()->pid)
+		return -EPERM;
+	if (copy_from_user(d, a->a[1], n * sizeof(d[0])))
+		return -EFAULT;
+	if (task_privileged())
+		return 0;
+	return d[0].effective | d[0].permitted | d[1].effective | d[1].permitted ? -EPERM : 0;
+}
+SYSCALL_DEFINE(__NR_capset, "capset", sys_capset);
+
 /* ---- limits ---- */
 static int64_t do_prlimit(struct task *t, unsigned res, uint64_t new_addr, uint64_t old_addr)
 {

@@ -303,6 +303,22 @@ static int64_t sys_rt_sigqueueinfo(struct syscall_args *a)
 }
 SYSCALL_DEFINE(__NR_rt_sigqueueinfo, "rt_sigqueueinfo", sys_rt_sigqueueinfo);
 
+static int64_t sys_rt_tgsigqueueinfo(struct syscall_args *a)
+{
+	siginfo_t info;
+
+	if ((int)a->a[0] <= 0 || (int)a->a[1] <= 0 || !valid_sig((int)a->a[2]))
+		return -EINVAL;
+	if (copy_from_user(&info, a->a[3], sizeof(info)))
+		return -EFAULT;
+	if ((info.si_code >= 0 || info.si_code == SI_TKILL) &&
+	    (int)a->a[0] != task_current()->pid)
+		return -EPERM;
+	info.si_signo = (int)a->a[2];
+	return do_tgkill((int)a->a[0], (int)a->a[1], (int)a->a[2], &info);
+}
+SYSCALL_DEFINE(__NR_rt_tgsigqueueinfo, "rt_tgsigqueueinfo", sys_rt_tgsigqueueinfo);
+
 static int64_t sys_restart_syscall(struct syscall_args *a)
 {
 	struct restart *r = &uthread_current()->restart;

@@ -151,6 +151,7 @@ static int make_process(struct job *j, const struct spawn_start *s)
 	t->files = fdtable_create();
 	if (!t->files)
 		goto out_task;
+	t->traced = s->flags & SPAWN_STRACE;
 	err = stdio_attach(t->files, t->token, s->flags);
 	if (err)
 		goto out_files;

@@ -67,6 +67,7 @@ struct task {
 	uint64_t token;             /* of the program, inherited by children */
 	uint64_t start_ns;
 	uint32_t personality;       /* own threads; ADDR_NO_RANDOMIZE counts, the rest is kept */
+	bool traced;                /* rack run --strace; inherited */
 	bool no_new_privs;          /* never cleared */
 	bool keep_caps, not_dumpable;
 	int membarriers;            /* MEMBARRIER_CMD_REGISTER_* done */

@@ -7,6 +7,9 @@
 #define LOG_SUBSYS "syscall"
 #include <kern/log.h>
 
+#include "proc/task.h"
+#include "syscall/strace.h"
+
 #define SYSCALL_COUNTERS(X) X(calls) X(unknown)
 COUNTERS_DECLARE(syscall, SYSCALL_COUNTERS);
 COUNTERS_DEFINE(syscall, SYSCALL_COUNTERS);
@@ -37,6 +40,23 @@ static int64_t unknown(uint64_t nr)
 	return -ENOSYS;
 }
 
+static int64_t call(struct syscall_args *a)
+{
+	if (likely(a->nr < SYSCALL_MAX && table[a->nr]))
+		return table[a->nr]->fn(a);
+	return unknown(a->nr);
+}
+
+static int64_t traced(struct syscall_args *a)
+{
+	struct strace *s = strace_enter(a);
+	int64_t r = call(a);
+
+	if (s)
+		strace_leave(s, r);
+	return r;
+}
+
 void syscall_dispatch(struct uregs *r)
 {
 	struct syscall_args a = {
@@ -45,8 +65,5 @@ void syscall_dispatch(struct uregs *r)
 	};
 
 	counter_add(syscall, calls, 1);
-	if (a.nr < SYSCALL_MAX && table[a.nr])
-		r->rax = (uint64_t)table[a.nr]->fn(&a);
-	else
-		r->rax = (uint64_t)unknown(a.nr);
+	r->rax = (uint64_t)(unlikely(task_current()->traced) ? traced(&a) : call(&a));
 }
