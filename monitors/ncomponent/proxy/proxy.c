@@ -140,7 +140,8 @@ static int do_setopt(struct nsock *ns, struct fit_req *req, struct skel *s, stru
 {
 	const struct sock_setopt *m = (const struct sock_setopt *)req->data;
 
-	return skel_setopt(s, le32_get(m->level), le32_get(m->name), le32_get(m->value));
+	return skel_setopt(s, le32_get(m->level), le32_get(m->name), le32_get(m->value),
+			   le32_get(m->value2));
 }
 
 static void fill_tcp_info(const struct skel *s, struct tcp_info *out)
@@ -151,6 +152,14 @@ static void fill_tcp_info(const struct skel *s, struct tcp_info *out)
 		stack_tcp_info(s->tcp, &i);
 	*out = (struct tcp_info){ .tcpi_state = i.state, .tcpi_retransmits = i.retransmits,
 		.tcpi_snd_mss = i.mss, .tcpi_rcv_mss = i.mss, .tcpi_advmss = 1460,
+		.tcpi_options = (uint8_t)((i.sack ? TCPI_OPT_SACK : 0) |
+					  (i.scaled ? TCPI_OPT_WSCALE : 0)),
+		.tcpi_snd_wscale = i.snd_scale & 15, .tcpi_rcv_wscale = i.rcv_scale & 15,
+		.tcpi_rto = i.rto_us, .tcpi_ato = 40000, .tcpi_unacked = i.unacked,
+		.tcpi_rttvar = i.rttvar_us, .tcpi_bytes_acked = s->tx_acked,
+		.tcpi_bytes_received = s->rx_arrived, .tcpi_snd_wnd = i.snd_wnd,
+		.tcpi_snd_ssthresh = i.mss ? i.ssthresh / i.mss : 0,
+		.tcpi_notsent_bytes = (uint32_t)(s->tx_arrived - s->tx_acked),
 		.tcpi_rtt = i.rtt_us, .tcpi_pmtu = 1500, .tcpi_rcv_space = i.rcv_wnd,
 		.tcpi_snd_cwnd = i.mss ? i.snd_cwnd / i.mss : 0 };
 }

@@ -133,6 +133,10 @@ void skel_tx_run(struct skel *s)
 			tx_item_free(it);
 	}
 	send_fin(s);
+	if (s->push_wanted && (int32_t)((uint32_t)s->tx_written - s->push_at) >= 0) {
+		s->push_wanted = false;
+		stack_tcp_push(s->tcp);
+	}
 	stack_tcp_output(s->tcp);
 }
 

@@ -6,6 +6,7 @@
 #define LOG_SUBSYS "sock"
 #include <asm-generic/socket.h>
 #include <kern/log.h>
+#include <kern/timer.h>
 #include <linux/in.h>
 #include <linux/tcp.h>
 
@@ -18,12 +19,21 @@
 static const struct { uint16_t level, name; } known_opts[] = {
 	{ IPPROTO_TCP, TCP_NODELAY }, { IPPROTO_TCP, TCP_KEEPIDLE }, { IPPROTO_TCP, TCP_KEEPINTVL },
 	{ IPPROTO_TCP, TCP_KEEPCNT }, { SOL_SOCKET, SO_KEEPALIVE }, { IPPROTO_IP, IP_TOS },
-	{ IPPROTO_IP, IP_TTL },
+	{ IPPROTO_IP, IP_TTL }, { IPPROTO_TCP, TCP_MAXSEG }, { IPPROTO_TCP, TCP_USER_TIMEOUT },
+	{ IPPROTO_TCP, TCP_DEFER_ACCEPT },
 };
+#define DEFER_OPT (ARRAY_SIZE(known_opts) - 1) /* its place */
 static_assert(ARRAY_SIZE(known_opts) <= ARRAY_SIZE(((struct skel_opts *)0)->value), "room");
 
-int skel_setopt(struct skel *s, uint32_t level, uint32_t name, uint32_t value)
+/* at: the position in the stream where it takes effect, where that matters. */
+int skel_setopt(struct skel *s, uint32_t level, uint32_t name, uint32_t value, uint32_t at)
 {
+	if (level == IPPROTO_TCP && name == TCP_CORK) {
+		s->push_wanted = !value;
+		s->push_at = at;
+		skel_kick(s);
+		return 0;
+	}
 	if (level == SOL_SOCKET && (name == SO_REUSEADDR || name == SO_REUSEPORT)) {
 		if (name == SO_REUSEADDR)
 			s->claim.reuseaddr = value;
@@ -36,6 +46,8 @@ int skel_setopt(struct skel *s, uint32_t level, uint32_t name, uint32_t value)
 			continue;
 		s->opts.set |= 1u << i;
 		s->opts.value[i] = value;
+		if (i == DEFER_OPT)
+			return 0; /* ours */
 		if (s->tcp && s->state != SKEL_LISTEN)
 			return stack_tcp_setopt(s->tcp, level, name, value);
 		return 0;
@@ -46,7 +58,8 @@ int skel_setopt(struct skel *s, uint32_t level, uint32_t name, uint32_t value)
 static void apply_opts(struct skel *s)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(known_opts); i++) {
-		if (s->opts.set & 1u << i && stack_tcp_setopt(s->tcp, known_opts[i].level,
+		if (i != DEFER_OPT && s->opts.set & 1u << i &&
+		    stack_tcp_setopt(s->tcp, known_opts[i].level,
 							      known_opts[i].name, s->opts.value[i]))
 			log_warn("skeleton %u: option %u/%u not applied", s->index,
 				 known_opts[i].level, known_opts[i].name);
@@ -222,7 +235,8 @@ static bool tell_accept(struct skel *l, struct skel *s)
 		.local_ip = be32(n.local_ip), .remote_ip = be32(n.remote_ip),
 		.local_port = be16(n.local_port), .remote_port = be16(n.remote_port),
 		.tx_window = le32(s->tx_window), .mss = le32(n.mss) };
-	ports_share(s->ns->ports, &s->claim, &l->claim, n.local_ip);
+	if (!s->claim.port)
+		ports_share(s->ns->ports, &s->claim, &l->claim, n.local_ip);
 	return peer_event(s->peer, OP_SOCKEVT_ACCEPT, &m, sizeof(m));
 }
 
@@ -251,7 +265,11 @@ static int on_accept(struct stack_tcp *t, void *arg, struct stack_tcp *conn)
 	stack_tcp_set_owner(conn, &skel_tcp_ops, s);
 	apply_opts(s);
 	skel_set_state(s, SKEL_WAITING);
-	if (!tell_accept(l, s)) {
+	if (l->opts.set & 1u << DEFER_OPT && l->opts.value[DEFER_OPT])
+		s->deferred_ns = clock_mono_ns() + l->opts.value[DEFER_OPT] * NSEC_PER_SEC;
+	if (s->deferred_ns) {
+		ports_share(s->ns->ports, &s->claim, &l->claim, 0);
+	} else if (!tell_accept(l, s)) {
 		s->tcp = NULL; /* the caller resets it */
 		skel_kill(s, true);
 		counter_add(sock, accept_refused, 1);
@@ -310,6 +328,24 @@ static void on_sent(struct stack_tcp *t, void *arg, uint32_t bytes)
 	skel_kick(s);
 }
 
+/* TCP_DEFER_ACCEPT: the listener learns of it now. */
+static void end_deferral(struct skel *s)
+{
+	if (!s->deferred_ns)
+		return;
+	if (!s->listener || !tell_accept(s->listener, s))
+		return; /* with the next tick */
+	s->deferred_ns = 0;
+}
+
+static void on_tick(struct stack_tcp *t, void *arg)
+{
+	struct skel *s = arg;
+
+	if (s->deferred_ns && clock_mono_ns() >= s->deferred_ns)
+		end_deferral(s);
+}
+
 static void on_recv(struct stack_tcp *t, void *arg, struct stack_buf *b)
 {
 	struct skel *s = arg;
@@ -318,6 +354,7 @@ static void on_recv(struct stack_tcp *t, void *arg, struct stack_buf *b)
 		skel_rx_add(s, b);
 	else
 		s->rx_fin = true;
+	end_deferral(s);
 	skel_kick(s);
 }
 
@@ -333,6 +370,11 @@ static void on_error(struct stack_tcp *t, void *arg, int err)
 	s->tcp = NULL;
 	if (!err) /* both FINs acknowledged, and so all bytes */
 		s->tx_acked = s->tx_written;
+	if (s->deferred_ns) { /* nobody was told of it */
+		s->listener->npending--;
+		skel_kill(s, true);
+		return;
+	}
 	if (err && s->state != SKEL_CLOSING) {
 		counter_add(sock, broken, 1);
 		s->error = err;
@@ -344,5 +386,5 @@ static void on_error(struct stack_tcp *t, void *arg, int err)
 
 const struct stack_tcp_ops skel_tcp_ops = {
 	.connected = on_connected, .sent = on_sent, .recv = on_recv, .error = on_error,
-	.accept = on_accept, .full = on_full,
+	.accept = on_accept, .full = on_full, .tick = on_tick,
 };

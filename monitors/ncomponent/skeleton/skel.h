@@ -60,7 +60,7 @@ struct rx_xfer;
 /* Options that outlive a PCB and are handed to accepted connections. */
 struct skel_opts {
 	uint32_t set; /* bit i: value[i] was set */
-	uint32_t value[8];
+	uint32_t value[12];
 };
 
 struct skel {
@@ -83,6 +83,7 @@ struct skel {
 	TAILQ_HEAD(, skel) pending; /* accepted by lwIP, not yet by the application, oldest first */
 	uint32_t backlog, npending; /* npending: in the stub's accept queue */
 	/* accepted connection */
+	uint64_t deferred_ns;   /* TCP_DEFER_ACCEPT: told then, or with its first bytes; 0: told */
 	struct skel *listener;  /* while it is on the listener's list */
 	TAILQ_ENTRY(skel) pending_link;
 	struct fit_req *connect_req;
@@ -95,6 +96,8 @@ struct skel {
 	uint32_t tx_window;
 	uint32_t dma_reads;     /* in flight */
 	bool shut_wanted, fin_sent, close_wanted;
+	bool push_wanted;       /* nothing is held any more when push_at bytes are written */
+	uint32_t push_at;
 	uint64_t shut_at;       /* position of the FIN */
 
 	/* receive */
@@ -167,7 +170,7 @@ void skel_accepted(struct skel *listener, uint32_t n);
 int skel_attach(struct skel *s, struct sock_handle stub, uint32_t rx_window, uint8_t mode,
 		fit_node_t sockmem);
 void skel_set_data_mode(struct skel *s, uint8_t mode, fit_node_t sockmem);
-int skel_setopt(struct skel *s, uint32_t level, uint32_t name, uint32_t value);
+int skel_setopt(struct skel *s, uint32_t level, uint32_t name, uint32_t value, uint32_t at);
 void skel_unlink_listener(struct skel *s);
 extern const struct stack_tcp_ops skel_tcp_ops;
 

@@ -38,6 +38,8 @@ struct tcp_seg *stack_tcp_fit_head(struct tcp_pcb *pcb, u32_t wnd)
 {
 	struct tcp_seg *seg = pcb->unsent;
 
+	if (seg && stack_tcp_holds(pcb, seg))
+		return NULL;
 	if (!seg || seg->len <= pcb->mss || seg->p->ref != 1)
 		return seg;
 	uint32_t used = lwip_ntohl(seg->tcphdr->seqno) - pcb->lastack;

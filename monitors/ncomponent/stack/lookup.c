@@ -82,8 +82,9 @@ bool stack_port_waits(uint16_t port)
  */
 static bool begins_anew(const struct tcp_pcb *p, const struct tcp_hdr *h)
 {
-	return p->state == TIME_WAIT && (TCPH_FLAGS(h) & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN &&
-	       TCP_SEQ_GT(h->seqno, p->rcv_nxt);
+	unsigned flags = TCPH_FLAGS(h) & (TCP_SYN | TCP_ACK | TCP_RST);
+
+	return p->state == TIME_WAIT && flags == TCP_SYN && TCP_SEQ_GT(h->seqno, p->rcv_nxt);
 }
 
 struct tcp_pcb *stack_tcp_find(const struct tcp_hdr *h, int time_wait)

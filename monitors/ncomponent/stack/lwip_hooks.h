@@ -11,7 +11,7 @@ struct tcp_pcb;
 struct tcp_seg;
 /* How large a segment may be queued; 0: nothing is known of the peer's window yet. */
 u16_t stack_tcp_send_size(const struct tcp_pcb *pcb);
-/* The head of the unsent queue, cut when it can never fit the window as it is. */
+/* The head of the unsent queue, cut when it can never fit the window as it is; NULL: it waits. */
 struct tcp_seg *stack_tcp_fit_head(struct tcp_pcb *pcb, u32_t wnd);
 /* Remembers the MSS for the device that will cut this segment; returns opts. */
 u32_t *stack_tcp_note_mss(const struct pbuf *p, const struct tcp_pcb *pcb, u32_t *opts);

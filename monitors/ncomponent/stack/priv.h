@@ -50,6 +50,26 @@ struct stack {
 	uint64_t stats_at_ns;
 };
 
+struct tcp_pcb;
+struct tcp_pcb_listen;
+struct tcp_seg;
+
+struct stack_tcp {
+	struct stack *stack;
+	struct tcp_pcb *pcb;
+	const struct stack_tcp_ops *ops;
+	void *arg;
+	bool in_callback;
+	bool free_after;   /* released or aborted inside a callback */
+	bool abort_after;
+	bool more;         /* the last write said that more follows: a piece of an MSS waits */
+	uint64_t held_ns;  /* since when; 0: nothing is held */
+	uint16_t maxseg;   /* TCP_MAXSEG, or 0 */
+	uint32_t user_timeout_ms;
+	uint64_t progress_ns; /* the peer acknowledged something, or nothing was outstanding */
+	int soft_error;    /* what ICMP said last: why a time-out came */
+};
+
 /* The one instance of this copy of the stack. */
 struct stack *stack_instance(void);
 
@@ -59,8 +79,14 @@ bool stack_netif_flush(struct stack *s);
 void stack_netif_checks(struct stack *s, u16_t checks);
 int stack_errno(err_t e);
 void stack_tcp_init(struct stack *s);
-struct tcp_pcb;
-struct tcp_pcb_listen;
+/* tcp_opt.c: lwIP's poll callback, every other tick; what changes what it looks at. */
+err_t stack_tcp_poll(void *arg, struct tcp_pcb *pcb);
+void stack_tcp_progress(struct stack_tcp *t);
+void stack_tcp_apply_mss(struct stack_tcp *t);
+/* The owner's tick(), from within the poll callback. */
+err_t stack_tcp_tick(struct stack_tcp *t);
+/* The head of the unsent queue waits for more (TCP_CORK, MSG_MORE). */
+bool stack_tcp_holds(struct tcp_pcb *pcb, const struct tcp_seg *seg);
 /* The owner of the listener has no room for another connection. */
 bool stack_listener_full(struct tcp_pcb_listen *l);
 /* A connection in TIME_WAIT holds the port. */

@@ -62,6 +62,8 @@ struct stack_tcp_ops {
 	int (*accept)(struct stack_tcp *listener, void *arg, struct stack_tcp *conn);
 	/* Listener: it has no room for another one now. May be NULL: it has. */
 	bool (*full)(void *arg);
+	/* About every 80 ms. May be NULL. */
+	void (*tick)(struct stack_tcp *t, void *arg);
 };
 
 #define STACK_BACKLOG_MAX 4096
@@ -82,6 +84,8 @@ int __must_check stack_tcp_connect(struct stack_tcp *t, uint32_t ip, uint16_t po
  * them. more: no PSH. 0; -ENOBUFS: not now, after the next sent(); -EPIPE, -ENOTCONN.
  */
 int __must_check stack_tcp_write(struct stack_tcp *t, const void *data, uint32_t len, bool more);
+/* The last write's more is taken back: what was held goes out. */
+void stack_tcp_push(struct stack_tcp *t);
 /* Bytes that stack_tcp_write() takes now. */
 uint32_t stack_tcp_room(const struct stack_tcp *t);
 /* Builds segments of what was queued, as window and Nagle allow. */
@@ -112,8 +116,10 @@ struct stack_tcp_info {
 	uint8_t retransmits;
 	uint32_t snd_cwnd;    /* bytes */
 	uint32_t snd_wnd, rcv_wnd;
-	uint32_t rtt_us;
+	uint32_t rtt_us, rttvar_us, rto_us, ssthresh, unacked; /* unacked: segments */
 	uint16_t mss;
+	uint8_t snd_scale, rcv_scale;
+	bool sack, scaled;
 };
 void stack_tcp_info(const struct stack_tcp *t, struct stack_tcp_info *out);
 

@@ -9,26 +9,12 @@
  * an ext-arg has no owner: it ends by itself.
  */
 #define LOG_SUBSYS "stack"
-#include <asm-generic/socket.h>
 #include <kern/log.h>
-#include <linux/in.h>
-#include <linux/tcp.h>
 
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/prot/icmp.h"
 #include "lwip/tcp.h"
 #include "stack/priv.h"
-
-struct stack_tcp {
-	struct stack *stack;
-	struct tcp_pcb *pcb;
-	const struct stack_tcp_ops *ops;
-	void *arg;
-	bool in_callback;
-	bool free_after;   /* released or aborted inside a callback */
-	bool abort_after;
-	int soft_error;    /* what ICMP said last: why a time-out came */
-};
 
 static void on_destroy(u8_t id, void *data)
 {
@@ -76,6 +62,8 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
 	if (!t)
 		return ERR_OK;
 	counter_add(lwip, connects, 1);
+	stack_tcp_progress(t);
+	stack_tcp_apply_mss(t);
 	enter(t);
 	t->ops->connected(t, t->arg);
 	return leave(t);
@@ -87,6 +75,7 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 
 	if (!t)
 		return ERR_OK;
+	stack_tcp_progress(t);
 	enter(t);
 	t->ops->sent(t, t->arg, len);
 	return leave(t);
@@ -154,6 +143,7 @@ static void adopt(struct stack_tcp *t, struct tcp_pcb *pcb)
 		return;
 	tcp_recv(pcb, on_recv);
 	tcp_sent(pcb, on_sent);
+	tcp_poll(pcb, stack_tcp_poll, 1);
 	tcp_err(pcb, on_error);
 }
 
@@ -182,6 +172,13 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 	kmem_cache_free(t->stack->tcp_cache, t);
 	tcp_abort(pcb);
 	return ERR_ABRT;
+}
+
+err_t stack_tcp_tick(struct stack_tcp *t)
+{
+	enter(t);
+	t->ops->tick(t, t->arg);
+	return leave(t);
 }
 
 /* ---- ICMP errors ---- */
@@ -306,6 +303,7 @@ int stack_tcp_connect(struct stack_tcp *t, uint32_t ip, uint16_t port)
 	if (!t->pcb || t->pcb->state != CLOSED)
 		return -EISCONN;
 	ip_addr_set_ip4_u32(&a, lwip_htonl(ip));
+	stack_tcp_progress(t);
 	return stack_errno(tcp_connect(t->pcb, &a, port, on_connected));
 }
 
@@ -315,9 +313,13 @@ int stack_tcp_write(struct stack_tcp *t, const void *data, uint32_t len, bool mo
 	kassert(len && len <= 0xffff);
 	if (!t->pcb)
 		return -EPIPE;
+	if (!t->pcb->unacked && !t->pcb->unsent)
+		stack_tcp_progress(t); /* from now on something is waited for */
 	err_t err = tcp_write(t->pcb, data, (u16_t)len, more ? TCP_WRITE_FLAG_MORE : 0);
-	if (err == ERR_OK)
+	if (err == ERR_OK) {
 		counter_add(lwip, tcp_tx_bytes, len);
+		t->more = more;
+	}
 	return stack_errno(err);
 }
 
@@ -394,63 +396,6 @@ bool stack_tcp_alive(const struct stack_tcp *t)
 	return t->pcb != NULL;
 }
 
-static void set_flag(struct tcp_pcb *pcb, uint16_t flag, bool on)
-{
-	if (on)
-		tcp_set_flags(pcb, flag);
-	else
-		tcp_clear_flags(pcb, flag);
-}
-
-static int set_tcp_option(struct tcp_pcb *pcb, uint32_t name, uint32_t value)
-{
-	switch (name) {
-	case TCP_NODELAY:
-		set_flag(pcb, TF_NODELAY, value != 0);
-		if (value)
-			tcp_output(pcb);
-		return 0;
-	case TCP_KEEPIDLE:
-		pcb->keep_idle = value * 1000;
-		return 0;
-	case TCP_KEEPINTVL:
-		pcb->keep_intvl = value * 1000;
-		return 0;
-	case TCP_KEEPCNT:
-		pcb->keep_cnt = value;
-		return 0;
-	default:
-		return -ENOPROTOOPT;
-	}
-}
-
-int stack_tcp_setopt(struct stack_tcp *t, uint32_t level, uint32_t name, uint32_t value)
-{
-	stack_assert_context();
-	struct tcp_pcb *pcb = t->pcb;
-
-	if (!pcb)
-		return -EINVAL;
-	if (level == SOL_SOCKET && name == SO_KEEPALIVE) {
-		if (value)
-			ip_set_option(pcb, SOF_KEEPALIVE);
-		else
-			ip_reset_option(pcb, SOF_KEEPALIVE);
-		return 0;
-	}
-	if (level == IPPROTO_IP && name == IP_TOS) {
-		pcb->tos = (u8_t)value;
-		return 0;
-	}
-	if (level == IPPROTO_IP && name == IP_TTL && value >= 1 && value <= 255) {
-		pcb->ttl = (u8_t)value;
-		return 0;
-	}
-	if (level != IPPROTO_TCP || pcb->state == LISTEN)
-		return -ENOPROTOOPT;
-	return set_tcp_option(pcb, name, value);
-}
-
 void stack_tcp_name(const struct stack_tcp *t, struct stack_tcp_name *out)
 {
 	const struct tcp_pcb *pcb = t->pcb;
@@ -464,31 +409,6 @@ void stack_tcp_name(const struct stack_tcp *t, struct stack_tcp_name *out)
 		return;
 	out->remote_ip = lwip_ntohl(pcb->remote_ip.addr);
 	out->remote_port = pcb->remote_port;
-	out->mss = pcb->mss;
-}
-
-/* lwIP's states in the numbers of <linux/tcp.h>'s users (TCP_ESTABLISHED = 1 ...). */
-static uint8_t linux_state(enum tcp_state s)
-{
-	static const uint8_t map[] = { [CLOSED] = 7, [LISTEN] = 10, [SYN_SENT] = 2, [SYN_RCVD] = 3,
-		[ESTABLISHED] = 1, [FIN_WAIT_1] = 4, [FIN_WAIT_2] = 5, [CLOSE_WAIT] = 8,
-		[CLOSING] = 11, [LAST_ACK] = 9, [TIME_WAIT] = 6 };
-
-	return map[s];
-}
-
-void stack_tcp_info(const struct stack_tcp *t, struct stack_tcp_info *out)
-{
-	const struct tcp_pcb *pcb = t->pcb;
-
-	*out = (struct stack_tcp_info){ .state = linux_state(pcb ? pcb->state : CLOSED) };
-	if (!pcb || pcb->state == LISTEN)
-		return;
-	out->retransmits = pcb->nrtx;
-	out->snd_cwnd = pcb->cwnd;
-	out->snd_wnd = pcb->snd_wnd;
-	out->rcv_wnd = pcb->rcv_wnd;
-	out->rtt_us = (uint32_t)(pcb->sa >> 3) * TCP_SLOW_INTERVAL * 1000;
 	out->mss = pcb->mss;
 }
 

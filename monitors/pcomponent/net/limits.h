@@ -17,7 +17,7 @@
 #define NET_SOMAXCONN 4096          /* net.core.somaxconn of Linux */
 #define NET_TX_WINDOW_MAX (16u << 20)  /* more than this from a skeleton is nonsense */
 #define NET_GNM_CACHE 64            /* answers of GNM kept while their lease lasts */
-#define NET_RX_INLINE 8             /* records that wait in a stub without an allocation */
+#define NET_RX_INLINE 4             /* records that wait in a stub without an allocation */
 
 /* Linux's defaults and bounds: net.ipv4.tcp_rmem, tcp_wmem, net.core.rmem_max, SOCK_MIN_*BUF. */
 #define NET_RCVBUF_DEFAULT 131072

@@ -27,7 +27,7 @@ static void opt_done(struct fit_call *c, const struct fit_reply *r)
 	kfree(op);
 }
 
-static void send_opt(struct leg *l, uint32_t level, uint32_t name, uint32_t value)
+static void send_opt(struct leg *l, uint32_t level, uint32_t name, uint32_t value, uint32_t at)
 {
 	struct opt_op *op = l->gone || leg_joined(l) ? NULL : kzalloc(sizeof(*op));
 
@@ -35,7 +35,7 @@ static void send_opt(struct leg *l, uint32_t level, uint32_t name, uint32_t valu
 		return;
 	op->leg = leg_get(l);
 	op->m = (struct sock_setopt){ .skel = l->skel, .level = le32(level), .name = le32(name),
-		.value = le32(value) };
+		.value = le32(value), .value2 = le32(at) };
 	op->call = (struct fit_call){ .node = l->peer->node, .op = OP_SOCK_SETOPT, .req = &op->m,
 		.req_len = sizeof(op->m), .done = opt_done };
 	fit_call_start(net.fit, &op->call);
@@ -47,9 +47,27 @@ void stub_forward_opt(struct stub *s, uint32_t level, uint32_t name, uint32_t va
 	unsigned n = leg_list(s, l);
 
 	for (unsigned i = 0; i < n; i++) {
-		send_opt(l[i], level, name, value);
+		send_opt(l[i], level, name, value, 0);
 		leg_put(l[i]);
 	}
+}
+
+void stub_uncork(struct stub *s)
+{
+	struct leg *l;
+	uint64_t sent;
+
+	spin_lock(&s->lock);
+	l = s->leg ? leg_get(s->leg) : NULL;
+	spin_unlock(&s->lock);
+	if (!l)
+		return;
+	tx_flush(l);
+	spin_lock(&l->tx_lock);
+	sent = l->tx_sent;
+	spin_unlock(&l->tx_lock);
+	send_opt(l, IPPROTO_TCP, TCP_CORK, 0, (uint32_t)sent);
+	leg_put(l);
 }
 
 void stub_forward_opts(struct stub *s, struct leg *l)
@@ -63,11 +81,12 @@ void stub_forward_opts(struct stub *s, struct leg *l)
 		{ IPPROTO_TCP, TCP_KEEPCNT, o->keepcnt, d->keepcnt },
 		{ IPPROTO_TCP, TCP_MAXSEG, o->maxseg, d->maxseg },
 		{ IPPROTO_TCP, TCP_USER_TIMEOUT, o->user_timeout, d->user_timeout },
+		{ IPPROTO_TCP, TCP_DEFER_ACCEPT, o->defer_accept, d->defer_accept },
 		{ IPPROTO_IP, IP_TOS, o->tos, d->tos },
 		{ IPPROTO_IP, IP_TTL, o->ttl, d->ttl },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(all); i++)
 		if (all[i].value != all[i].normal)
-			send_opt(l, all[i].level, all[i].name, (uint32_t)all[i].value);
+			send_opt(l, all[i].level, all[i].name, (uint32_t)all[i].value, 0);
 }

@@ -13,6 +13,7 @@ COUNTERS_DEFINE(stub_dma, STUB_DMA_COUNTERS);
 const struct stub_opts stub_default_opts = {
 	.rcvlowat = 1, .keepidle = 7200, .keepintvl = 75, .keepcnt = 9, .quickack = 1, .syncnt = 6,
 	.linger2 = 60, .ttl = 64, .mtu_discover = 1, .mcast_ttl = 1, .mcast_loop = 1,
+	.mcast_all = 1,
 };
 
 static _Atomic uint64_t next_ino = 1;

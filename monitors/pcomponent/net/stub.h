@@ -143,12 +143,14 @@ struct rx_queue {
 struct sock_name { uint32_t ip; uint16_t port; }; /* host order */
 
 struct stub_opts {
-	int reuseaddr, reuseport, keepalive, broadcast, oobinline, dontroute, priority;
+	int reuseaddr, reuseport, keepalive, broadcast, oobinline, dontroute, priority, mark;
+	int no_check, rxq_ovfl, busy_poll, freebind, port_late, mcast_all;
+	char device[16];              /* SO_BINDTODEVICE */
 	int linger_on, linger_s;
 	int rcvbuf, sndbuf, rcvlowat; /* bufs: 0: the default; else as getsockopt shows them */
 	uint64_t rcvtimeo_ns, sndtimeo_ns; /* 0: none */
 	int nodelay, cork, maxseg, keepidle, keepintvl, keepcnt, user_timeout, defer_accept;
-	int quickack, syncnt, linger2, notsent_lowat;
+	int quickack, syncnt, linger2, notsent_lowat, window_clamp;
 	int v6only;
 	int tos, ttl;
 	int pktinfo, recverr, recvttl, recvtos, mtu_discover; /* IP_* */
@@ -477,5 +479,7 @@ void event_serve(struct fit_req *req, void *arg);
 
 /* ---- opt.c ---- */
 void stub_forward_opt(struct stub *s, uint32_t level, uint32_t name, uint32_t value);
+/* TCP_CORK is taken off: what is held at the skeleton goes, once all of it is there. */
+void stub_uncork(struct stub *s);
 /* All that differ from the default, to a new skeleton, before whatever is sent to it next. */
 void stub_forward_opts(struct stub *s, struct leg *l);
