@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Inside the communication manager: a connection, and what cm.c (life, the user's calls, time) and
- * cm_rx.c (messages) offer one another. All of it is the loop's.
+ * Inside the communication manager: a connection, and what cm.c (life, what was asked for, time),
+ * cm_user.c (asking) and cm_rx.c (messages) offer one another. The loop's, but for cm_user.c.
  *
  *  active   RESOLVE --ARP--> REQ_SENT --REP, RTU sent----.           .--DREQ rcvd, DREP sent--.
  *                               |                        v           |                        v
@@ -65,6 +65,10 @@ struct cm_dev {
 	_Atomic uint32_t next_port;
 };
 
+/* Any thread: the loop will do it. */
+void cm_post_op(struct rdma_cm *cm, enum cm_op op);
+/* In the loop: does it, behind what was asked for before. */
+void cm_destroy_here(struct rdma_cm *cm);
 struct rdma_cm *cm_alloc(struct rdma_dev *dev, enum cm_state state);
 void cm_link(struct rdma_cm *cm);
 void cm_set_state(struct rdma_cm *cm, enum cm_state state);
