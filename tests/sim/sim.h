@@ -35,6 +35,14 @@ void sim_loop_free(struct loop *l);
 uint64_t sim_live_allocations(void);
 void sim_memory_reset(void); /* by sim_reset() */
 
+/* ---- seeds (seeds.c) ---- */
+/*
+ * Runs seeds 1 to n, or in the environment: SEED=n that one, SEEDS=n so many, HARSH=k only kind k,
+ * SIM_LOG=1 with each seed and the counters. How many were run.
+ */
+uint64_t sim_seeds(unsigned kind, uint64_t n, void (*run)(uint64_t seed));
+void sim_print_counters(void);
+
 /* ---- the wire: a hub all NICs are on (wire.c) ---- */
 struct sim_wire;
 struct sim_wire *sim_wire_create(const struct sim_faults *faults);

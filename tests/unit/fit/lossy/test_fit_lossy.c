@@ -28,7 +28,6 @@
 #include <cmocka.h>
 
 #include <fit/rpc/rpc.h>
-#include <kern/counter.h>
 #include <kern/random.h>
 #include <kern/timer.h>
 
@@ -84,12 +83,6 @@ static uint64_t the_seed;
 			wrong(#cond, __LINE__);                                                   \
 	} while (0)
 
-static void print_counter(const char *set, const char *name, uint64_t value, void *arg)
-{
-	if (value)
-		fprintf(stderr, "%s.%s %llu\n", set, name, (unsigned long long)value);
-}
-
 /* One end of it has stopped. */
 static bool lost(const struct act *a)
 {
@@ -98,7 +91,7 @@ static bool lost(const struct act *a)
 
 static void wrong(const char *what, int line)
 {
-	counter_each(print_counter, NULL);
+	sim_print_counters();
 	for (unsigned i = 0; i < nboards; i++)
 		for (unsigned n = 0; n < boards[i].started; n++)
 			if (!boards[i].act[n].ends)
@@ -561,42 +554,22 @@ static void run_seed(uint64_t seed)
 	all_down();
 }
 
-static uint64_t from_env(const char *name, uint64_t def)
-{
-	const char *v = getenv(name);
-
-	return v ? strtoull(v, NULL, 0) : def;
-}
-
-static void run_kind(unsigned kind, uint64_t seeds)
-{
-	uint64_t first = from_env("SEED", 1), n = from_env("SEEDS", getenv("SEED") ? 1 : seeds);
-
-	if (from_env("HARSH", kind) != kind)
-		return;
-	how = kind;
-	for (uint64_t s = first; s < first + n; s++) {
-		if (getenv("SIM_LOG"))
-			print_message("seed %llu\n", (unsigned long long)s);
-		run_seed(s);
-	}
-	if (getenv("SIM_LOG"))
-		counter_each(print_counter, NULL);
-}
-
 static void test_mild(void **state)
 {
-	run_kind(MILD, 70);
+	how = MILD;
+	sim_seeds(how, 70, run_seed);
 }
 
 static void test_harsh(void **state)
 {
-	run_kind(HARSH, 70);
+	how = HARSH;
+	sim_seeds(how, 70, run_seed);
 }
 
 static void test_stopping(void **state)
 {
-	run_kind(STOPPING, 50);
+	how = STOPPING;
+	sim_seeds(how, 50, run_seed);
 }
 
 int main(void)

@@ -198,14 +198,3 @@ void fill(uint8_t *p, size_t n, uint64_t seed)
 		p[i] = (uint8_t)(seed >> 56);
 	}
 }
-
-static void print_counter(const char *set, const char *name, uint64_t value, void *arg)
-{
-	if (value)
-		fprintf(stderr, "%s.%s %llu\n", set, name, (unsigned long long)value);
-}
-
-void print_counters(void)
-{
-	counter_each(print_counter, NULL);
-}

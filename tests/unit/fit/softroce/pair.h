@@ -61,4 +61,3 @@ void post_recvs(struct end *e, unsigned n, uint8_t *buf, uint32_t size);
 int post(struct end *e, enum rdma_opcode op, uint64_t id, void *addr, uint32_t len, uint64_t remote,
 	 uint32_t rkey);
 void fill(uint8_t *p, size_t n, uint64_t seed);
-void print_counters(void);

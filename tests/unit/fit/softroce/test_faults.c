@@ -303,7 +303,7 @@ static void run_seed(uint64_t seed)
 	if (!pair_wait(&pr, all_done, NULL)) {
 		print_message("seed %llu: stuck at %u and %u\n", (unsigned long long)seed,
 			      sa.completed, sb.completed);
-		print_counters();
+		sim_print_counters();
 		fail();
 	}
 	side_check(&sa);
@@ -314,30 +314,15 @@ static void run_seed(uint64_t seed)
 	running = 0;
 }
 
-static uint64_t from_env(const char *name, uint64_t def)
-{
-	const char *v = getenv(name);
-
-	return v ? strtoull(v, NULL, 0) : def;
-}
-
 static void run_kind(bool kind, uint64_t seeds)
 {
-	uint64_t first = from_env("SEED", 1), n = from_env("SEEDS", getenv("SEED") ? 1 : seeds);
+	uint64_t n;
 
-	if (from_env("HARSH", kind) != kind)
-		return;
 	harsh = kind;
-	for (uint64_t s = first; s < first + n; s++) {
-		if (getenv("SIM_LOG"))
-			print_message("seed %llu\n", (unsigned long long)s);
-		run_seed(s);
-	}
+	n = sim_seeds(kind, seeds, run_seed);
 	assert_true(n < 100 || !harsh || retry_exc > 10);
 	assert_true(n < 100 || counter_get(softroce, retransmits) > 1000);
 	assert_true(n < 100 || counter_get(softroce, drop_icrc) > 100);
-	if (getenv("SIM_LOG"))
-		print_counters();
 }
 
 static void test_mild(void **state)
