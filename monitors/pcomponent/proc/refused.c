@@ -98,7 +98,6 @@ REFUSE(inotify_init, not_built);
 REFUSE(inotify_init1, not_built);
 REFUSE(inotify_rm_watch, not_built);
 REFUSE(mount_setattr, not_built);
-REFUSE(openat2, not_built);
 REFUSE(quotactl_fd, not_built);
 REFUSE(pidfd_open, not_built);
 REFUSE(pidfd_send_signal, not_built);
