@@ -9,6 +9,7 @@
 
 #include <kern/counter.h>
 #include <kern/log.h>
+#include <proto/file.h>
 #include <proto/fit.h>
 
 #define SERVER_COUNTERS(X) X(requests) X(bad_op) X(short_message) X(errors)
@@ -37,7 +38,7 @@ static int run(struct job *j, int status, struct reply *r)
 {
 	if (status < 0)
 		return status;
-	if (PROTO_OP_CLASS(j->op->op) == PROTO_CLASS_FILE) {
+	if (PROTO_OP_CLASS(j->op->op) == PROTO_CLASS_FILE && j->op->op != OP_FILE_DROP_CACHES) {
 		status = mount_ready();
 		if (status)
 			return status;

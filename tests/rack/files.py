@@ -216,6 +216,7 @@ def once(t, work, small):
         changes_on_the_host(t, r, host)
         r.sh("echo kept >/home/kept")
         drop(r)
+        drop(r)
         after = held()
         t.check("nothing stays behind on the boards", before and before == after,
                 f"{before}\n{after}")

@@ -6,6 +6,7 @@
  */
 #include <kern/mm.h>
 #include <kern/string.h>
+#include <mon/board.h>
 #include "fs/fs.h"
 #include "mem_client.h"
 #include "proc/task.h"
@@ -165,8 +166,16 @@ int file_fsync(uint64_t object)
 	return call_fixed(object, OP_FILE_FSYNC, &m, sizeof(m), NULL, 0);
 }
 
+/* The root's home last: others may keep files of it open. */
 int file_drop_caches(void)
 {
+	fit_node_t node[FIT_NODES_MAX];
+	unsigned n = mon_members(board_self(), ROLE_MCOMPONENT, node, ARRAY_SIZE(node));
+
+	for (unsigned i = 0; i < n; i++)
+		if (node[i] != root_node)
+			(void)!fit_call(mem_client_fit(), node[i], OP_FILE_DROP_CACHES, NULL, 0,
+					NULL, 0, NULL);
 	return call_fixed(FILE_ROOT_OBJECT, OP_FILE_DROP_CACHES, NULL, 0, NULL, 0);
 }
 

@@ -106,6 +106,13 @@ void file_close(uint64_t object);
 int file_stat(struct path_arg *p, bool follow, struct attr *out);
 int file_getattr(uint64_t object, struct attr *out);
 /* After its dirty lines came home: on the disk when it returns. */
+/*
+ * Several pages at once, at most FILE_BATCH_PAGES * 4096 bytes. Bytes written from the start on,
+ * or -errno; size and version as of the last that was (0: none was).
+ */
+#define FILE_BATCH_PAGES 16
+ssize_t_k file_write_batch(uint64_t object, uint64_t off, const void *data, size_t n,
+			   uint64_t *size, uint64_t *version);
 int file_fsync(uint64_t object);
 int file_sync(void);
 int file_drop_caches(void); /* of the files' home */

@@ -121,16 +121,54 @@ static int write_chunk(struct file *f, uint64_t *off, const void *buf, uint32_t 
 	return 0;
 }
 
+/* Bytes written, or -errno. */
+static ssize_t_k write_batch(struct file *f, uint64_t *off, const void *buf, size_t n)
+{
+	struct open_file *o = f->priv;
+	uint64_t size, version;
+	ssize_t_k done = file_write_batch(f->object, *off, buf, n, &size, &version);
+
+	if (version)
+		inode_wrote(o->info, size, version);
+	if (done > 0) {
+		excache_update_file(f->object, *off, buf, (unsigned)done);
+		*off += done;
+	}
+	if (done < (ssize_t_k)n) /* of what follows, some may have been written all the same */
+		excache_drop_file(f->object, *off / PAGE_SIZE, false);
+	return done;
+}
+
+static ssize_t_k write_some(struct file *f, uint64_t *off, const void *buf, size_t n)
+{
+	bool small = n <= PAGE_SIZE - *off % PAGE_SIZE;
+	int err;
+
+	if (!small)
+		return write_batch(f, off, buf, n);
+	err = write_chunk(f, off, buf, (uint32_t)n);
+	return err ? err : (ssize_t_k)n;
+}
+
+/* Bytes to hand over at once: whole pages at the end of many, one page when appending. */
+static size_t write_length(const struct file *f, uint64_t off, uint64_t left)
+{
+	size_t max = f->flags & O_APPEND ? PAGE_SIZE : FILE_BATCH_PAGES * PAGE_SIZE;
+
+	return KMIN(max - off % PAGE_SIZE, left);
+}
+
 static ssize_t_k regular_write(struct file *f, struct uio *from, uint64_t *off)
 {
 	uint64_t limit = task_rlimit(RLIMIT_FSIZE);
-	uint8_t *buf = kmalloc(PAGE_SIZE);
+	size_t size = KMAX(write_length(f, *off, from->left), PAGE_SIZE);
+	uint8_t *buf = kmalloc(size);
 	ssize_t_k done = 0, n = 0;
 
 	if (!buf)
 		return -ENOMEM;
 	while (from->left) {
-		uint64_t len = KMIN(PAGE_SIZE - *off % PAGE_SIZE, from->left);
+		uint64_t len = KMIN(write_length(f, *off, from->left), size);
 
 		if (*off >= limit) {
 			uthread_signal_self(SIGXFSZ, NULL);
@@ -140,14 +178,13 @@ static ssize_t_k regular_write(struct file *f, struct uio *from, uint64_t *off)
 		n = uio_copy_in(buf, from, KMIN(len, limit - *off));
 		if (n <= 0)
 			break;
-		int err = write_chunk(f, off, buf, (uint32_t)n);
-		if (err) {
-			n = err;
+		ssize_t_k got = write_some(f, off, buf, n);
+		if (got > 0)
+			done += got;
+		if (got < n || fatal_pending()) {
+			n = got;
 			break;
 		}
-		done += n;
-		if (fatal_pending())
-			break;
 	}
 	kfree(buf);
 	return done ? done : n;
