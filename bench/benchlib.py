@@ -57,3 +57,24 @@ def cell(value, digits=1, width=12):
 
 def ratio(a, b):
     return a / b if a and b else None
+
+
+class Progress:
+    """How far a part is: a line that bench/all reads, else a bar on a terminal's last line."""
+
+    def __init__(self, part, total):
+        self.part, self.total, self.done = part, max(1, total), 0
+        self.watched = os.environ.get("BENCH_PROGRESS") == "1"
+
+    def step(self):
+        self.done += 1
+        if self.watched:
+            print(f"@ {self.part} {self.done} {self.total}", flush=True)
+        elif sys.stderr.isatty():
+            print(f"\r{bar(self.done / self.total)} {self.part}", end="\n" * (self.done == self.total),
+                  file=sys.stderr, flush=True)
+
+
+def bar(share, width=40):
+    full = int(min(1.0, share) * width)
+    return f"[{'#' * full}{'.' * (width - full)}] {100 * min(1.0, share):3.0f} %"

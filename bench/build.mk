@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The benchmarks' static program, for the rack, for Linux, and for the client outside.
+# The benchmarks' static programs, for the rack, for Linux, and for the machine outside.
 
-TCPBENCH := $(BUILD)/bench/tcpbench
+TCPBENCH := $(BUILD)/bench/tcpbench $(BUILD)/bench/wordcount
 RAMFS_PROGRAMS += $(TCPBENCH)
-$(TCPBENCH): bench/tcpbench.c
+$(TCPBENCH): $(BUILD)/bench/%: bench/%.c
 	@mkdir -p $(@D)
 	@echo "  HOSTCC  $<"
 	@$(CC) -std=gnu11 -O2 -g $(WARN) -static -o $@ $<

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * TCP latency and throughput between a client and a server that are this same static program: the
- * server runs on the rack or on Linux, the client always natively outside (bench/run).
+ * TCP latency, throughput and connection establishment between a client and a server that are this
+ * same static program; each runs on the rack, on Linux, or natively outside (bench/run).
  *
- *   tcpbench server PORT                          serves clients one after the other, until killed
- *   tcpbench client ADDR PORT echo|in|out SIZE N  one measurement, printed as one line of CSV
+ *   tcpbench server PORT              serves clients one after the other, until killed
+ *   tcpbench client ADDR PORT echo|in|out|connect SIZE N
+ *                                     one measurement, printed as one line of CSV
+ *   tcpbench agent PORT               runs programs: each connection carries one command line there,
+ *                                     and what it prints back
  *
  * echo: N times SIZE bytes there and back, after a warm-up. in: N messages of SIZE bytes to the
  * server. out: N messages of SIZE bytes from it. The client says what it wants in struct ask.
+ * connect: N connections one after the other, each closed by the client; the time is connect()'s.
  * "us" is half a round trip for echo: median, 10th and 99th percentile, least; "mbps" is 10^6 bits
  * a second. Left out: any concurrency; the server has one thread, as the programs it is compared
  * with.
@@ -22,11 +26,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define SIZE_MAX_ 65536
 #define WARM_UP 100
+#define WARM_UP_CONNECTS 10
+#define ORDER_MAX 256
+#define ORDER_WORDS 15
 
 enum op { OP_ECHO = 1, OP_IN = 2, OP_OUT = 3 };
 
@@ -120,7 +128,8 @@ static void serve(int fd)
 	}
 }
 
-static int server(int port)
+/* Hands each connection to handle(), one after the other. */
+static _Noreturn void server(int port, void (*handle)(int fd))
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
 	int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -142,7 +151,7 @@ static int server(int port)
 			die("accept");
 		}
 		no_delay(c);
-		serve(c);
+		handle(c);
 		close(c);
 	}
 }
@@ -163,7 +172,8 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static int dial(const char *addr, int port)
+/* A connection; *took is the time of connect() in us. */
+static int dial(const char *addr, int port, double *took)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -174,10 +184,34 @@ static int dial(const char *addr, int port)
 		errno = EINVAL;
 		die(addr);
 	}
+	*took = now_us();
 	if (connect(fd, (struct sockaddr *)&sin, sizeof(sin)))
 		die(addr);
+	*took = now_us() - *took;
 	no_delay(fd);
 	return fd;
+}
+
+static void print_times(const char *op, uint32_t size, double *us, uint32_t n)
+{
+	qsort(us, n, sizeof(*us), by_value);
+	printf("%s,%u,%u,%.1f,%.1f,%.1f,%.1f,\n", op, size, n, us[n / 2], us[n / 10],
+	       us[(uint64_t)n * 99 / 100], us[0]);
+}
+
+static void client_connect(const char *addr, int port, uint32_t n)
+{
+	double *us = calloc(n, sizeof(*us)), took;
+
+	if (!us)
+		die("connect");
+	for (uint32_t i = 0; i < n + WARM_UP_CONNECTS; i++) {
+		close(dial(addr, port, &took));
+		if (i >= WARM_UP_CONNECTS)
+			us[i - WARM_UP_CONNECTS] = took;
+	}
+	print_times("connect", 0, us, n);
+	free(us);
 }
 
 static void client_echo(int fd, struct ask a)
@@ -195,9 +229,7 @@ static void client_echo(int fd, struct ask a)
 		if (i >= WARM_UP)
 			us[i - WARM_UP] = (now_us() - start) / 2;
 	}
-	qsort(us, n, sizeof(*us), by_value);
-	printf("echo,%u,%u,%.1f,%.1f,%.1f,%.1f,\n", a.size, n, us[n / 2], us[n / 10],
-	       us[(uint64_t)n * 99 / 100], us[0]);
+	print_times("echo", a.size, us, n);
 	free(us);
 }
 
@@ -228,30 +260,83 @@ static void client_stream(int fd, const struct ask *a)
 	       (double)total * 8 / us);
 }
 
+/* argv: ADDR PORT OP SIZE N */
 static int client(char **argv)
 {
-	int fd = dial(argv[0], atoi(argv[1]));
 	struct ask a = { .size = (uint32_t)atoi(argv[3]), .n = (uint32_t)atoi(argv[4]) };
+	double took;
+	int fd;
 
 	a.op = !strcmp(argv[2], "echo") ? OP_ECHO : !strcmp(argv[2], "in") ? OP_IN : OP_OUT;
 	if (!a.size || a.size > sizeof(buf) || !a.n) {
 		fprintf(stderr, "tcpbench: size is 1 to %zu, count at least 1\n", sizeof(buf));
 		return 2;
 	}
+	if (!strcmp(argv[2], "connect")) {
+		client_connect(argv[0], atoi(argv[1]), a.n);
+		return 0;
+	}
+	fd = dial(argv[0], atoi(argv[1]), &took);
 	if (a.op == OP_ECHO)
 		client_echo(fd, a);
 	else
 		client_stream(fd, &a);
+	close(fd);
 	return 0;
+}
+
+/* ---- agent ----------------------------------------------------------------------------------- */
+/* A line without its end; -1 when there is none. */
+static int read_line(int fd, char *line, size_t room)
+{
+	for (size_t n = 0; n < room && read(fd, line + n, 1) == 1; n++)
+		if (line[n] == '\n') {
+			line[n] = 0;
+			return 0;
+		}
+	return -1;
+}
+
+/* What the program prints, and says of errors, goes to fd. */
+static _Noreturn void obey(int fd, char *order)
+{
+	char *words[ORDER_WORDS + 1];
+	int n = 0;
+
+	dup2(fd, STDOUT_FILENO);
+	dup2(fd, STDERR_FILENO);
+	for (char *w = strtok(order, " "); w && n < ORDER_WORDS; w = strtok(NULL, " "))
+		words[n++] = w;
+	words[n] = NULL;
+	if (n)
+		execv(words[0], words);
+	die("agent");
+}
+
+static void run_order(int fd)
+{
+	char order[ORDER_MAX];
+	pid_t pid;
+
+	if (read_line(fd, order, sizeof(order)))
+		return;
+	pid = fork();
+	if (!pid)
+		obey(fd, order);
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
 }
 
 int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN);
 	if (argc == 3 && !strcmp(argv[1], "server"))
-		return server(atoi(argv[2]));
+		server(atoi(argv[2]), serve);
+	if (argc == 3 && !strcmp(argv[1], "agent"))
+		server(atoi(argv[2]), run_order);
 	if (argc == 7 && !strcmp(argv[1], "client"))
 		return client(argv + 2);
-	fprintf(stderr, "usage: tcpbench server PORT | client ADDR PORT echo|in|out SIZE N\n");
+	fprintf(stderr, "usage: tcpbench server PORT | agent PORT | "
+			"client ADDR PORT echo|in|out|connect SIZE N\n");
 	return 2;
 }
