@@ -16,13 +16,13 @@ $(RXEBENCH): bench/rxebench.c | $(RDMA_STAMP)
 	@$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARN) -isystem $(BUILD)/rdma/usr/include -o $@ $< \
 	  -L$(RDMA_LIB) -lrdmacm -libverbs -Wl,--allow-shlib-undefined
 
-#: make bench    the paper's figures: latency and throughput of rack and Linux, hop floor, FIT, RoCE of rack and Linux
-#: make bench-quick  the same, short: under four minutes
+#: make bench    the paper's evaluation beside Linux, and the fabric's; docs/evaluation.md gets its tables (15 minutes)
+#: make bench-quick  the same, short: under three minutes, tables only
 .PHONY: bench bench-quick bench-programs
 bench-programs: setup-quiet
 	@scripts/setup -q --bench
 	@$(MAKE) -s images ramfs $(TCPBENCH) $(RXEBENCH)
 bench: bench-programs
-	@bench/all
+	@bench/all $(if $(FULL),--full)
 bench-quick: bench-programs
 	@bench/all --quick

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Line charts as SVG text, side by side: logarithmic x axis by powers of two, y from zero.
 
-Just enough for bench/report, so that a plot needs nothing installed.
+Just enough for the benchmarks' figures, so that a plot needs nothing installed.
 """
 import math
 from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 380, 260, 56, 34, 14, 42
-COLOURS = ("#555555", "#0066cc", "#cc4400", "#228833")
+COLOURS = ("#555555", "#0066cc", "#cc4400", "#228833", "#aa3377")
+NAMED = dict(zip(("linux", "ddio", "dma", "pipe", "fit"), COLOURS))
 
 
 def text(x, y, words, anchor="middle", size=11, colour="#222222"):
@@ -62,7 +63,7 @@ def chart(title, series, x_label, offset):
     s = Scale(series, offset)
     out = axes(s, title, x_label)
     for i, (name, points) in enumerate(series.items()):
-        colour = COLOURS[i % len(COLOURS)]
+        colour = NAMED.get(name, COLOURS[i % len(COLOURS)])
         path = " ".join(f"{s.x(x):.1f},{s.y(y):.1f}" for x, y in points)
         out.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         out += [f'<circle cx="{s.x(x):.1f}" cy="{s.y(y):.1f}" r="3" fill="{colour}"/>'
