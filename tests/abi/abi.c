@@ -268,7 +268,8 @@ static bool wanted(const char *name, char **list)
 	for (; *list; list++) {
 		size_t n = strlen(*list);
 
-		if (n && (*list)[n - 1] == '*' ? !strncmp(name, *list, n - 1) : !strcmp(name, *list))
+		if (n && (*list)[n - 1] == '*' ? !strncmp(name, *list, n - 1)
+					       : !strcmp(name, *list))
 			return true;
 	}
 	return false;

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Cases of the differential tests. A case is a function that makes system calls and prints what came
- * back; the same static program runs on a Linux VM and on a pComponent, and what a case printed and how
- * it ended must be the same there and here:
+ * Cases of the differential tests. A case is a function that makes system calls and prints what
+ * came back; the same static program runs on a Linux VM and on a pComponent, and what a case printed
+ * and how it ended must be the same there and here:
  *
  *	CASE(open_excl)
  *	{
  *		R(open("a", O_CREAT | O_EXCL, 0600));
  *	}
  *
- * Each case runs in a process, a session and an empty working folder of its own, with descriptors 0 to 2
- * open, umask 022 and all signals at their default; it has CASE_SECONDS. It prints nothing that may
- * differ: no pids, addresses, times, inode numbers, ports.
+ * Each case runs in a process, a session and an empty working folder of its own, with descriptors 0
+ * to 2 open, umask 022 and all signals at their default; it has CASE_SECONDS. It prints nothing that
+ * may differ: no pids, addresses, times, inode numbers, ports.
  */
 #pragma once
 
@@ -109,7 +109,7 @@ const char *signal_name(int sig);
 		}                                                                                 \
 	} while (0)
 
-/* Pointers that are never the program's: unmapped, the kernel's. Variables, so that no compiler warns. */
+/* Pointers that are never the program's: unmapped, the kernel's. Variables: no compiler warns. */
 extern void *abi_bad, *abi_kernel;
 #define BAD abi_bad
 #define KERNEL_PTR abi_kernel

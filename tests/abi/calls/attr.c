@@ -13,13 +13,15 @@ CASE(stat_fields)
 	struct stat s, t;
 
 	R(stat("a", &s));
-	say("blksize>=512 %d blocks>0 %d ino!=0 %d", s.st_blksize >= 512, s.st_blocks > 0, s.st_ino != 0);
+	say("blksize>=512 %d blocks>0 %d ino!=0 %d", s.st_blksize >= 512, s.st_blocks > 0,
+	    s.st_ino != 0);
 	R(fstat(fd, &t));
 	say("same %d", s.st_ino == t.st_ino && s.st_dev == t.st_dev);
 	say("times %d %d", s.st_mtime == t.st_mtime, s.st_mtime > 1000000000);
 	R(pipe(p));
 	R(fstat(p[0], &t));
-	say("pipe mode %o nlink %lu size %ld", t.st_mode, (unsigned long)t.st_nlink, (long)t.st_size);
+	say("pipe mode %o nlink %lu size %ld", t.st_mode, (unsigned long)t.st_nlink,
+	    (long)t.st_size);
 	R(stat("/dev/null", &t));
 	say("null mode %o rdev %u:%u", t.st_mode, major(t.st_rdev), minor(t.st_rdev));
 	R(fstat(0, &t));
@@ -123,7 +125,8 @@ CASE(times_set)
 
 	R(utimensat(AT_FDCWD, "a", ts, 0));
 	stat("a", &s);
-	say("%ld.%ld %ld.%ld", s.st_atim.tv_sec, s.st_atim.tv_nsec, s.st_mtim.tv_sec, s.st_mtim.tv_nsec);
+	say("%ld.%ld %ld.%ld", s.st_atim.tv_sec, s.st_atim.tv_nsec, s.st_mtim.tv_sec,
+	    s.st_mtim.tv_nsec);
 	ts[0].tv_nsec = UTIME_OMIT;
 	ts[1].tv_nsec = UTIME_NOW;
 	R(futimens(fd, ts));
@@ -225,13 +228,15 @@ CASE(permission_owner)
 	say("root");
 	try_modes();
 	CHILD({ as_user(); say("other"); try_modes(); });
-	for (const char *const *n = (const char *const[]){ "m000", "m400", "m200", "m100", "m040", "m020",
-							   "m004", "m002", "m644", "m666", NULL };
+	for (const char *const *n =
+		     (const char *const[]){ "m000", "m400", "m200", "m100", "m040", "m020", "m004",
+					    "m002", "m644", "m666", NULL };
 	     *n; n++)
 		chown(*n, 1000, 0);
 	CHILD({ as_user(); say("owner"); try_modes(); });
-	for (const char *const *n = (const char *const[]){ "m000", "m400", "m200", "m100", "m040", "m020",
-							   "m004", "m002", "m644", "m666", NULL };
+	for (const char *const *n =
+		     (const char *const[]){ "m000", "m400", "m200", "m100", "m040", "m020", "m004",
+					    "m002", "m644", "m666", NULL };
 	     *n; n++)
 		chown(*n, 0, 1000);
 	CHILD({ as_user(); say("group"); try_modes(); });
@@ -338,6 +343,7 @@ CASE(xattr_calls)
 
 	close(make_file("a", "x", 1));
 	/* none there: ENODATA with attributes, EOPNOTSUPP without: both tell a program "no" */
-	say("%d", syscall(SYS_getxattr, "a", "user.x", b, 16) < 0 && (errno == ENODATA || errno == EOPNOTSUPP));
+	say("%d", syscall(SYS_getxattr, "a", "user.x", b, 16) < 0 &&
+			  (errno == ENODATA || errno == EOPNOTSUPP));
 	say("%d", syscall(SYS_setxattr, "a", "user.x", "y", 1, 0) < 0 && errno == EOPNOTSUPP);
 }

@@ -31,7 +31,8 @@ static void look(int ep)
 	for (uint64_t d = 0; d < 16; d++)
 		for (int i = 0; i < n; i++)
 			if (e[i].data.u64 == d)
-				at += snprintf(line + at, sizeof(line) - (size_t)at, " %lu:%x", (long)d, e[i].events);
+				at += snprintf(line + at, sizeof(line) - (size_t)at, " %lu:%x",
+					       (long)d, e[i].events);
 	say("%d:%s", n, line);
 }
 
@@ -365,8 +366,8 @@ CASE(signalfd_rules)
 		if (si[i].ssi_signo == SIGCHLD)
 			say("SIGCHLD code %d status %d", si[i].ssi_code, si[i].ssi_status);
 		else
-			say("SIG%s code %d me %d", signal_name((int)si[i].ssi_signo), si[i].ssi_code,
-			    si[i].ssi_pid == (uint32_t)getpid());
+			say("SIG%s code %d me %d", signal_name((int)si[i].ssi_signo),
+			    si[i].ssi_code, si[i].ssi_pid == (uint32_t)getpid());
 	R(read(fd, si, 10));
 	sigemptyset(&s);
 	R(signalfd(fd, &s, 0) == fd);

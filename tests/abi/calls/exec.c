@@ -97,8 +97,10 @@ CASE(exec_keeps)
 	say("%d %d", keep, gone);
 	umask(027);
 	/* descriptors, asked of the program itself */
-	CHILD(execl("/bin/busybox", "sh", "-c", "(: <&3) 2>/dev/null && echo 3 open; "
-		    "(: <&4) 2>/dev/null && echo 4 open; umask; pwd | sed 's/.*abi-......$/here/'", NULL));
+	CHILD(execl("/bin/busybox", "sh", "-c",
+		    "(: <&3) 2>/dev/null && echo 3 open; "
+		    "(: <&4) 2>/dev/null && echo 4 open; umask; pwd | sed 's/.*abi-......$/here/'",
+		    NULL));
 	/* an ignored signal stays ignored, a caught one becomes default, the mask stays */
 	CHILD({
 		sigset_t s;
@@ -108,8 +110,10 @@ CASE(exec_keeps)
 		sigemptyset(&s);
 		sigaddset(&s, SIGTERM);
 		sigprocmask(SIG_BLOCK, &s, NULL);
-		execl("/bin/busybox", "sh", "-c", "kill -USR1 $$; kill -TERM $$; echo alive; kill -USR2 $$; "
-		      "echo not here", NULL);
+		execl("/bin/busybox", "sh", "-c",
+		      "kill -USR1 $$; kill -TERM $$; echo alive; kill -USR2 $$; "
+		      "echo not here",
+		      NULL);
 	});
 }
 

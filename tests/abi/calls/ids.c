@@ -19,7 +19,13 @@ CASE(uid_rules)
 	CHILD({ R(setuid(1000)); say_ids(); R(setuid(0)); R(seteuid(0)); R(setreuid(-1, 0)); });
 	CHILD({ R(seteuid(1000)); say_ids(); R(seteuid(1001)); R(seteuid(0)); say_ids(); });
 	CHILD({ R(setreuid(1000, 1001)); say_ids(); R(setreuid(1001, 1000)); say_ids(); });
-	CHILD({ R(setresuid(1, 2, 3)); say_ids(); R(setresuid(3, 1, 2)); say_ids(); R(setresuid(4, -1, -1)); });
+	CHILD({
+		R(setresuid(1, 2, 3));
+		say_ids();
+		R(setresuid(3, 1, 2));
+		say_ids();
+		R(setresuid(4, -1, -1));
+	});
 	CHILD({ R(setresuid(-1, 1000, -1)); say_ids(); R(setuid(0)); say_ids(); });
 	R(setresuid(-1, -1, -1));
 	say_ids();
@@ -30,7 +36,14 @@ CASE(uid_rules)
 CASE(gid_rules)
 {
 	CHILD({ R(setgid(1000)); say_ids(); R(setgid(0)); say_ids(); });
-	CHILD({ R(setresgid(1, 2, 3)); say_ids(); R(setuid(5)); R(setgid(3)); say_ids(); R(setgid(9)); });
+	CHILD({
+		R(setresgid(1, 2, 3));
+		say_ids();
+		R(setuid(5));
+		R(setgid(3));
+		say_ids();
+		R(setgid(9));
+	});
 	CHILD({ R(setregid(7, 8)); say_ids(); });
 	CHILD({ R(setegid(77)); say_ids(); });
 	X(setgid, -1);
@@ -173,7 +186,8 @@ CASE(rusage_calls)
 			;
 	});
 	R(getrusage(RUSAGE_CHILDREN, &u));
-	say("children ran %d", u.ru_utime.tv_sec * 1000000 + u.ru_utime.tv_usec + u.ru_stime.tv_usec > 10000);
+	say("children ran %d",
+	    u.ru_utime.tv_sec * 1000000 + u.ru_utime.tv_usec + u.ru_stime.tv_usec > 10000);
 	R(getrusage(RUSAGE_SELF, &u));
 	R(getrusage(RUSAGE_THREAD, &u));
 	R(getrusage(77, &u));

@@ -45,7 +45,8 @@ static void arm(int flags)
 static void disarm(const char *what, long r, int err)
 {
 	setitimer(ITIMER_REAL, &(struct itimerval){ 0 }, NULL);
-	say("%s: %ld %s, alarms %s", what, r, r < 0 ? errno_name(err) : "", alarms >= 2 ? "two" : "one");
+	say("%s: %ld %s, alarms %s", what, r, r < 0 ? errno_name(err) : "",
+	    alarms >= 2 ? "two" : "one");
 }
 
 #define BOTH(call)                                                                                \
@@ -68,7 +69,8 @@ CASE(interrupt_pipe)
 	BOTH(read(pipe_fds[0], b, 4));
 	BOTH(readv(pair[0], &(struct iovec){ b, 4 }, 1));
 	BOTH(recv(pair[0], b, 4, 0));
-	BOTH(recvmsg(pair[0], &(struct msghdr){ .msg_iov = &(struct iovec){ b, 4 }, .msg_iovlen = 1 }, 0));
+	BOTH(recvmsg(pair[0],
+		     &(struct msghdr){ .msg_iov = &(struct iovec){ b, 4 }, .msg_iovlen = 1 }, 0));
 }
 
 CASE(interrupt_full_pipe)

@@ -44,7 +44,8 @@ CASE(map_file_private)
 
 	m[0] = 'P';
 	say_bytes("file", b, (size_t)R(pread(fd, b, 10, 0)));
-	R(pwrite(fd, "X", 1, 5)); /* seen or not in a page that was copied: not where it was written */
+	R(pwrite(fd, "X", 1,
+		 5)); /* seen or not in a page that was copied: not where it was written */
 	say("%c", m[0]);
 	R(close(fd));
 	say("%c %d", m[9], m[10]);
@@ -124,7 +125,11 @@ CASE(map_between_processes)
 		s[0] = 'b';
 		s[PAGE] = 'n';
 		p[0] = 'q';
-		CHILD({ say("grandchild sees %c %c %c", s[0], s[PAGE], p[0]); s[0] = 'c'; p[0] = 'r'; });
+		CHILD({
+			say("grandchild sees %c %c %c", s[0], s[PAGE], p[0]);
+			s[0] = 'c';
+			p[0] = 'r';
+		});
 		say("child sees %c %c", s[0], p[0]);
 	});
 	say("parent sees %c %c %c", s[0], s[PAGE], p[0]);

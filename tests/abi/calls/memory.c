@@ -26,8 +26,8 @@ static void catch_faults(void)
 static void touch(const char *what, char *base, size_t off, bool write)
 {
 	if (sigsetjmp(back, 1)) {
-		say("%s %s: SIG%s code %d at +%ld", what, write ? "write" : "read", signal_name(seen.si_signo),
-		    seen.si_code, (long)((char *)seen.si_addr - base));
+		say("%s %s: SIG%s code %d at +%ld", what, write ? "write" : "read",
+		    signal_name(seen.si_signo), seen.si_code, (long)((char *)seen.si_addr - base));
 		return;
 	}
 	if (write)
@@ -47,9 +47,11 @@ static char *map(size_t len, int prot, int flags, int fd)
 
 CASE(mmap_arguments)
 {
-	int fd = make_file("a", "0123456789", 10), ro = open("a", O_RDONLY), wo = open("a", O_WRONLY);
+	int fd = make_file("a", "0123456789", 10), ro = open("a", O_RDONLY),
+	    wo = open("a", O_WRONLY);
 
-#define TRY(...) say(#__VA_ARGS__ ": %s", mmap(__VA_ARGS__) == MAP_FAILED ? errno_name(errno) : "ok")
+#define TRY(...)                                                                                   \
+	say(#__VA_ARGS__ ": %s", mmap(__VA_ARGS__) == MAP_FAILED ? errno_name(errno) : "ok")
 	TRY(NULL, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	TRY(NULL, 1, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	TRY(NULL, 1, PROT_READ, MAP_ANONYMOUS, -1, 0);
@@ -80,11 +82,13 @@ CASE(mmap_fixed)
 	  m + 2 * PAGE);
 	say("%d %d %d %d", m[2 * PAGE - 1], m[2 * PAGE], m[4 * PAGE - 1], m[4 * PAGE]);
 	touch("replaced", m, 2 * PAGE, true);
-	R(mmap(m, PAGE, PROT_READ, MAP_FIXED_NOREPLACE | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
+	R(mmap(m, PAGE, PROT_READ, MAP_FIXED_NOREPLACE | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+	  MAP_FAILED);
 	say("%s", errno_name(errno));
 	R(munmap(m, PAGE));
 	R(mmap(m, PAGE, PROT_READ, MAP_FIXED_NOREPLACE | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == m);
-	R(mmap(m + 1, PAGE, PROT_READ, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
+	R(mmap(m + 1, PAGE, PROT_READ, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+	  MAP_FAILED);
 	say("%s", errno_name(errno));
 	R(munmap(m + 8 * PAGE - 1, 1) < 0 ? errno : 0);
 }

@@ -193,7 +193,8 @@ CASE(fcntl_flags)
 	int fd = make_file("a", "x", 1), p[2];
 
 	R(fcntl(fd, F_SETFL, O_NONBLOCK | O_APPEND | O_CREAT | O_TRUNC));
-	say("flags %x", fcntl(fd, F_GETFL) & (O_NONBLOCK | O_APPEND | O_CREAT | O_TRUNC | O_ACCMODE));
+	say("flags %x",
+	    fcntl(fd, F_GETFL) & (O_NONBLOCK | O_APPEND | O_CREAT | O_TRUNC | O_ACCMODE));
 	R(fcntl(fd, F_SETFL, 0));
 	say("flags %x", fcntl(fd, F_GETFL) & (O_NONBLOCK | O_APPEND));
 	R(fcntl(fd, 9999, 0));
@@ -230,7 +231,8 @@ CASE(open_tmpfile)
 	int fd = open(".", O_TMPFILE | O_RDWR, 0600);
 
 	/* not every file system has them, a program must cope */
-	say("%s", fd >= 0 || errno == EOPNOTSUPP || errno == EISDIR ? "as may be" : errno_name(errno));
+	say("%s",
+	    fd >= 0 || errno == EOPNOTSUPP || errno == EISDIR ? "as may be" : errno_name(errno));
 	say_folder(".");
 }
 

@@ -8,10 +8,10 @@ static void say_poll(const char *what, int fd, short events)
 	struct pollfd p = { .fd = fd, .events = events };
 	int n = poll(&p, 1, 0);
 
-	say("%s: %d%s%s%s%s%s%s%s", what, n, p.revents & POLLIN ? " IN" : "", p.revents & POLLOUT ? " OUT" : "",
-	    p.revents & POLLERR ? " ERR" : "", p.revents & POLLHUP ? " HUP" : "",
-	    p.revents & POLLNVAL ? " NVAL" : "", p.revents & POLLRDHUP ? " RDHUP" : "",
-	    p.revents & POLLPRI ? " PRI" : "");
+	say("%s: %d%s%s%s%s%s%s%s", what, n, p.revents & POLLIN ? " IN" : "",
+	    p.revents & POLLOUT ? " OUT" : "", p.revents & POLLERR ? " ERR" : "",
+	    p.revents & POLLHUP ? " HUP" : "", p.revents & POLLNVAL ? " NVAL" : "",
+	    p.revents & POLLRDHUP ? " RDHUP" : "", p.revents & POLLPRI ? " PRI" : "");
 }
 
 #define ALL (POLLIN | POLLOUT | POLLPRI | POLLRDHUP)

@@ -6,7 +6,8 @@
 
 CASE(wait_statuses)
 {
-	static const int signals[] = { SIGKILL, SIGTERM, SIGSEGV, SIGABRT, SIGHUP, SIGUSR1, SIGPIPE, SIGALRM };
+	static const int signals[] = { SIGKILL, SIGTERM, SIGSEGV, SIGABRT,
+				       SIGHUP,	SIGUSR1, SIGPIPE, SIGALRM };
 	int st;
 
 	CHILD(_exit(0));
@@ -98,7 +99,8 @@ CASE(waitid_call)
 		_exit(5);
 	memset(&si, 0xff, sizeof(si));
 	R(waitid(P_PID, p, &si, WEXITED | WNOWAIT));
-	say("signo %d code %d status %d pid %d", si.si_signo, si.si_code, si.si_status, si.si_pid == p);
+	say("signo %d code %d status %d pid %d", si.si_signo, si.si_code, si.si_status,
+	    si.si_pid == p);
 	R(waitid(P_PID, p, &si, WEXITED));
 	R(waitid(P_PID, p, &si, WEXITED));
 	R(waitid(P_ALL, 0, &si, WEXITED | WNOHANG));
@@ -209,7 +211,8 @@ CASE(clone_flags)
 
 	shared_var = 0;
 	/* like vfork with the files shared */
-	long p = clone(cloned, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, NULL);
+	long p = clone(cloned, stack + sizeof(stack),
+		       CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, NULL);
 
 	say("%d", shared_var);
 	waitpid((pid_t)p, &st, 0);

@@ -90,7 +90,8 @@ CASE(vectors)
 {
 	int fd = make_file("a", "", 0);
 	char x[4] = "", y[4] = "";
-	struct iovec w[3] = { { "abc", 3 }, { "", 0 }, { "defg", 4 } }, r[2] = { { x, 2 }, { y, 4 } };
+	struct iovec w[3] = { { "abc", 3 }, { "", 0 }, { "defg", 4 } },
+		     r[2] = { { x, 2 }, { y, 4 } };
 	struct iovec bad[2] = { { "xy", 2 }, { BAD, 4 } };
 
 	R(writev(fd, w, 3));

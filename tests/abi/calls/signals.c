@@ -57,7 +57,8 @@ CASE(sigaction_rules)
 	R(sigaction(SIGUSR1, &sa, &old));
 	say("%d", old.sa_handler == SIG_DFL);
 	R(sigaction(SIGUSR1, NULL, &old));
-	say("%d %d", old.sa_handler == note, (old.sa_flags & ~0x04000000) == (int)(SA_RESTART | SA_NODEFER | SA_RESETHAND));
+	say("%d %d", old.sa_handler == note,
+	    (old.sa_flags & ~0x04000000) == (int)(SA_RESTART | SA_NODEFER | SA_RESETHAND));
 	R(raise(SIGUSR1));
 	R(sigaction(SIGUSR1, NULL, &old));
 	say("reset %d", old.sa_handler == SIG_DFL);
@@ -72,7 +73,8 @@ CASE(sigprocmask_rules)
 	sigfillset(&s);
 	R(sigprocmask(SIG_BLOCK, &s, NULL));
 	R(sigprocmask(SIG_BLOCK, NULL, &old));
-	say("%d %d %d", sigismember(&old, SIGKILL), sigismember(&old, SIGSTOP), sigismember(&old, SIGTERM));
+	say("%d %d %d", sigismember(&old, SIGKILL), sigismember(&old, SIGSTOP),
+	    sigismember(&old, SIGTERM));
 	R(sigprocmask(99, &s, NULL));
 	X(rt_sigprocmask, 99, 0, &old, 8);
 	X(rt_sigprocmask, SIG_SETMASK, &s, 0, 4);
@@ -429,7 +431,8 @@ static void count_children(int sig)
 
 CASE(sigchld_flags)
 {
-	struct sigaction sa = { .sa_handler = count_children, .sa_flags = SA_RESTART | SA_NOCLDSTOP };
+	struct sigaction sa = { .sa_handler = count_children,
+				.sa_flags = SA_RESTART | SA_NOCLDSTOP };
 	int st;
 	pid_t p;
 
@@ -467,7 +470,8 @@ CASE(sigchld_flags)
 CASE(signals_default_actions)
 {
 	for (int sig = 1; sig < 32; sig++) {
-		if (sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU || sig == SIGCONT)
+		if (sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU ||
+		    sig == SIGCONT)
 			continue;
 		pid_t p = fork();
 		int st;

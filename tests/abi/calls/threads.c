@@ -380,7 +380,8 @@ CASE(futex_shared_file)
 	ftruncate(fd, 4096);
 	w = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (!fork()) {
-		volatile int *mine = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, open("a", O_RDWR), 0);
+		volatile int *mine = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
+					  open("a", O_RDWR), 0);
 		struct timespec ts = { 5, 0 };
 
 		_exit(syscall(SYS_futex, mine + 3, FUTEX_WAIT, 0, &ts) ? errno : 0);
@@ -397,9 +398,11 @@ CASE(futex_wake_op)
 
 	word = 0;
 	/* *other += 3, then wake there when it was 5 */
-	X(futex, &word, FUTEX_WAKE_OP, 1, (void *)1, &other, FUTEX_OP(FUTEX_OP_ADD, 3, FUTEX_OP_CMP_EQ, 5));
+	X(futex, &word, FUTEX_WAKE_OP, 1, (void *)1, &other,
+	  FUTEX_OP(FUTEX_OP_ADD, 3, FUTEX_OP_CMP_EQ, 5));
 	say("%d", other);
-	X(futex, &word, FUTEX_WAKE_OP, 1, (void *)1, BAD, FUTEX_OP(FUTEX_OP_SET, 3, FUTEX_OP_CMP_EQ, 5));
+	X(futex, &word, FUTEX_WAKE_OP, 1, (void *)1, BAD,
+	  FUTEX_OP(FUTEX_OP_SET, 3, FUTEX_OP_CMP_EQ, 5));
 	X(futex, &word, FUTEX_WAKE_OP, 1, (void *)1, &other, FUTEX_OP(9, 3, FUTEX_OP_CMP_EQ, 5));
 }
 

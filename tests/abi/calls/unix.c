@@ -126,7 +126,8 @@ CASE(unix_abstract)
 	say_folder(".");
 	close(l);
 	R(bind(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&a, len));
-	R(bind(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&a, sizeof(sa_family_t))); /* autobind */
+	R(bind(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&a,
+	       sizeof(sa_family_t))); /* autobind */
 	R(bind(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&a, 1));
 	R(bind(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&a, 200));
 }
@@ -151,7 +152,8 @@ CASE(unix_dgram_names)
 	R(send(y, "connected", 9, 0));
 	R(recv(x, m, 16, 0));
 	R(send(x, "unconnected", 11, 0));
-	R(sendto(x, "x", 1, 0, (struct sockaddr *)&(struct sockaddr_un){ AF_UNIX, "none" }, sizeof(a)));
+	R(sendto(x, "x", 1, 0, (struct sockaddr *)&(struct sockaddr_un){ AF_UNIX, "none" },
+		 sizeof(a)));
 	close(x);
 	R(send(y, "x", 1, 0));
 	R(listen(y, 1));
@@ -179,7 +181,9 @@ static int recv_fds(int via, int *fd, size_t room, int flags)
 	union { char b[256]; struct cmsghdr h; } u;
 	char c;
 	struct iovec v = { &c, 1 };
-	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = u.b, .msg_controllen = room };
+	struct msghdr m = {
+		.msg_iov = &v, .msg_iovlen = 1, .msg_control = u.b, .msg_controllen = room
+	};
 	ssize_t n = recvmsg(via, &m, flags);
 	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
 	int count = 0;
@@ -189,7 +193,8 @@ static int recv_fds(int via, int *fd, size_t room, int flags)
 		count = (int)((h->cmsg_len - CMSG_LEN(0)) / sizeof(int));
 		*fd = ((int *)CMSG_DATA(h))[0];
 	}
-	say("recvmsg %ld flags %x descriptors %d", (long)n, m.msg_flags & (MSG_CTRUNC | MSG_TRUNC), count);
+	say("recvmsg %ld flags %x descriptors %d", (long)n, m.msg_flags & (MSG_CTRUNC | MSG_TRUNC),
+	    count);
 	return count;
 }
 
@@ -244,7 +249,9 @@ CASE(unix_credentials)
 	union { char b[256]; struct cmsghdr h; } c;
 	char byte;
 	struct iovec v = { &byte, 1 };
-	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = c.b, .msg_controllen = 256 };
+	struct msghdr m = {
+		.msg_iov = &v, .msg_iovlen = 1, .msg_control = c.b, .msg_controllen = 256
+	};
 
 	socketpair(AF_UNIX, SOCK_STREAM, 0, s);
 	R(getsockopt(s[0], SOL_SOCKET, SO_PEERCRED, &u, &len));
@@ -311,13 +318,16 @@ CASE(unix_options)
 	socklen_t len = sizeof(v);
 
 	socketpair(AF_UNIX, SOCK_STREAM, 0, s);
-#define GET(o) (v = -7, len = sizeof(v), R(getsockopt(s[0], SOL_SOCKET, o, &v, &len)), say(#o " %d length %d", v, (int)len))
+#define GET(o)                                                                                     \
+	(v = -7, len = sizeof(v), R(getsockopt(s[0], SOL_SOCKET, o, &v, &len)),                    \
+	 say(#o " %d length %d", v, (int)len))
 	GET(SO_TYPE);
 	GET(SO_DOMAIN);
 	GET(SO_PROTOCOL);
 	GET(SO_ERROR);
 	GET(SO_ACCEPTCONN);
-	R(setsockopt(s[0], SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ 0, 50000 }, sizeof(struct timeval)));
+	R(setsockopt(s[0], SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ 0, 50000 },
+		     sizeof(struct timeval)));
 	R(recv(s[0], &v, 4, 0));
 	R(getsockopt(s[0], SOL_SOCKET, 9999, &v, &len));
 	R(setsockopt(s[0], SOL_SOCKET, SO_SNDBUF, &v, 1));

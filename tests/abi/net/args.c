@@ -3,9 +3,22 @@
 #include <sys/un.h>
 #include "net.h"
 
-enum { CLOSED, FILE_, PIPE_, TCP_NEW, TCP_BOUND, TCP_LISTENS, TCP_CONN, UDP_NEW, UDP_BOUND, UDP_CONN, KINDS };
-static const char *const names[KINDS] = { "closed", "file", "pipe", "tcp", "bound tcp", "listening tcp",
-					  "connected tcp", "udp", "bound udp", "connected udp" };
+enum {
+	CLOSED,
+	FILE_,
+	PIPE_,
+	TCP_NEW,
+	TCP_BOUND,
+	TCP_LISTENS,
+	TCP_CONN,
+	UDP_NEW,
+	UDP_BOUND,
+	UDP_CONN,
+	KINDS
+};
+static const char *const names[KINDS] = { "closed",    "file",		"pipe",		 "tcp",
+					  "bound tcp", "listening tcp", "connected tcp", "udp",
+					  "bound udp", "connected udp" };
 
 static int make_kind(int kind)
 {
@@ -118,11 +131,14 @@ ON_EACH(openat, openat(fd, "x", O_RDONLY))
 ON_EACH(getdents, syscall(SYS_getdents64, fd, buf, sizeof(buf)))
 ON_EACH(fstat_kind, ({ struct stat st; fstat(fd, &st) ? -1 : (long)(st.st_mode & S_IFMT); }))
 ON_EACH(connect_short, connect(fd, (struct sockaddr *)&any_port, 8))
-ON_EACH(connect_family, connect(fd, (struct sockaddr *)&(struct sockaddr_in){ .sin_family = 99 }, 16))
+ON_EACH(connect_family,
+	connect(fd, (struct sockaddr *)&(struct sockaddr_in){ .sin_family = 99 }, 16))
 ON_EACH(connect_bad, connect(fd, BAD, 16))
-ON_EACH(connect_port_0, (any_port.sin_addr.s_addr = LOOP, any_port.sin_port = 0,
-			 connect(fd, SA(any_port)) == 0 || errno == ECONNREFUSED || errno == EINPROGRESS ? 0 : -1))
-ON_EACH(bind_family, bind(fd, (struct sockaddr *)&(struct sockaddr_in){ .sin_family = AF_UNIX }, 16))
+ON_EACH(connect_port_0,
+	(any_port.sin_addr.s_addr = LOOP, any_port.sin_port = 0,
+	 connect(fd, SA(any_port)) == 0 || errno == ECONNREFUSED || errno == EINPROGRESS ? 0 : -1))
+ON_EACH(bind_family,
+	bind(fd, (struct sockaddr *)&(struct sockaddr_in){ .sin_family = AF_UNIX }, 16))
 ON_EACH(bind_short, bind(fd, (struct sockaddr *)&any_port, 15))
 ON_EACH(bind_long, bind(fd, (struct sockaddr *)&any_port, 200))
 ON_EACH(bind_negative, bind(fd, (struct sockaddr *)&any_port, -1))
@@ -252,7 +268,8 @@ CASE(address_families)
 
 CASE(broadcast_connect)
 {
-	struct sockaddr_in a = addr(inet_addr("255.255.255.255"), 9), m = addr(inet_addr("224.0.0.1"), 9);
+	struct sockaddr_in a = addr(inet_addr("255.255.255.255"), 9),
+			   m = addr(inet_addr("224.0.0.1"), 9);
 
 	R(connect(tcp(), SA(a)));
 	R(connect(tcp(), SA(m)));

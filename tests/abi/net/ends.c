@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* How connections end: shutdown, close, linger, reset, SIGPIPE; what poll and epoll say in each state. */
+/* How connections end: shutdown, close, linger, reset, SIGPIPE; what poll and epoll say in each
+ * state. */
 #include "net.h"
 
 static char buf[100000];
@@ -175,7 +176,8 @@ CASE(sigpipe_tcp)
 	CHILD(write(fd, "x", 1));
 	CHILD(send(fd, "x", 1, 0));
 	CHILD(R(send(fd, "x", 1, MSG_NOSIGNAL)));
-	CHILD(sendmsg(fd, &(struct msghdr){ .msg_iov = &(struct iovec){ buf, 1 }, .msg_iovlen = 1 }, 0));
+	CHILD(sendmsg(fd, &(struct msghdr){ .msg_iov = &(struct iovec){ buf, 1 }, .msg_iovlen = 1 },
+		      0));
 	CHILD(writev(fd, &(struct iovec){ buf, 1 }, 1));
 	CHILD(write(tcp(), "x", 1));
 	signal(SIGPIPE, SIG_IGN);

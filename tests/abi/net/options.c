@@ -24,7 +24,8 @@ static void try_option(int fd, int level, int name, const int *values, int n, bo
 		v[0] = -77;
 		len = sizeof(v[0]);
 		r = getsockopt(fd, level, name, v, &len);
-		say("get: %s %d", r ? errno_name(errno) : "ok", defaults || values[i] <= 1 ? v[0] : 0);
+		say("get: %s %d", r ? errno_name(errno) : "ok",
+		    defaults || values[i] <= 1 ? v[0] : 0);
 	}
 	v[0] = 1;
 	r = setsockopt(fd, level, name, v, 0);
@@ -60,7 +61,8 @@ static void try_option(int fd, int level, int name, const int *values, int n, bo
 		static const int values[] = { __VA_ARGS__ };                                      \
 		try_option(make, level, name, values, sizeof(values) / sizeof(int), defaults);    \
 	}
-#define TCP_OPTION(name, defaults, ...) OPTION(opt_##name, tcp(), IPPROTO_TCP, name, defaults, __VA_ARGS__)
+#define TCP_OPTION(name, defaults, ...)                                                            \
+	OPTION(opt_##name, tcp(), IPPROTO_TCP, name, defaults, __VA_ARGS__)
 #define SOCK_OPTION(name, defaults, ...)                                                          \
 	OPTION(opt_##name, tcp(), SOL_SOCKET, name, defaults, __VA_ARGS__)                        \
 	OPTION(opt_udp_##name, udp(), SOL_SOCKET, name, defaults, __VA_ARGS__)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* One socket, several threads and processes: dup, fork, exec, SCM_RIGHTS, concurrent readers and writers. */
+/* One socket, several threads and processes: dup, fork, exec, SCM_RIGHTS, concurrent readers and
+ * writers. */
 #include "net.h"
 
 static char buf[100000];
@@ -80,7 +81,9 @@ static int pass(int via, int fd)
 {
 	union { char b[CMSG_SPACE(sizeof(int))]; struct cmsghdr h; } u = { 0 };
 	struct iovec v = { "f", 1 };
-	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = u.b, .msg_controllen = sizeof(u.b) };
+	struct msghdr m = {
+		.msg_iov = &v, .msg_iovlen = 1, .msg_control = u.b, .msg_controllen = sizeof(u.b)
+	};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
 	c->cmsg_level = SOL_SOCKET;
@@ -95,7 +98,9 @@ static int take(int via)
 	union { char b[CMSG_SPACE(sizeof(int))]; struct cmsghdr h; } u;
 	char c;
 	struct iovec v = { &c, 1 };
-	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = u.b, .msg_controllen = sizeof(u.b) };
+	struct msghdr m = {
+		.msg_iov = &v, .msg_iovlen = 1, .msg_control = u.b, .msg_controllen = sizeof(u.b)
+	};
 	int fd = -1;
 
 	if (recvmsg(via, &m, 0) == 1 && CMSG_FIRSTHDR(&m))

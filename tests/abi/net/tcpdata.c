@@ -44,7 +44,8 @@ CASE(recv_waitall_timeout)
 {
 	int fd = connected();
 
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ 0, 100000 }, sizeof(struct timeval));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ 0, 100000 },
+		   sizeof(struct timeval));
 	PEER("send c abc");
 	await_bytes(fd, 3);
 	R(recv(fd, buf, 10, MSG_WAITALL));
@@ -93,7 +94,8 @@ CASE(recv_timeout)
 	R(recv(fd, buf, 4, 0));
 	say("waited %d", now_ms() - t >= 80);
 	R(read(fd, buf, 4));
-	R(recvmsg(fd, &(struct msghdr){ .msg_iov = &(struct iovec){ buf, 4 }, .msg_iovlen = 1 }, 0));
+	R(recvmsg(fd, &(struct msghdr){ .msg_iov = &(struct iovec){ buf, 4 }, .msg_iovlen = 1 },
+		  0));
 	R(getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &got, &len));
 	say("%ld", (long)got.tv_sec);
 	tv.tv_usec = 1000000;
@@ -167,7 +169,8 @@ CASE(receive_pattern)
 
 CASE(echo_sizes)
 {
-	static const int sizes[] = { 1, 2, 3, 7, 100, 1459, 1460, 1461, 4095, 4096, 4097, 8192, 16384, 65535, 65536 };
+	static const int sizes[] = { 1,	   2,	 3,    7,    100,   1459,  1460, 1461,
+				     4095, 4096, 4097, 8192, 16384, 65535, 65536 };
 	int fd = connected();
 
 	fill(buf, sizeof(buf));
@@ -211,7 +214,8 @@ CASE(send_timeout)
 	while ((n = send(fd, buf, sizeof(buf), 0)) == sizeof(buf) && rounds++ < 200)
 		;
 	say("short or not %d", n < (ssize_t)sizeof(buf));
-	while ((n = send(fd, buf, sizeof(buf), 0)) > 0 && rounds++ < 200) /* the peer's window may creep */
+	while ((n = send(fd, buf, sizeof(buf), 0)) > 0 &&
+	       rounds++ < 200) /* the peer's window may creep */
 		;
 	say("at last %s", errno_name(errno));
 }
@@ -219,7 +223,8 @@ CASE(send_timeout)
 CASE(vectors_tcp)
 {
 	int fd = connected();
-	struct iovec w[3] = { { "ab", 2 }, { "", 0 }, { "cde", 3 } }, r[2] = { { buf, 2 }, { buf + 100, 10 } };
+	struct iovec w[3] = { { "ab", 2 }, { "", 0 }, { "cde", 3 } },
+		     r[2] = { { buf, 2 }, { buf + 100, 10 } };
 
 	R(writev(fd, w, 3));
 	PEER("recv c 5");
@@ -244,8 +249,13 @@ CASE(messages_tcp)
 	PEER("recv c 6");
 	PEER("send c answer");
 	await_bytes(fd, 6);
-	m = (struct msghdr){ .msg_iov = r, .msg_iovlen = 2, .msg_name = &name, .msg_namelen = sizeof(name),
-			     .msg_control = buf + 100, .msg_controllen = 100, .msg_flags = 77 };
+	m = (struct msghdr){ .msg_iov = r,
+			     .msg_iovlen = 2,
+			     .msg_name = &name,
+			     .msg_namelen = sizeof(name),
+			     .msg_control = buf + 100,
+			     .msg_controllen = 100,
+			     .msg_flags = 77 };
 	R(recvmsg(fd, &m, 0));
 	say("name length %d, control %zu, flags %x", m.msg_namelen, m.msg_controllen, m.msg_flags);
 	say_bytes("one", buf, 4);
@@ -260,7 +270,8 @@ CASE(messages_tcp)
 CASE(multiple_messages_tcp)
 {
 	int fd = connected();
-	struct iovec v[3] = { { "one", 3 }, { "two", 3 }, { "three", 5 } }, r[2] = { { buf, 4 }, { buf + 10, 20 } };
+	struct iovec v[3] = { { "one", 3 }, { "two", 3 }, { "three", 5 } },
+		     r[2] = { { buf, 4 }, { buf + 10, 20 } };
 	struct mmsghdr m[3] = { 0 };
 
 	for (int i = 0; i < 3; i++)

@@ -144,7 +144,8 @@ CASE(udp_receive_sizes)
 	connect(fd, SA(a));
 	for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		ask("usend u %s %d %d", my_ip_text(), port_of(fd), sizes[i]);
-		say("%ld %s", (long)take(fd, sizeof(buf), 0), filled(buf, (size_t)sizes[i]) ? "good" : "other");
+		say("%ld %s", (long)take(fd, sizeof(buf), 0),
+		    filled(buf, (size_t)sizes[i]) ? "good" : "other");
 	}
 }
 
@@ -177,8 +178,12 @@ CASE(udp_error_queue)
 	struct sockaddr_in a = addr(peer_ip(), ask_port("refuse r")), name;
 	union { char b[256]; struct cmsghdr h; } c;
 	struct iovec v = { buf, 100 };
-	struct msghdr m = { .msg_name = &name, .msg_namelen = sizeof(name), .msg_iov = &v, .msg_iovlen = 1,
-			    .msg_control = c.b, .msg_controllen = sizeof(c.b) };
+	struct msghdr m = { .msg_name = &name,
+			    .msg_namelen = sizeof(name),
+			    .msg_iov = &v,
+			    .msg_iovlen = 1,
+			    .msg_control = c.b,
+			    .msg_controllen = sizeof(c.b) };
 	int fd = udp(), on = 1;
 
 	R(setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on)));
@@ -232,14 +237,19 @@ CASE(udp_addresses)
 CASE(udp_messages)
 {
 	struct sockaddr_in a = there(), from;
-	struct iovec w[3] = { { "a", 1 }, { "bc", 2 }, { "def", 3 } }, r[2] = { { buf, 2 }, { buf + 10, 50 } };
-	struct msghdr m = { .msg_name = &a, .msg_namelen = sizeof(a), .msg_iov = w, .msg_iovlen = 3 };
+	struct iovec w[3] = { { "a", 1 }, { "bc", 2 }, { "def", 3 } },
+		     r[2] = { { buf, 2 }, { buf + 10, 50 } };
+	struct msghdr m = {
+		.msg_name = &a, .msg_namelen = sizeof(a), .msg_iov = w, .msg_iovlen = 3
+	};
 	int fd = udp();
 
 	R(sendmsg(fd, &m, 0));
 	PEER("urecv u");
 	ask("usend u %s %d 12", my_ip_text(), port_of(fd));
-	m = (struct msghdr){ .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = r, .msg_iovlen = 2 };
+	m = (struct msghdr){
+		.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = r, .msg_iovlen = 2
+	};
 	R(recvmsg(fd, &m, 0));
 	say_addr("from", &from, m.msg_namelen);
 	say("flags %x", m.msg_flags);
@@ -279,7 +289,9 @@ CASE(udp_pktinfo)
 	struct sockaddr_in a = there(), any = addr(ANY, 0);
 	union { char b[256]; struct cmsghdr h; } c;
 	struct iovec v = { buf, 100 };
-	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = c.b, .msg_controllen = sizeof(c.b) };
+	struct msghdr m = {
+		.msg_iov = &v, .msg_iovlen = 1, .msg_control = c.b, .msg_controllen = sizeof(c.b)
+	};
 	int fd = udp(), on = 1;
 
 	(void)a;
@@ -306,7 +318,8 @@ CASE(udp_timeout_and_nonblocking)
 
 	bind(fd, SA(any));
 	R(recv(fd, buf, 10, MSG_DONTWAIT));
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ 0, 60000 }, sizeof(struct timeval));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ 0, 60000 },
+		   sizeof(struct timeval));
 	R(recv(fd, buf, 10, 0));
 	fcntl(fd, F_SETFL, O_NONBLOCK);
 	R(recv(fd, buf, 10, 0));
