@@ -133,7 +133,11 @@ static int64_t sys_writev(struct syscall_args *a)
 
 	if (n)
 		return n;
-	n = file_write(rw.file, &rw.uio);
+	/* nothing in all reaches no file, not even one for which an empty write means something */
+	if (!rw.uio.left && file_writable(rw.file))
+		n = 0;
+	else
+		n = file_write(rw.file, &rw.uio);
 	rw_end(&rw);
 	return n;
 }

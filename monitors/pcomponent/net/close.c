@@ -61,7 +61,7 @@ static int shutdown_up(struct stub *s, bool rd, bool wr)
 	struct leg *l;
 
 	spin_lock(&s->lock);
-	l = s->leg && !s->ended ? leg_get(s->leg) : NULL;
+	l = s->leg && !s->ended && !(s->rx_fin && s->tx_shut) ? leg_get(s->leg) : NULL;
 	if (l && rd)
 		s->rx_shut = true;
 	if (l && wr && s->tx_shut)

@@ -223,14 +223,14 @@ static int result(struct stub *s)
 	return err ? -err : -ECONNABORTED;
 }
 
-static int wait_connected(struct stub *s)
+static int wait_connected(struct stub *s, bool first)
 {
 	uint64_t timeo = s->opts.sndtimeo_ns;
 	int err = wait_event_signal(&s->wr_wq, s->state != STUB_CONNECTING,
 				    timeo ? clock_mono_ns() + timeo : 0);
 
 	if (err == -ETIMEDOUT)
-		return -EINPROGRESS;
+		return first ? -EINPROGRESS : -EALREADY;
 	if (err == -ERESTARTSYS)
 		return timeo ? -EINTR : err;
 	return result(s);
@@ -239,10 +239,12 @@ static int wait_connected(struct stub *s)
 int stub_connect(struct stub *s, uint32_t ip, uint16_t port, bool nonblock)
 {
 	int err = stub_ctl_begin(s);
+	bool first;
 
 	if (err)
 		return err;
-	if (s->state == STUB_CONNECTING)
+	first = s->state != STUB_CONNECTING;
+	if (!first)
 		err = nonblock ? -EALREADY : 0;
 	else if (s->state == STUB_LISTEN)
 		err = -EISCONN;
@@ -256,7 +258,7 @@ int stub_connect(struct stub *s, uint32_t ip, uint16_t port, bool nonblock)
 	stub_ctl_end(s);
 	if (err || (s->state == STUB_UP && s->connect_told))
 		return err;
-	return wait_connected(s);
+	return wait_connected(s, first);
 }
 
 int stub_disconnect(struct stub *s)

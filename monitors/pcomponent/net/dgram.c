@@ -239,6 +239,8 @@ static struct leg *choose(struct stub *s, uint32_t ip, int *err)
 	struct gnm_place at;
 
 	*err = gnm_route(ip, &at);
+	if (!*err && !s->opts.broadcast && le32_get(at.at[0].local) == GNM_PLACE_BROADCAST)
+		*err = -EACCES;
 	rx_forget_owed(s);
 	if (!*err && !n) {
 		chosen = stub_open(s, le16_get(at.at[0].node), le32_get(at.at[0].ip), 0,

@@ -88,6 +88,9 @@ int stub_bind_busy(struct stub *s, uint32_t ip, uint16_t port, bool by_user)
 	struct sock_name name;
 	int err;
 
+	err = inet6_only(s) ? 0 : gnm_resolve(ip, &at);
+	if (err)
+		return err;
 	if (s->bound || s->state != STUB_CLOSED)
 		return -EINVAL;
 	if (inet6_only(s)) {
@@ -95,9 +98,6 @@ int stub_bind_busy(struct stub *s, uint32_t ip, uint16_t port, bool by_user)
 		s->bound = s->user_bound = !err;
 		return err;
 	}
-	err = gnm_resolve(ip, &at);
-	if (err)
-		return err;
 	for (unsigned i = 0; i < NET_BIND_RETRIES; i++) {
 		err = claim(s, &at, ip, port, &name);
 		if (err != -EADDRINUSE || port || le32_get(at.n) == 1)

@@ -252,8 +252,8 @@ static ssize_t_k recv_locked(struct stub *s, struct uio *to, unsigned flags)
 			done += n;
 		if (n < 0)
 			return done ? done : n;
-		if (!to->left || ((uint64_t)done >= target && done))
-			return done;
+		if ((!to->left && (want || read_over(s, 0))) || ((uint64_t)done >= target && done))
+			return done; /* even 0 bytes wait until there is one */
 		n = why_end(s, done > 0);
 		if (n != -EAGAIN)
 			return done ? done : n;

@@ -43,7 +43,7 @@ ssize_t_k sock_recv(struct file *f, struct uio *to, uint32_t msg, struct dgram_m
 	if (sock_is_dgram(f))
 		return dgram_recv(s, to, stub_flags(f, msg), m ? m : &none);
 	if (msg & MSG_OOB)
-		return -EINVAL;
+		return s->state == STUB_LISTEN ? -ENOTCONN : -EINVAL;
 	return stub_recv(s, to, stub_flags(f, msg));
 }
 

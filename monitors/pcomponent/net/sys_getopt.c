@@ -183,12 +183,17 @@ static int64_t sys_getsockopt(struct syscall_args *a)
 
 	if (!f)
 		return err;
-	if (copy_from_user(&len, a->a[4], sizeof(len)))
+	if (unknown(sock_stub(f), (int)a->a[1]) == -EOPNOTSUPP)
+		err = -EOPNOTSUPP; /* of a level that is not there nothing is read */
+	else if (copy_from_user(&len, a->a[4], sizeof(len)))
 		err = -EFAULT;
 	else if (len < 0)
 		err = -EINVAL;
 	if (!err) {
 		n = get_opt(sock_stub(f), (int)a->a[1], (int)a->a[2], &val);
+		if (n == sizeof(int) && (int)a->a[1] == IPPROTO_IP && len > 0 &&
+		    len < (int)sizeof(int) && val.v >= 0 && val.v <= 255)
+			len = 1; /* as a byte */
 		len = n == OPT_EMPTY ? 0 : (int)KMIN(n, (size_t)len);
 		err = no_peer(sock_stub(f), (int)a->a[1], (int)a->a[2]) ? -ENOTCONN :
 		      !n ? unknown(sock_stub(f), (int)a->a[1]) :

@@ -17,6 +17,7 @@
 #include "proc/task.h"
 #include "syscall/table.h"
 
+#define TOS_ECN 3
 #define OPT(level_, name_, field, truth_, forward_, min_, max_)                                   \
 	{ level_, name_, offsetof(struct stub_opts, field), truth_, forward_, min_, max_ }
 
@@ -40,7 +41,7 @@ static const struct int_opt int_opts[] = {
 	OPT(IPPROTO_TCP, TCP_SYNCNT, syncnt, false, false, 1, 127),
 	OPT(IPPROTO_TCP, TCP_LINGER2, linger2, false, false, -1, 120),
 	OPT(IPPROTO_TCP, TCP_USER_TIMEOUT, user_timeout, false, true, 0, INT32_MAX),
-	OPT(IPPROTO_TCP, TCP_DEFER_ACCEPT, defer_accept, false, true, 0, INT32_MAX),
+	OPT(IPPROTO_TCP, TCP_DEFER_ACCEPT, defer_accept, false, true, INT32_MIN, INT32_MAX),
 	OPT(IPPROTO_TCP, TCP_WINDOW_CLAMP, window_clamp, false, false, 0, INT32_MAX),
 	OPT(IPPROTO_TCP, TCP_QUICKACK, quickack, true, false, 0, 0),
 	OPT(IPPROTO_TCP, TCP_NOTSENT_LOWAT, notsent_lowat, false, false, INT32_MIN, INT32_MAX),
@@ -104,7 +105,9 @@ static int set_int(struct stub *s, const struct int_opt *o, int v)
 	else if (o->level == IPPROTO_IP)
 		v &= 0xff;
 	else if (o->level == IPPROTO_TCP && o->name == TCP_DEFER_ACCEPT)
-		v = defer_round(KMIN(v, 32767));
+		v = defer_round(v < 0 ? 0 : KMIN(v, 32767));
+	if (o->name == IP_TOS && o->level == IPPROTO_IP && s->type == SOCK_TYPE_STREAM)
+		v &= ~TOS_ECN; /* TCP's own business */
 	spin_lock(&s->lock);
 	*opt_int_at(s, o) = v;
 	spin_unlock(&s->lock);
@@ -244,18 +247,26 @@ static int set_special(struct stub *s, int level, int name, int v)
 	return 0;
 }
 
+/* The IP level takes a byte too, and nothing at all for 0 (do_ip_setsockopt() of Linux). */
 static int read_int(uint64_t val, uint32_t len, bool byte_ok, int *v)
 {
-	uint8_t b;
+	uint8_t b = 0;
 
 	if (len >= sizeof(*v))
 		return copy_from_user(v, val, sizeof(*v)) ? -EFAULT : 0;
-	if (!byte_ok || !len)
+	if (!byte_ok)
 		return -EINVAL;
-	if (copy_from_user(&b, val, 1))
+	if (len && copy_from_user(&b, val, 1))
 		return -EFAULT;
 	*v = b;
 	return 0;
+}
+
+/* Levels that look at the value before they find that they do not know the name. */
+static bool reads_first(const struct stub *s, int level)
+{
+	return level == SOL_SOCKET || (level == IPPROTO_TCP && s->type == SOCK_TYPE_STREAM) ||
+	       (level == IPPROTO_IPV6 && s->inet6);
 }
 
 static int set_opt(struct stub *s, int level, int name, uint64_t val, uint32_t len)
@@ -273,9 +284,10 @@ static int set_opt(struct stub *s, int level, int name, uint64_t val, uint32_t l
 		return set_device(s, val, len);
 	if (level == IPPROTO_TCP && name == TCP_CONGESTION && s->type == SOCK_TYPE_STREAM)
 		return set_congestion(val, len);
-	if (level != SOL_SOCKET && level != IPPROTO_IP && !(level == IPPROTO_IPV6 && s->inet6) &&
-	    (level != IPPROTO_TCP || s->type != SOCK_TYPE_STREAM))
+	if (!reads_first(s, level) && !o && !(level == IPPROTO_IP && name == IP_TTL))
 		return -ENOPROTOOPT;
+	if (level == IPPROTO_IP && name == IP_TTL && !len)
+		return -EINVAL;
 	if (level == IPPROTO_IP && name == IP_MULTICAST_TTL && s->type == SOCK_TYPE_STREAM)
 		return -EINVAL;
 	err = read_int(val, len, level == IPPROTO_IP, &v);
