@@ -186,6 +186,7 @@ CASE(opt_TCP_INFO)
 	say("state %d", i.tcpi_state);
 	R(shutdown(c, SHUT_WR));
 	PEER("eof c");
+	sleep_ms(100); /* the peer's acknowledgement comes */
 	R(getsockopt(c, IPPROTO_TCP, TCP_INFO, &i, &len));
 	say("state %d", i.tcpi_state);
 	len = 1;

@@ -110,19 +110,19 @@ static int take(int via)
 
 CASE(rights_socket)
 {
-	int s[2], fd;
+	int s[2], fd, st;
 
 	NEED(!socketpair(AF_UNIX, SOCK_STREAM, 0, s));
 	if (!fork()) {
 		int got = take(s[1]);
 
-		R(send(got, "by another process", 18, 0));
-		_exit(0);
+		_exit(send(got, "by another process", 18, 0) == 18 ? 0 : 1);
 	}
 	fd = connected();
 	R(pass(s[0], fd));
 	R(close(fd));
-	wait(NULL);
+	wait(&st);
+	say_status("the other", st);
 	PEER("recv c 18");
 	close(s[0]);
 	close(s[1]);
@@ -140,8 +140,7 @@ CASE(rights_listener)
 		close(l);
 		got = take(s[1]);
 		c = accept(got, NULL, NULL);
-		R(send(c, "served", 6, 0));
-		_exit(0);
+		_exit(send(c, "served", 6, 0) == 6 ? 0 : 1);
 	}
 	R(pass(s[0], l));
 	PEER("connect c %s %d", my_ip_text(), port_of(l));
