@@ -6,7 +6,7 @@
  *   defer PORT          a listener with TCP_DEFER_ACCEPT: says when it gets a connection
  *   timeout IP          connect() with TCP_USER_TIMEOUT of a second to nobody
  *   spread PORT SECONDS counts the connections that SO_REUSEPORT gives this listener
- *   backlog PORT        listens with a backlog of 1, and accepts after two seconds
+ *   backlog PORT        listens with a backlog of 1, and accepts when told to
  *   many PORT N         accepts N connections, sends a byte back on each, waits for their ends
  */
 #include <arpa/inet.h>
@@ -168,7 +168,7 @@ static int backlog(const char *port)
 	int fd = listener(port, 1), n;
 
 	STEP("ready");
-	sleep_ms(2000);
+	getchar();
 	for (n = 0; n < 6; n++)
 		CHECK(accept(fd, NULL, NULL) >= 0);
 	STEP("%d accepted", n);

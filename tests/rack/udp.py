@@ -151,6 +151,26 @@ def names(t, r):
     dns.end()
 
 
+def looks(t, r):
+    """What programs and the operator see of sockets and routes."""
+    r.start("udpecho", "serve", "7400", "1", on="p1")
+    r.start("nc", "-l", "-p", "7401", on="p0")
+    time.sleep(1)
+    x = rack("sockets")
+    rows = [line.split() for line in x.out.splitlines()]
+    t.check("rack sockets", any(f[:2] == ["p1", "udp"] and f[5] == "0.0.0.0:7400" for f in rows)
+            and any(f[:3] == ["p0", "tcp", "LISTEN"] and f[5] == "0.0.0.0:7401" for f in rows), x)
+    x = r.sh("netstat -ltn; route -n; ifconfig eth0", on="p0")
+    t.check("netstat, route and ifconfig of busybox", "0.0.0.0:7401" in x.out and RACK_IP in x.out
+            and any(f.split()[:2] == ["0.0.0.0", HOST] for f in x.out.splitlines() if f), x)
+    x = r.run("ifaddrs", on="p0")
+    t.check("getifaddrs()", x.out == f"lo 1 127.0.0.1 255.0.0.0 up\neth0 2 {RACK_IP} 255.255.255.0 up\n", x)
+    x = r.sh("ip addr show eth0; ip route", on="p1")
+    t.check("ip of busybox", f"inet {RACK_IP}/24" in x.out and f"default via {HOST} dev eth0" in x.out, x)
+    r.client("python3", "-c", PROBE, "7400", timeout=20)
+    r.client("python3", "-c", f"import socket; socket.create_connection(('{RACK_IP}', 7401)).close()")
+
+
 def boards(t, r):
     r.start("udpecho", "serve", "7200", "12", on="p1")
     time.sleep(1)
@@ -165,6 +185,7 @@ def main():
         outside(t, r)
         names(t, r)
         boards(t, r)
+        looks(t, r)
         for _ in range(30):
             legs = [stats(b).get("slab.net_leg", -1) for b in ("p0", "p1")]
             if legs == [0, 0]:

@@ -10,6 +10,7 @@ static const struct family {
 	{ AF_UNIX, unix_socket, unix_socketpair },
 	{ AF_INET, inet_socket, inet_socketpair },
 	{ AF_INET6, inet_socket, inet_socketpair },
+	{ AF_NETLINK, netlink_socket, netlink_socketpair },
 };
 
 static const struct family *find(uint64_t number)

@@ -19,5 +19,7 @@ int64_t family_call(struct syscall_args *a, syscall_fn inet);
 /* socket() and socketpair(), without a look at the family. */
 int64_t inet_socket(struct syscall_args *a);
 int64_t inet_socketpair(struct syscall_args *a);
+int64_t netlink_socket(struct syscall_args *a);
+int64_t netlink_socketpair(struct syscall_args *a);
 int64_t unix_socket(struct syscall_args *a);     /* fs/unix/ */
 int64_t unix_socketpair(struct syscall_args *a);

@@ -101,6 +101,9 @@ static int answer(const struct gnm_list *l, unsigned i, uint32_t cmd, struct use
 	case SIOCGIFINDEX:
 		r->v = (int32_t)i + 1;
 		return 0;
+	case SIOCGIFTXQLEN:
+		r->v = i ? 1000 : 0;
+		return 0;
 	case SIOCGIFMETRIC:
 		r->v = 0;
 		return 0;
@@ -176,7 +179,7 @@ int64_t if_ioctl(uint32_t cmd, uint64_t arg)
 
 	if (cmd == SIOCSIFADDR || cmd == SIOCSIFFLAGS || cmd == SIOCSIFNETMASK || cmd == SIOCSIFMTU)
 		return -EPERM;
-	if (cmd < SIOCGIFNAME || cmd > SIOCGIFINDEX)
+	if ((cmd < SIOCGIFNAME || cmd > SIOCGIFINDEX) && cmd != SIOCGIFTXQLEN)
 		return -ENOTTY;
 	l = kzalloc(sizeof(*l));
 	if (!l)

@@ -14,6 +14,7 @@
 #include <mon/board.h>
 
 #include "mem_client.h"
+#include "net/proc_net.h"
 #include "net/stub.h"
 #include "proc/task.h"
 
@@ -77,4 +78,5 @@ void net_init(void)
 	kassert(join_queue);
 	work_init(&join_work, run_joined);
 	mon_on_member(board_self(), on_member, NULL);
+	proc_net_init();
 }

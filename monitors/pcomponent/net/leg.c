@@ -222,6 +222,18 @@ bool leg_gone(struct leg *l)
 	return true;
 }
 
+struct leg *leg_at(uint32_t i)
+{
+	struct leg *l;
+
+	spin_lock(&table_lock);
+	l = slots[i].leg;
+	if (l)
+		leg_get(l);
+	spin_unlock(&table_lock);
+	return l;
+}
+
 void leg_each_at(fit_node_t node, void (*fn)(struct leg *l, fit_node_t node))
 {
 	for (uint32_t i = 0; i < NET_LEGS_MAX; i++) {

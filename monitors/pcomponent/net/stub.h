@@ -293,6 +293,8 @@ static inline bool leg_attached(const struct leg *l)
 void leg_detach(struct stub *s, struct leg *l);
 /* The skeleton is no more: handle and chunks are free. False: that was known. */
 bool leg_gone(struct leg *l);
+/* Reference to the leg in this slot of the table, or NULL; below NET_LEGS_MAX. */
+struct leg *leg_at(uint32_t i);
 /*
  * Calls fn for every leg that needs the node (nComponent, or mComponent in dma), with a
  * reference.

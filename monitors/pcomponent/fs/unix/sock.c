@@ -10,6 +10,7 @@
 #include "fs/fs.h"
 #include "fs/unix/unix.h"
 #include "net/abi.h"
+#include "net/sock_file.h"
 #include "proc/task.h"
 
 struct spinlock unix_lock = SPINLOCK_INIT("unix sockets");
@@ -216,7 +217,7 @@ static int64_t unix_ioctl(struct file *f, uint32_t cmd, uint64_t arg)
 	int n;
 
 	if (cmd != FIONREAD && cmd != SIOCOUTQ)
-		return -ENOTTY;
+		return if_ioctl(cmd, arg); /* any socket can be asked for interfaces */
 	if (s->state == UNIX_LISTEN)
 		return -EINVAL;
 	spin_lock(&unix_lock);
