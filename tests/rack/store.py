@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-# timeout: 240
+# timeout: 400
 """Files on the disk of an sComponent, seen by programs on Debian's root: what is written is there after the
 rack went down or was killed, names stay inside the export, a full disk says so, and /host shows a folder of
 this machine's."""
