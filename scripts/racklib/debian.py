@@ -46,7 +46,8 @@ def run(cmd, what, **kw):
 
 def unpack(deb, tree):
     """The package's files; a folder of the package may be a link in the tree (/bin)."""
-    reader = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE)
+    reader = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL)
     with reader.stdout as files:
         run(["tar", "-x", "-p", "--numeric-owner", "--keep-directory-symlink", "-C", tree,
              *[f"--exclude={p}" for p in LEFT_OUT]], os.path.basename(deb), stdin=files)
