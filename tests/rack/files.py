@@ -214,12 +214,12 @@ def once(t, work, small):
         else:
             print("# skipped: a full disk (needs root, for a small file system)", flush=True)
         changes_on_the_host(t, r, host)
-        r.sh("echo kept >/home/kept")
         drop(r)
         drop(r)
         after = held()
         t.check("nothing stays behind on the boards", before and before == after,
                 f"{before}\n{after}")
+        r.sh("echo kept >/home/kept")
     with Rack("-c", conf) as r:
         x = r.sh("cat /home/kept; rm /home/kept; find /tree -type f -exec md5sum {} + | wc -l")
         t.check("a new rack finds it all", x.rc == 0 and x.out.startswith("kept\n"), x)

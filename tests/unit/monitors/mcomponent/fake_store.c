@@ -93,6 +93,17 @@ void fake_remove(struct fnode *dir, const char *name)
 	name_remove(dir, name);
 }
 
+void fake_empty(struct fnode *dir)
+{
+	while (dir->names) {
+		struct fnode *n = dir->names->node;
+
+		if (S_ISDIR(n->mode))
+			fake_empty(n);
+		name_remove(dir, dir->names->name);
+	}
+}
+
 static void set_size(struct fnode *n, uint64_t size)
 {
 	n->data = realloc(n->data, size + 1);

@@ -46,4 +46,5 @@ void fake_die(void);             /* ends all calls; handles are void */
 struct fnode *fake_find(struct fnode *dir, const char *name);
 struct fnode *fake_make(struct fnode *dir, const char *name, uint32_t mode, const char *text);
 void fake_write(struct fnode *n, const char *text); /* by somebody else */
+void fake_empty(struct fnode *dir);
 void fake_remove(struct fnode *dir, const char *name);

@@ -37,6 +37,11 @@ static void end(struct job *j, int status, struct reply *r)
 	reply_len = r->len + r->body_len;
 }
 
+size_t op_min_len(uint16_t op)
+{
+	return find(op)->min_len;
+}
+
 /* Files wait for the name space, as in server.c. */
 static int run(struct job *j, int status, struct reply *r)
 {

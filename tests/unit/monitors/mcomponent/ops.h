@@ -10,6 +10,7 @@ extern uint8_t reply_bytes[2 * FIT_MSG_MAX];
 extern size_t reply_len;
 /* Everything a pComponent holds at the start of a test. */
 void ops_setup(void);
+size_t op_min_len(uint16_t op);
 /* The same without waiting for its end: *ended becomes true. msg stays until then. */
 struct ended { bool yes; int status; };
 void op_begin(uint16_t from, uint16_t op, const void *msg, size_t len, struct ended *e);

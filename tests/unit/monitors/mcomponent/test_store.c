@@ -550,6 +550,53 @@ static void races_for_names(void **state)
 	nothing_left();
 }
 
+/* Any bytes as a request: an errno, and nothing is left behind. */
+static void any_message(void **state)
+{
+	static uint8_t msg[512], keep[512];
+	static const char *const text[] = { "/", "/g", "/g/a", "/g/../g/a/b", "/etc/link", "/tmp/x",
+					    "g/../..", "/host//f/", "" };
+	uint64_t object, dir;
+
+	srand(3);
+	assert_int_equal(f_make(OP_FILE_MKDIR, "/g", 0777), 0);
+	assert_int_equal(f_open("/g/a", O_RDWR | O_CREAT, &object), 0);
+	assert_int_equal(f_open("/g", O_RDONLY, &dir), 0);
+	for (unsigned step = 0; step < 40000; step++) {
+		uint16_t op = PROTO_OP(PROTO_CLASS_FILE, 1 + rand() % 21);
+		const char *t = text[(unsigned)rand() % ARRAY_SIZE(text)];
+		uint64_t base = rand() % 3 == 0 ? 0 : rand() % 2 ? dir : object;
+		size_t at = 24 + 8 * ((unsigned)rand() % 5), len;
+
+		if (op == OP_FILE_CLOSE)
+			continue; /* the two opens are needed */
+		for (unsigned k = 0; k < sizeof(msg); k++)
+			msg[k] = rand() % 4 ? 0 : (uint8_t)rand();
+		if (rand() % 8)
+			memcpy(msg, &base, sizeof(base));
+		memset(msg + 8, 0, 8); /* root, mostly */
+		msg[16] = (uint8_t)(rand() % 8 ? strlen(t) : (unsigned)rand());
+		msg[17] = rand() % 16 ? 0 : (uint8_t)rand();
+		memcpy(msg + at, t, strlen(t));
+		len = rand() % 8 ? at + strlen(t) : (unsigned)rand() % sizeof(msg);
+		memcpy(keep, msg, sizeof(msg));
+		if (len >= op_min_len(op))
+			op_call(P, op, keep, len);
+	}
+	opens_drop_node(P);
+	quiet();
+	inode_drop_unused();
+	dir_drop_unused();
+	for (unsigned k = 0; k < 2; k++) { /* what they have made */
+		struct fnode *top = k ? fake.host : fake.root;
+
+		fake_empty(top);
+	}
+	inode_drop_unused();
+	dir_drop_unused();
+	nothing_left();
+}
+
 static int setup(void **state)
 {
 	struct fnode *etc;
@@ -581,6 +628,7 @@ int main(void)
 		cmocka_unit_test(it_dies_at_every_call),
 		cmocka_unit_test(any_order),
 		cmocka_unit_test(races_for_names),
+		cmocka_unit_test(any_message), /* the last: it leaves the tree empty */
 	};
 
 	return cmocka_run_group_tests_name("store", tests, setup, NULL);
