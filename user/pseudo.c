@@ -195,8 +195,13 @@ static void descriptors(void)
 	fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
 	CHECK_EQ(write(fd, "file", 4), 4);
 	snprintf(target, sizeof(target), "/proc/self/fd/%d", fd);
+	n = readlink(target, text, sizeof(text) - 1);
+	CHECK(n == (ssize_t)strlen(path) && !memcmp(text, path, strlen(path)));
 	CHECK(!strcmp(slurp(target), "file"));
 	CHECK_EQ(unlink(path), 0);
+	n = readlink(target, text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
+	CHECK(strstr(text, path) && strstr(text, " (deleted)"));
 	CHECK(!strcmp(slurp(target), "file"));
 	close(fd);
 }

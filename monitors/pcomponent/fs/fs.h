@@ -139,6 +139,8 @@ struct file *fifo_open(uint64_t object, uint32_t oflags, int *err);
  * A struct file for what file_open() opened; takes over that open. NULL: no memory (it was closed).
  */
 struct file *regular_create(const struct attr *a, uint32_t oflags);
+/* The path that led to it, for /proc. */
+void regular_set_name(struct file *f, const struct path_arg *p);
 /* Size as this board knows it now. */
 uint64_t regular_size(struct file *f);
 int regular_truncate(struct file *f, uint64_t size);

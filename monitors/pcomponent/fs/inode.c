@@ -22,6 +22,7 @@ struct inode_info {
 	uint64_t object;
 	uint64_t size, version;
 	uint32_t opens;
+	char *name; /* absolute, as it was opened last; for /proc; NULL: not known */
 	TAILQ_ENTRY(inode_info) idle; /* while opens is 0 */
 	UT_hash_handle hh;
 };
@@ -97,8 +98,10 @@ static bool forget_one(unsigned keep)
 		i = NULL;
 	}
 	spin_unlock(&lock);
-	if (i)
+	if (i) {
+		kfree(i->name);
 		kmem_cache_free(cache, i);
+	}
 	return true;
 }
 
@@ -149,6 +152,38 @@ void inode_put(struct inode_info *i)
 }
 
 /* ---- facts ---- */
+
+void inode_set_name(struct inode_info *i, const char *name, size_t len)
+{
+	char *copy = kmalloc(len + 1);
+
+	if (!copy)
+		return;
+	memcpy(copy, name, len);
+	copy[len] = '\0';
+	spin_lock(&lock);
+	if (!i->name || strcmp(i->name, copy)) {
+		char *old = i->name;
+
+		i->name = copy;
+		copy = old;
+	}
+	spin_unlock(&lock);
+	kfree(copy);
+}
+
+ssize_t_k inode_name(uint64_t object, char *buf, size_t size)
+{
+	struct inode_info *i;
+	ssize_t_k n = -ENOENT;
+
+	spin_lock(&lock);
+	i = find(object);
+	if (i && i->name)
+		n = kstrcpy(buf, i->name, size);
+	spin_unlock(&lock);
+	return n;
+}
 
 void inode_learn(const struct attr *a)
 {

@@ -15,5 +15,9 @@ void inode_put(struct inode_info *i);
 /* A write of ours was stored. */
 void inode_wrote(struct inode_info *i, uint64_t size, uint64_t version);
 uint64_t inode_size(struct inode_info *i);
+/* An absolute path that led to it. */
+void inode_set_name(struct inode_info *i, const char *name, size_t len);
+/* Length, -ENOENT: not known, -E2BIG. */
+ssize_t_k inode_name(uint64_t object, char *buf, size_t size);
 /* Files that nobody has open are forgotten, and their lines in exCache. */
 void inode_forget_idle(void);

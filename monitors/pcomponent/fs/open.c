@@ -30,7 +30,10 @@ static int open_there(struct path_arg *p, void *arg)
 		return -ENXIO;
 	}
 	o->file = regular_create(&a, o->oflags);
-	return o->file ? 0 : -ENOMEM;
+	if (!o->file)
+		return -ENOMEM;
+	regular_set_name(o->file, p);
+	return 0;
 }
 
 static int open_here(const struct path_end *e, void *arg)

@@ -8,6 +8,7 @@
 #include <kern/uspace.h>
 #include <linux/fcntl.h>
 #include "fs/fs.h"
+#include "fs/inode.h"
 #include "proc/task.h"
 #include "syscall/table.h"
 
@@ -109,7 +110,12 @@ ssize_t_k file_name(struct file *f, char *buf, size_t size)
 {
 	const struct pseudo_place *at = pseudo_place_of(f);
 
-	return at ? pseudo_path(at, buf, size) : file_getpath(f->object, buf, size);
+	ssize_t_k n;
+
+	if (at)
+		return pseudo_path(at, buf, size);
+	n = file_getpath(f->object, buf, size);
+	return n == -ENOTDIR ? inode_name(f->object, buf, size) : n;
 }
 
 /* ---- working directory ---- */

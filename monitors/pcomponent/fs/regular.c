@@ -19,12 +19,58 @@
 
 #define READ_AHEAD 32 /* pages */
 
+static const struct file_ops regular_ops;
+
 struct open_file {
 	struct inode_info *info;
 	uint32_t mode;
 	/* page a sequential reader comes to; asked for up to here */
 	_Atomic uint64_t ra_next, ra_end;
 };
+
+/* Takes "." and ".." and doubled slashes out of an absolute path, in place; its length. */
+static size_t tidy(char *path)
+{
+	char *out = path, *at = path;
+
+	while (*at) {
+		size_t len = 0;
+
+		while (*at == '/')
+			at++;
+		while (at[len] && at[len] != '/')
+			len++;
+		if (len == 2 && at[0] == '.' && at[1] == '.') {
+			while (out > path && *--out != '/')
+				;
+		} else if (len && !(len == 1 && at[0] == '.')) {
+			*out++ = '/';
+			memmove(out, at, len);
+			out += len;
+		}
+		at += len;
+	}
+	*out = '\0';
+	return (size_t)(out - path);
+}
+
+void regular_set_name(struct file *f, const struct path_arg *p)
+{
+	struct open_file *o = f->priv;
+	char name[FILE_PATH_MAX];
+	ssize_t_k n = 0;
+
+	if (!p->len || f->ops != &regular_ops)
+		return;
+	if (p->path[0] != '/' && p->dir)
+		n = inode_name(p->dir->object, name, sizeof(name));
+	if (n < 0 || (size_t)n + 1 + p->len >= sizeof(name))
+		return;
+	name[n] = '/';
+	memcpy(name + n + 1, p->path, p->len + 1);
+	n = (ssize_t_k)tidy(name);
+	inode_set_name(o->info, n ? name : "/", n ? (size_t)n : 1);
+}
 
 uint64_t regular_size(struct file *f)
 {

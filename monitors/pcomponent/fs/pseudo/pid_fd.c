@@ -19,13 +19,27 @@ static struct file *get_file(struct task *t, int fd, bool *cloexec)
 	return f;
 }
 
+static ssize_t_k describe_regular(struct file *f, char *buf, size_t size)
+{
+	ssize_t_k n = file_name(f, buf, size);
+	struct attr a;
+
+	if (n < 0) /* removed, or by a way that was not told */
+		n = snprintf(buf, size, "/?%llx", (unsigned long long)f->object);
+	if (!file_getattr(f->object, &a) && !a.nlink && (size_t)n < size)
+		n += snprintf(buf + n, size - (size_t)n, " (deleted)");
+	return KMIN(n, (ssize_t_k)size - 1);
+}
+
 static ssize_t_k describe(struct file *f, char *buf, size_t size)
 {
 	struct stat st = { 0 };
 	const char *kind;
 	int err;
 
-	if (f->object || pseudo_place_of(f))
+	if (f->object)
+		return describe_regular(f, buf, size);
+	if (pseudo_place_of(f))
 		return file_name(f, buf, size);
 	if (f->ops->describe)
 		return f->ops->describe(f, buf, size);

@@ -8,6 +8,7 @@
 #include <kern/string.h>
 #include "excache/aspace.h"
 #include "fs/fs.h"
+#include "fs/inode.h"
 #include "fs/pseudo.h"
 #include "fs/pseudo/proc.h"
 
@@ -71,7 +72,7 @@ static void show_range(struct text *t, const struct aspace *as, const struct gra
 {
 	const char *name = range_name(as, g);
 	char path[FILE_PATH_MAX];
-	ssize_t_k n = g->object ? file_getpath(g->object, path, sizeof(path) - 1) : 0;
+	ssize_t_k n = g->object ? inode_name(g->object, path, sizeof(path)) : 0;
 
 	path[KMAX(n, 0)] = '\0';
 	text_add(t, "%08llx-%08llx %c%c%c%c %08llx 00:%02x %-10llu%s%.800s\n",

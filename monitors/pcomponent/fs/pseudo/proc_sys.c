@@ -96,7 +96,7 @@ static int drop_caches(const struct pseudo_place *at, const char *data, size_t l
 
 static const struct pseudo_def vm_files[] = {
 	{ .name = "drop_caches", .mode = S_IFREG | 0200, .store = drop_caches },
-	PSEUDO_TEXT("overcommit_memory", "0\n"),
+	PSEUDO_TEXT("overcommit_memory", "1\n"),
 	PSEUDO_TEXT("overcommit_ratio", "50\n"),
 	PSEUDO_TEXT("max_map_count", "65530\n"),
 	PSEUDO_TEXT("mmap_min_addr", "65536\n"),
