@@ -251,6 +251,16 @@ static void process(void)
 	CHECK(!strcmp(slurp("/proc/self/comm"), "pseudo\n"));
 	slurp("/proc/self/cmdline");
 	CHECK(strstr(text, "pseudo"));
+	snprintf(path, sizeof(path), "PSEUDO=%d", (int)pid);
+	CHECK_EQ(putenv(path), 0);
+	child = fork();
+	if (!child) {
+		execl("/proc/self/exe", "pseudo", "env", path, NULL);
+		_exit(1);
+	}
+	wait_ok(child);
+	slurp("/proc/self/auxv");
+	CHECK_EQ(((unsigned long *)text)[0] != 0, 1);
 	CHECK(strstr(slurp("/proc/self/limits"), "Max open files"));
 	CHECK(readlink("/proc/self/exe", buf, sizeof(buf)) > 0);
 	child = fork();
@@ -336,6 +346,12 @@ static void board(void)
 
 int main(int argc, char **argv)
 {
+	if (argc > 2) {
+		FILE *f = fopen("/proc/self/environ", "r");
+		size_t n = fread(text, 1, sizeof(text), f);
+
+		return !memmem(text, n, argv[2], strlen(argv[2]) + 1);
+	}
 	if (argc > 1)
 		return strcmp(argv[1], "again"); /* by /proc/self/exe */
 	devices();

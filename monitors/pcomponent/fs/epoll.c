@@ -44,7 +44,7 @@ struct epoll {
 };
 
 static struct mutex tree_lock;
-static struct kmem_cache *items_cache;
+static struct kmem_cache *items_cache, *epolls;
 static const struct file_ops epoll_ops;
 
 /* ---- ready list ---- */
@@ -430,7 +430,7 @@ static void epoll_release(struct file *f)
 		item_remove(LIST_FIRST(&ep->items));
 	mutex_unlock(&ep->mtx);
 	mutex_unlock(&tree_lock);
-	kfree(ep);
+	kmem_cache_free(epolls, ep);
 }
 
 static const struct file_ops epoll_ops = {
@@ -442,7 +442,7 @@ static const struct file_ops epoll_ops = {
 
 static int64_t make_epoll(bool cloexec)
 {
-	struct epoll *ep = kzalloc(sizeof(*ep));
+	struct epoll *ep = kmem_cache_alloc(epolls);
 	struct file *f;
 
 	if (!ep)
@@ -455,7 +455,7 @@ static int64_t make_epoll(bool cloexec)
 	poll_head_init(&ep->poll);
 	f = file_alloc(&epoll_ops, O_RDWR, ep);
 	if (!f) {
-		kfree(ep);
+		kmem_cache_free(epolls, ep);
 		return -ENOMEM;
 	}
 	return fd_install_or_put(f, cloexec);
@@ -479,5 +479,6 @@ void epoll_init(void)
 {
 	mutex_init(&tree_lock, "epoll tree");
 	items_cache = kmem_cache_create("p_epoll_item", sizeof(struct epoll_item), 8);
-	kassert(items_cache);
+	epolls = kmem_cache_create("p_epoll", sizeof(struct epoll), 8);
+	kassert(items_cache && epolls);
 }

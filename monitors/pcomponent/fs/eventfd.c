@@ -21,6 +21,8 @@ struct eventfd {
 	struct poll_head poll;
 };
 
+static struct kmem_cache *eventfds;
+
 static bool try_take(struct eventfd *e, uint64_t *value)
 {
 	spin_lock(&e->lock);
@@ -107,7 +109,7 @@ static struct poll_head *eventfd_poll_head(struct file *f)
 
 static void eventfd_release(struct file *f)
 {
-	kfree(f->priv);
+	kmem_cache_free(eventfds, f->priv);
 }
 
 static const struct file_ops eventfd_ops = {
@@ -126,7 +128,7 @@ static int64_t make_eventfd(uint64_t initval, uint32_t flags)
 
 	if (flags & ~(uint32_t)(EFD_SEMAPHORE | EFD_CLOEXEC | EFD_NONBLOCK))
 		return -EINVAL;
-	e = kzalloc(sizeof(*e));
+	e = kmem_cache_alloc(eventfds);
 	if (!e)
 		return -ENOMEM;
 	spin_init(&e->lock, "eventfd");
@@ -136,7 +138,7 @@ static int64_t make_eventfd(uint64_t initval, uint32_t flags)
 	e->semaphore = flags & EFD_SEMAPHORE;
 	f = file_alloc(&eventfd_ops, O_RDWR | (flags & EFD_NONBLOCK), e);
 	if (!f) {
-		kfree(e);
+		kmem_cache_free(eventfds, e);
 		return -ENOMEM;
 	}
 	return fd_install_or_put(f, flags & EFD_CLOEXEC);
@@ -153,3 +155,9 @@ static int64_t sys_eventfd2(struct syscall_args *a)
 	return make_eventfd(a->a[0], (uint32_t)a->a[1]);
 }
 SYSCALL_DEFINE(__NR_eventfd2, "eventfd2", sys_eventfd2);
+
+void eventfd_init(void)
+{
+	eventfds = kmem_cache_create("p_eventfd", sizeof(struct eventfd), 8);
+	kassert(eventfds);
+}

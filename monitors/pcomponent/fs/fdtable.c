@@ -26,15 +26,23 @@ struct fdtable {
 	struct fd_slot *slot;
 };
 
+static struct kmem_cache *tables;
+
+void fdtable_init(void)
+{
+	tables = kmem_cache_create("p_fdtable", sizeof(struct fdtable), 8);
+	kassert(tables);
+}
+
 static struct fdtable *table_alloc(unsigned size)
 {
-	struct fdtable *t = kzalloc(sizeof(*t));
+	struct fdtable *t = kmem_cache_alloc(tables);
 
 	if (!t)
 		return NULL;
 	t->slot = kzalloc(size * sizeof(t->slot[0]));
 	if (!t->slot) {
-		kfree(t);
+		kmem_cache_free(tables, t);
 		return NULL;
 	}
 	t->refs = 1;
@@ -93,7 +101,7 @@ void fdtable_put(struct fdtable *t)
 		if (t->slot[i].file)
 			let_go(t, t->slot[i].file);
 	kfree(t->slot);
-	kfree(t);
+	kmem_cache_free(tables, t);
 }
 
 /* Takes the file out of slot fd; NULL when it was empty. */

@@ -153,7 +153,13 @@ void attr_to_stat(const struct attr *a, struct stat *st);
 /* fstatat(2). */
 int stat_at(int dirfd, uint64_t path, unsigned at_flags, struct stat *st);
 
-/* epoll.c, locks.c, stdio.c */
+/* At start: each kind of object has a cache of its own, so that a leak has a name. */
+void fdtable_init(void);
+void regular_init(void);
+void pipe_init(void);
+void eventfd_init(void);
+void timerfd_init(void);
+void signalfd_init(void);
 void locks_init(void);
 void unix_init(void);
 void epoll_init(void);

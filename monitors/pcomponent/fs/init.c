@@ -7,7 +7,13 @@
 void fs_init(void)
 {
 	file_init();
+	fdtable_init();
 	inode_infos_init();
+	regular_init();
+	pipe_init();
+	eventfd_init();
+	timerfd_init();
+	signalfd_init();
 	epoll_init();
 	locks_init();
 	unix_init();

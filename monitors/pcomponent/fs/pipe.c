@@ -17,18 +17,20 @@
 #include "proc/task.h"
 #include "syscall/table.h"
 
+static struct kmem_cache *pipes;
+
 static _Atomic uint64_t next_ino = 1;
 
 struct pipe *pipe_alloc(void)
 {
-	struct pipe *p = kzalloc(sizeof(*p));
+	struct pipe *p = kmem_cache_alloc(pipes);
 
 	if (!p)
 		return NULL;
 	p->size = PIPE_SIZE;
 	p->buf = kmalloc(p->size);
 	if (!p->buf) {
-		kfree(p);
+		kmem_cache_free(pipes, p);
 		return NULL;
 	}
 	p->refs = 1;
@@ -46,7 +48,7 @@ void pipe_put(struct pipe *p)
 		return;
 	fifo_forget(p);
 	kfree(p->buf);
-	kfree(p);
+	kmem_cache_free(pipes, p);
 }
 
 struct file *pipe_file(struct pipe *p, uint32_t flags)
@@ -470,3 +472,9 @@ static int64_t sys_pipe2(struct syscall_args *a)
 	return make_pipe(a->a[0], (uint32_t)a->a[1]);
 }
 SYSCALL_DEFINE(__NR_pipe2, "pipe2", sys_pipe2);
+
+void pipe_init(void)
+{
+	pipes = kmem_cache_create("p_pipe", sizeof(struct pipe), 8);
+	kassert(pipes);
+}

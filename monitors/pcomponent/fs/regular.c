@@ -20,6 +20,7 @@
 #define READ_AHEAD 32 /* pages */
 
 static const struct file_ops regular_ops;
+static struct kmem_cache *opens;
 
 struct open_file {
 	struct inode_info *info;
@@ -318,7 +319,7 @@ static void regular_release(struct file *f)
 
 	inode_put(o->info);
 	file_close(f->object);
-	kfree(o);
+	kmem_cache_free(opens, o);
 }
 
 static const struct file_ops regular_ops = {
@@ -334,7 +335,7 @@ static const struct file_ops regular_ops = {
 
 struct file *regular_create(const struct attr *a, uint32_t oflags)
 {
-	struct open_file *o = kzalloc(sizeof(*o));
+	struct open_file *o = kmem_cache_alloc(opens);
 	struct file *f = NULL;
 
 	if (o) {
@@ -346,11 +347,18 @@ struct file *regular_create(const struct attr *a, uint32_t oflags)
 			inode_put(o->info);
 	}
 	if (!f) {
-		kfree(o);
+		if (o)
+			kmem_cache_free(opens, o);
 		file_close(a->object);
 		return NULL;
 	}
 	f->object = a->object;
 	f->home = fs_home_of(a->object);
 	return f;
+}
+
+void regular_init(void)
+{
+	opens = kmem_cache_create("p_open", sizeof(struct open_file), 8);
+	kassert(opens);
 }

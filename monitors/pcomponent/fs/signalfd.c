@@ -23,6 +23,8 @@ static LIST_HEAD(, signalfd) all = LIST_HEAD_INITIALIZER(all);
 static struct spinlock all_lock = SPINLOCK_INIT("signalfds"); /* taken in interrupts */
 static _Atomic unsigned count;
 
+static struct kmem_cache *signalfds;
+
 void signalfd_notify(void)
 {
 	struct signalfd *s;
@@ -115,7 +117,7 @@ static void signalfd_release(struct file *f)
 	LIST_REMOVE(s, link);
 	count--;
 	spin_unlock_irqrestore(&all_lock, flags);
-	kfree(s);
+	kmem_cache_free(signalfds, s);
 }
 
 static const struct file_ops signalfd_ops = {
@@ -146,12 +148,13 @@ static int64_t change_mask(int fd, sigmask_t mask)
 
 static int64_t make(sigmask_t mask, uint32_t flags)
 {
-	struct signalfd *s = kzalloc(sizeof(*s));
+	struct signalfd *s = kmem_cache_alloc(signalfds);
 	struct file *f = s ? file_alloc(&signalfd_ops, O_RDWR | (flags & O_NONBLOCK), s) : NULL;
 	uint64_t irq;
 
 	if (!f) {
-		kfree(s);
+		if (s)
+			kmem_cache_free(signalfds, s);
 		return -ENOMEM;
 	}
 	s->mask = mask;
@@ -189,3 +192,9 @@ static int64_t sys_signalfd4(struct syscall_args *a)
 	return do_signalfd((int)a->a[0], a->a[1], a->a[2], (uint32_t)a->a[3]);
 }
 SYSCALL_DEFINE(__NR_signalfd4, "signalfd4", sys_signalfd4);
+
+void signalfd_init(void)
+{
+	signalfds = kmem_cache_create("p_signalfd", sizeof(struct signalfd), 8);
+	kassert(signalfds);
+}

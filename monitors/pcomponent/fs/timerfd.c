@@ -26,6 +26,8 @@ struct timerfd {
 	struct poll_head poll;
 };
 
+static struct kmem_cache *timerfds;
+
 static void on_time(void *arg)
 {
 	struct timerfd *t = arg;
@@ -107,7 +109,7 @@ static void timerfd_release(struct file *f)
 	struct timerfd *t = f->priv;
 
 	timer_cancel_sync(&t->timer);
-	kfree(t);
+	kmem_cache_free(timerfds, t);
 }
 
 static const struct file_ops timerfd_ops = {
@@ -134,7 +136,7 @@ static int64_t sys_timerfd_create(struct syscall_args *a)
 
 	if (!clock_known((int)a->a[0]) || (flags & ~(uint32_t)(O_CLOEXEC | O_NONBLOCK)))
 		return -EINVAL;
-	t = kzalloc(sizeof(*t));
+	t = kmem_cache_alloc(timerfds);
 	if (!t)
 		return -ENOMEM;
 	t->clock = (int)a->a[0];
@@ -144,7 +146,7 @@ static int64_t sys_timerfd_create(struct syscall_args *a)
 	poll_head_init(&t->poll);
 	f = file_alloc(&timerfd_ops, O_RDWR | (flags & O_NONBLOCK), t);
 	if (!f) {
-		kfree(t);
+		kmem_cache_free(timerfds, t);
 		return -ENOMEM;
 	}
 	return fd_install_or_put(f, flags & O_CLOEXEC);
@@ -260,3 +262,9 @@ static int64_t sys_timerfd_gettime(struct syscall_args *a)
 	return copy_to_user(a->a[1], &now, sizeof(now)) ? -EFAULT : 0;
 }
 SYSCALL_DEFINE(__NR_timerfd_gettime, "timerfd_gettime", sys_timerfd_gettime);
+
+void timerfd_init(void)
+{
+	timerfds = kmem_cache_create("p_timerfd", sizeof(struct timerfd), 8);
+	kassert(timerfds);
+}

@@ -59,6 +59,7 @@ static int copy_task(struct task *t, struct task *p, const struct clone *c)
 	memcpy(t->sig.action, p->sig.action, sizeof(t->sig.action));
 	memcpy(t->rlim, p->rlim, sizeof(t->rlim));
 	memcpy(t->comm, p->comm, sizeof(t->comm));
+	t->layout = p->layout;
 	memcpy(t->exe, p->exe, sizeof(t->exe));
 	t->cwd = p->cwd ? file_get(p->cwd) : NULL;
 	if (p->cmdline && (t->cmdline = kmalloc(p->cmdline_len))) {

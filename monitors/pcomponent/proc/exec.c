@@ -253,15 +253,15 @@ static void set_exe(struct task *t, const struct exec_args *x, const struct imag
 	ssize_t_k n;
 	uint64_t flags;
 
-	if (!strcmp(x->path, "/proc/self/exe"))
-		return; /* the same program again */
+	if (im->object == t->layout.exe_object)
+		return; /* the same program again, perhaps by /proc/self/exe */
 	n = file_getpath(im->object, path, sizeof(path) - 1);
-
 	if (n <= 0)
 		n = absolute_path(x->path, path, sizeof(path));
 	path[n] = '\0';
 	flags = spin_lock_irqsave(&t->lock);
 	(void)kstrcpy(t->exe, path, sizeof(t->exe));
+	t->layout.exe_object = im->object;
 	spin_unlock_irqrestore(&t->lock, flags);
 }
 

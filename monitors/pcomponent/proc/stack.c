@@ -90,6 +90,25 @@ static void push_vectors(struct stack *s, const struct exec_args *x, uint64_t st
 	memcpy(v, aux, naux * 8);
 }
 
+/* Where things are, for /proc. */
+static void note_layout(const struct exec_args *x, uint64_t strings, uint64_t sp, unsigned naux)
+{
+	struct task *t = task_current();
+	const char *end = x->strings;
+	uint64_t flags;
+
+	for (unsigned i = 0; i < x->argc; i++)
+		end += strlen(end) + 1;
+	flags = spin_lock_irqsave(&t->lock);
+	t->layout.arg_start = strings;
+	t->layout.arg_end = t->layout.env_start = strings + (uint64_t)(end - x->strings);
+	t->layout.env_end = strings + x->len;
+	t->layout.auxv = sp + (1 + x->argc + 1 + x->envc + 1) * 8UL;
+	t->layout.auxv_len = naux * 8UL;
+	t->layout.stack = sp;
+	spin_unlock_irqrestore(&t->lock, flags);
+}
+
 int exec_make_stack(const struct exec_args *x, const struct mem_exec_reply *m, uint64_t *sp)
 {
 	struct stack s = { .high = le64_get(m->stack_high) };
@@ -111,6 +130,7 @@ int exec_make_stack(const struct exec_args *x, const struct mem_exec_reply *m, u
 	push_vectors(&s, x, strings, aux, naux);
 	err = copy_to_user(s.sp, s.buf + (s.sp - s.low), s.high - s.sp);
 	*sp = s.sp;
+	note_layout(x, strings, s.sp, naux);
 	kfree(s.buf);
 	return err;
 }

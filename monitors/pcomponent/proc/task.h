@@ -104,6 +104,10 @@ struct task {
 	struct rlimit64 rlim[RLIM_NLIMITS];
 	char comm[TASK_COMM_LEN];
 	char exe[TASK_PATH_MAX];
+	struct task_layout {        /* of its memory, for /proc; user addresses */
+		uint64_t arg_start, arg_end, env_start, env_end, auxv, auxv_len, stack;
+		uint64_t exe_object; /* the file it runs */
+	} layout;
 	char *cmdline;              /* argv with its NULs, for /proc and ps */
 	size_t cmdline_len;
 	struct itimers {

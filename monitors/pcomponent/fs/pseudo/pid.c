@@ -221,26 +221,6 @@ static int show_status(const struct pseudo_place *at, struct text *t)
 	return 0;
 }
 
-static int show_cmdline(const struct pseudo_place *at, struct text *t)
-{
-	struct task *task = at->task;
-	char *copy;
-	size_t len;
-	uint64_t flags;
-
-	len = task->cmdline_len;
-	copy = len ? kmalloc(len) : NULL;
-	if (!copy)
-		return len ? -ENOMEM : 0;
-	flags = spin_lock_irqsave(&task->lock);
-	len = KMIN(len, task->cmdline_len);
-	memcpy(copy, task->cmdline, len);
-	spin_unlock_irqrestore(&task->lock, flags);
-	text_bytes(t, copy, len);
-	kfree(copy);
-	return 0;
-}
-
 static int show_comm(const struct pseudo_place *at, struct text *t)
 {
 	struct picture p;
@@ -398,9 +378,11 @@ static int store_away(const struct pseudo_place *at, const char *data, size_t le
 
 #define THREAD_FILES                                                                              \
 	PSEUDO_FILE("stat", show_stat), PSEUDO_FILE("statm", show_statm),                         \
-	PSEUDO_FILE("status", show_status), PSEUDO_FILE("cmdline", show_cmdline),                 \
+	PSEUDO_FILE("status", show_status), PSEUDO_FILE("cmdline", proc_show_cmdline),            \
 	{ .name = "comm", .mode = S_IFREG | 0644, .show = show_comm, .store = store_comm },       \
 	PSEUDO_FILE("limits", show_limits), PSEUDO_FILE("maps", proc_show_maps),                  \
+	{ .name = "environ", .mode = S_IFREG | 0400, .show = proc_show_environ },                 \
+	{ .name = "auxv", .mode = S_IFREG | 0400, .show = proc_show_auxv },                       \
 	PSEUDO_FILE("smaps_rollup", proc_show_smaps_rollup),                                      \
 	PSEUDO_FILE("mounts", show_mounts), PSEUDO_FILE("mountinfo", show_mountinfo),             \
 	PSEUDO_TEXT("cgroup", "0::/\n"), PSEUDO_TEXT("wchan", "0"),                               \

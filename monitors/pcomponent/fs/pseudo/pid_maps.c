@@ -12,8 +12,7 @@
 #include "fs/pseudo.h"
 #include "fs/pseudo/proc.h"
 
-/* Reference to the memory of a process, or NULL when it has none any more. */
-static struct aspace *get_memory(struct task *t)
+struct aspace *proc_get_memory(struct task *t)
 {
 	struct uthread *ut;
 	struct aspace *as = NULL;
@@ -49,7 +48,7 @@ static uint64_t sum_pages(const struct grants *g)
 
 void proc_memory(struct task *t, uint64_t *size, uint64_t *resident)
 {
-	struct aspace *as = get_memory(t);
+	struct aspace *as = proc_get_memory(t);
 	struct grants g;
 
 	*size = *resident = 0;
@@ -62,17 +61,22 @@ void proc_memory(struct task *t, uint64_t *size, uint64_t *resident)
 	aspace_put(as);
 }
 
-static const char *range_name(const struct aspace *as, const struct grant *g)
+static const char *range_name(struct task *t, const struct aspace *as, const struct grant *g)
 {
-	return !g->object && as->brk > as->brk_start && g->start < as->brk &&
-	       g->end > as->brk_start ? "[heap]" : NULL;
+	if (g->object)
+		return g->object == t->layout.exe_object ? t->exe : NULL;
+	if (g->start <= t->layout.stack && g->end > t->layout.stack)
+		return "[stack]";
+	return as->brk > as->brk_start && g->start < as->brk && g->end > as->brk_start ? "[heap]" :
+											  NULL;
 }
 
-static void show_range(struct text *t, const struct aspace *as, const struct grant *g)
+static void show_range(struct text *t, struct task *task, const struct aspace *as,
+		       const struct grant *g)
 {
-	const char *name = range_name(as, g);
+	const char *name = range_name(task, as, g);
 	char path[FILE_PATH_MAX];
-	ssize_t_k n = g->object ? inode_name(g->object, path, sizeof(path)) : 0;
+	ssize_t_k n = g->object && !name ? inode_name(g->object, path, sizeof(path)) : 0;
 
 	path[KMAX(n, 0)] = '\0';
 	text_add(t, "%08llx-%08llx %c%c%c%c %08llx 00:%02x %-10llu%s%.800s\n",
@@ -87,14 +91,14 @@ static void show_range(struct text *t, const struct aspace *as, const struct gra
 int proc_show_maps(const struct pseudo_place *at, struct text *t)
 {
 	int err = proc_may_look(at->task);
-	struct aspace *as = err ? NULL : get_memory(at->task);
+	struct aspace *as = err ? NULL : proc_get_memory(at->task);
 	struct grants g;
 
 	if (!as)
 		return err;
 	err = copy_ranges(as, &g);
 	for (unsigned i = 0; i < g.n; i++)
-		show_range(t, as, &g.g[i]);
+		show_range(t, at->task, as, &g.g[i]);
 	grants_free(&g);
 	aspace_put(as);
 	return err;

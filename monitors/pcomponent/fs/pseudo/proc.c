@@ -88,7 +88,8 @@ static int show_cpuinfo(const struct pseudo_place *at, struct text *t)
 	brand(name);
 	for (int i = 0; i < cpu_count(); i++) {
 		text_add(t, "processor\t: %d\nvendor_id\t: %s\ncpu family\t: %u\n"
-			 "model\t\t: %u\n", i, vendor, v[0] >> 8 & 15, (v[0] >> 4 & 15) | (v[0] >> 12 & 0xf0));
+			 "model\t\t: %u\n", i, vendor, v[0] >> 8 & 15,
+			 (v[0] >> 4 & 15) | (v[0] >> 12 & 0xf0));
 		text_add(t, "model name\t: %s\nstepping\t: %u\nphysical id\t: 0\nsiblings\t: %d\n",
 			 name, v[0] & 15, cpu_count());
 		text_add(t, "core id\t\t: %d\ncpu cores\t: %d\nfpu\t\t: yes\n", i, cpu_count());
