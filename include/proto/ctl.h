@@ -44,7 +44,7 @@ enum ctl_type {
 	CTL_STDIN_CREDIT = 70, /* le32 bytes more */
 	CTL_EXIT = 71,      /* le32 wait status */
 	CTL_STATS_REPLY = 72, /* text lines "set.name value" */
-	CTL_PS_REPLY = 73,  /* text lines "pid ppid state token command" */
+	CTL_PS_REPLY = 73,  /* text lines "pid ppid state token counts command" */
 	CTL_DONE = 74,      /* le32 errno, 0: done */
 	CTL_TRACE_REPLY = 75, /* struct trace_entry[] */
 	CTL_PERF_REPLY = 76, /* text "n=.. size=.. depth=.. median_ns=.. ..." */

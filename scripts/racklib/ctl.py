@@ -52,6 +52,15 @@ async def read_frame(reader):
     return Frame(type_, stream, await reader.readexactly(length) if length else b"")
 
 
+# What a process has cost in memory, and its misses by how long they took (us).
+MEMORY_COUNTS = ("faults", "misses", "zero_fills", "copies", "cached", "le_64", "le_128", "le_256", "le_512",
+                 "le_1024", "le_4096", "le_16384", "more")
+
+
+def decode_counts(text):
+    return dict(zip(MEMORY_COUNTS, (int(n) for n in text.split(","))))
+
+
 def encode_run(argv, env, board="", data=None, stdin=True, strace=False):
     """Payload of RUN; ValueError when the strings are too long."""
     args = b"".join(a.encode("utf-8", "surrogateescape") + b"\0" for a in [*argv, *env])

@@ -417,11 +417,12 @@ class Supervisor:
         rows = []
         for name, text in texts.items():
             for line in text.split("\n"):
-                words = line.split(None, 4)
-                if len(words) >= 4 and words[0].isdigit():
+                words = line.split(None, 5)
+                if len(words) >= 5 and words[0].isdigit():
                     rows.append({"board": name, "pid": int(words[0]), "ppid": words[1],
                                  "state": words[2], "token": words[3],
-                                 "command": words[4] if len(words) > 4 else ""})
+                                 "memory": ctl.decode_counts(words[4]),
+                                 "command": words[5] if len(words) > 5 else ""})
         writer.write(wire.json_frame({"processes": rows, "errors": errors}))
 
     async def verb_kill(self, req, _reader, writer):

@@ -19,6 +19,17 @@
 
 #include "excache/grants.h"
 
+/* What a space has cost since it was made: by exec or fork. */
+#define MISS_BUCKETS 8
+struct aspace_counts {
+	_Atomic uint64_t faults;      /* that came here at all */
+	_Atomic uint64_t misses;      /* asked at the home */
+	_Atomic uint64_t zero_fills;
+	_Atomic uint64_t copies;      /* on write */
+	_Atomic uint64_t cached;      /* found in exCache: pages of files, others' */
+	_Atomic uint64_t miss_us[MISS_BUCKETS]; /* misses by how long they took: excache.h */
+};
+
 struct fault_entry {
 	TAILQ_ENTRY(fault_entry) link;
 	uint64_t page;
@@ -39,6 +50,8 @@ struct aspace {
 	struct grants grants;
 
 	_Atomic int64_t resident; /* entries that hold a line */
+
+	struct aspace_counts counts;
 
 	/* reading ahead in mapped files: hints, no lock; pages by address */
 	struct ahead {

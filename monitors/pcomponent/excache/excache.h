@@ -34,6 +34,11 @@
 						X(fault_nomem) X(lines) X(dropped)
 COUNTERS_DECLARE(excache, EXCACHE_COUNTERS);
 
+/* Misses by how long the answer took, up to so many microseconds. */
+#define MISS_COUNTERS(X) X(le_64) X(le_128) X(le_256) X(le_512) X(le_1024) X(le_4096) X(le_16384) \
+	X(more)
+COUNTERS_DECLARE(miss_us, MISS_COUNTERS);
+
 struct line;
 
 /*

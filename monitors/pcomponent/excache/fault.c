@@ -12,6 +12,7 @@
  * under the set's lock.
  */
 #include <kern/string.h>
+#include <kern/timer.h>
 
 #define LOG_SUBSYS "excache"
 #include <kern/log.h>
@@ -31,6 +32,15 @@ struct fault {
 	void *buf;
 	bool mapped; /* there is a mapping, only without this right */
 };
+
+#define COUNT(as, what) \
+	((void)atomic_fetch_add_explicit(&(as)->counts.what, 1, memory_order_relaxed))
+
+static void count_zero_fill(struct aspace *as)
+{
+	counter_add(excache, zero_fill, 1);
+	COUNT(as, zero_fills);
+}
 
 /* ---- the gate, from inside ---- */
 static bool page_busy_locked(struct aspace *as, uint64_t page)
@@ -143,7 +153,7 @@ static int zero_fill(struct fault *f, uint64_t expect, uint32_t rights)
 	if (!err)
 		err = install(f, l, expect, rights, 0);
 	if (!err)
-		counter_add(excache, zero_fill, 1);
+		count_zero_fill(f->as);
 	return err;
 }
 
@@ -160,6 +170,7 @@ static int line_from_reply(struct fault *f, const struct mem_fill_result *r, con
 		return err;
 	if (!is_new) {
 		counter_add(excache, miss_hit, 1);
+		COUNT(f->as, cached);
 		return 0;
 	}
 	if (!(r->flags & MEM_FILL_DATA)) {
@@ -171,16 +182,32 @@ static int line_from_reply(struct fault *f, const struct mem_fill_result *r, con
 	return line_filled(*out, flags, r->seq, false, since);
 }
 
+COUNTERS_DEFINE(miss_us, MISS_COUNTERS);
+
+static void count_miss(struct aspace *as, uint64_t ns)
+{
+	static const uint32_t limit_us[MISS_BUCKETS - 1] = { 64, 128, 256, 512, 1024, 4096, 16384 };
+	unsigned i = 0;
+
+	static_assert(sizeof(struct counter_idx_miss_us) == MISS_BUCKETS + 1, "a counter a bucket");
+	while (i < MISS_BUCKETS - 1 && ns > limit_us[i] * NSEC_PER_USEC)
+		i++;
+	atomic_fetch_add_explicit(&as->counts.miss_us[i], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&counter_val_miss_us[i], 1, memory_order_relaxed);
+	counter_add(excache, miss, 1);
+}
+
 static int fill(struct fault *f, uint64_t v)
 {
+	uint64_t since = fence_now(), began = clock_mono_ns();
 	struct mem_fill_result r;
-	uint64_t since = fence_now();
 	struct line *l;
 	void *data;
 	int err;
 
-	counter_add(excache, miss, 1);
+	COUNT(f->as, misses);
 	err = mem_fill(f->as->home, f->as->as, f->page, f->access, 0, f->buf, &r, &data);
+	count_miss(f->as, clock_mono_ns() - began);
 	if (err)
 		return err;
 	if (!permits(r.rights, f->access))
@@ -264,6 +291,7 @@ static int copy_on_write(struct fault *f, struct line *l, uint32_t rights)
 	if (v & UPTE_P)
 		upt_flush(f->as->upt, f->page, 1);
 	counter_add(excache, cow_copy, 1);
+	COUNT(f->as, copies);
 	(void)line_filled(c, LINE_ANON | LINE_FRESH, 0, true, UINT64_MAX);
 	err = install(f, c, PTE_CLAIM, rights, 0);
 	if (err)
@@ -362,6 +390,7 @@ static int touch_view(struct fault *f, const struct grant *g)
 		return err;
 	}
 	counter_add(excache, view_hit, 1);
+	COUNT(f->as, cached);
 	err = install(f, l, 0, g->prot, g->shared ? PTE_SHARED : PTE_COW);
 	if (!err)
 		map_around(f, g);
@@ -397,6 +426,7 @@ int aspace_fault(struct aspace *as, uint64_t addr, uint32_t access, void *buf, b
 	int err = -EFAULT;
 
 	*mapped = false;
+	COUNT(as, faults);
 	if (addr < USER_ADDR_MIN || addr >= USER_ADDR_MAX)
 		return err;
 	if (!enter(as, &inside, f.page))

@@ -246,15 +246,38 @@ struct ps {
 	size_t n;
 };
 
+/* Memory counts, with commas: faults, misses, zero fills, copies, cached, then misses by time. */
+static void ps_counts(struct ps *p, struct task *t)
+{
+	static const struct aspace_counts none;
+	struct uthread *ut = LIST_FIRST(&t->threads);
+	const struct aspace_counts *c = ut && ut->as ? &ut->as->counts : &none;
+	const _Atomic uint64_t *v[] = { &c->faults, &c->misses, &c->zero_fills, &c->copies,
+					&c->cached };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(v) + MISS_BUCKETS && p->n + 32 < PS_BYTES; i++) {
+		const _Atomic uint64_t *n = i < ARRAY_SIZE(v) ? v[i] :
+			&c->miss_us[i - ARRAY_SIZE(v)];
+
+		p->n += (size_t)snprintf(p->buf + p->n, PS_BYTES - p->n, i ? ",%llu" : "%llu",
+					 (unsigned long long)atomic_load(n));
+	}
+	p->buf[p->n++] = ' ';
+}
+
 static void ps_one(struct task *t, void *arg)
 {
 	struct ps *p = arg;
 	const char *state = t->state == TASK_ZOMBIE ? "Z" : t->stopped ? "T" : "R";
 	uint64_t flags = spin_lock_irqsave(&t->lock);
 
-	p->n += (size_t)snprintf(p->buf + p->n, PS_BYTES - p->n, "%d %d %s %llu %s", t->pid,
+	p->n += (size_t)snprintf(p->buf + p->n, PS_BYTES - p->n, "%d %d %s %llu ", t->pid,
 				 t->parent ? t->parent->pid : 1, state,
-				 (unsigned long long)t->token, t->cmdline_len ? "" : t->comm);
+				 (unsigned long long)t->token);
+	p->n = KMIN(p->n, (size_t)PS_BYTES - 34);
+	ps_counts(p, t);
+	p->n += (size_t)snprintf(p->buf + p->n, PS_BYTES - p->n, "%s",
+				 t->cmdline_len ? "" : t->comm);
 	for (size_t i = 0; i < t->cmdline_len && p->n + 2 < PS_BYTES; i++) {
 		char c = t->cmdline[i];
 
