@@ -149,8 +149,10 @@ static struct inode *walk_to_interpreter(const struct image *im, const Elf64_Phd
 		return found;
 	}
 	from = inode_by_object(base);
+	if (!from)
+		from = inode_root();
 	w = kmalloc(sizeof(*w));
-	*err = w ? walk_path(w, from ? from : inode_root(), path, strlen(path), (struct cred){ 0, 0 },
+	*err = w ? walk_path(w, from, path, strlen(path), (struct cred){ 0, 0 },
 			     WALK_FOLLOW) : -ENOMEM;
 	if (!*err) {
 		found = w->inode;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files of another mComponent. GMM spreads spaces over all mComponents, but the first has the files;
- * a space here that maps one asks their home as a pComponent would: FILE_OPEN (so that the file
- * lives while it is mapped), FILE_FILL for every page that is missed, FILE_CLOSE. Lines keep the
- * home's identities; what is written in a shared mapping goes from the pComponent straight to it.
+ * Files of another mComponent. GMM spreads spaces over all mComponents, but the first has the
+ * files; a space here that maps one asks their home as a pComponent would: FILE_OPEN (so that the
+ * file lives while it is mapped), FILE_FILL for every page that is missed, FILE_CLOSE. Lines keep
+ * the home's identities; what is written in a shared mapping goes from the pComponent straight to
+ * it.
  *
  * Pages are not cached here but for a short while (RECENT), so that a job that needs several finds
  * the earlier ones when it runs again: one counts that came after the job did. For the same reason

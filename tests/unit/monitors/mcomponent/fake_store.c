@@ -388,7 +388,8 @@ static int do_list(void *rep)
 static int do_obj(uint16_t op, const struct store_obj *m, void *rep)
 {
 	struct store_statfs sf = {
-		.blocks = le64(fake.capacity / 512), .bfree = le64((fake.capacity - fake.used) / 512),
+		.blocks = le64(fake.capacity / 512),
+		.bfree = le64((fake.capacity - fake.used) / 512),
 		.bavail = le64((fake.capacity - fake.used) / 512), .bsize = le32(512),
 		.namelen = le32(255) };
 	struct fnode *n = handle_find(m->handle);

@@ -26,7 +26,7 @@ struct fname {
 extern struct fake {
 	struct fnode *root, *host;
 	uint64_t capacity, used;    /* bytes */
-	unsigned fail_in;           /* the call after so many more fails with fail_err; 0: none does */
+	unsigned fail_in;           /* that call from now on fails with fail_err; 0: none does */
 	int fail_err;
 	uint16_t fail_op;           /* only such calls count; 0: all */
 	bool shuffle;               /* delivered in random order */

@@ -281,8 +281,8 @@ static void long_listing(void **state)
 	for (unsigned i = 0; i < 400; i++) {
 		snprintf(name, sizeof(name), " file-with-a-name-%u ", i);
 		assert_non_null(strstr(names, name));
-		fake_remove(fake_find(fake.root, "many"), name + 1 + 0 * (name[strlen(name) - 1] = 0));
 	}
+	fake_empty(fake_find(fake.root, "many"));
 	assert_int_equal(strlen(names), 400 * 18 + 10 + 180 + 900 + 5);
 	assert_int_equal(f_path(OP_FILE_RMDIR, "/many"), 0);
 	nothing_left();
