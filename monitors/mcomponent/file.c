@@ -48,6 +48,10 @@ static int open_existing(struct inode *i, uint32_t oflags, struct cred cred)
 /* What the sComponent had to do for this open is done: the rest, as for a file that was there. */
 static int open_changed(struct job *j, int status, struct reply *r)
 {
+	const struct file_open *m = j->msg;
+
+	if (status == -EEXIST && !(le32_get(m->oflags) & O_EXCL))
+		return job_run_op(j, 0, r); /* somebody on the host was first */
 	if (status < 0)
 		return status;
 	j->made = true;

@@ -199,6 +199,16 @@ static void others_write(void **state)
 	assert_int_equal(f_stat("/host/prog", &a), -ENOENT);
 	f_close(object);
 	f_close(object2);
+	/* a name that was not there a moment ago */
+	host->lease_ns = lease;
+	assert_int_equal(f_stat("/host/late", &a), -ENOENT);
+	fake_make(fake.host, "late", S_IFREG | 0644, "was first");
+	assert_int_equal(f_open("/host/late", O_RDWR | O_CREAT, &object), 0);
+	assert_int_equal(f_read(object, 0, page), 0);
+	assert_string_equal((char *)page, "was first");
+	f_close(object);
+	assert_int_equal(f_path(OP_FILE_UNLINK, "/host/late"), 0);
+	host->lease_ns = 0;
 	/* our own writes are not taken for those of others */
 	assert_int_equal(f_open("/host/own", O_RDWR | O_CREAT, &object), 0);
 	assert_int_equal(f_write(object, 0, "mine", 4), 0);
