@@ -4,7 +4,7 @@
  * or the server's errno (negative). Fids are numbers that the caller chooses.
  *
  * Threads only; as many at a time as there are tags, the others wait. Every wait ends: a server
- * that does not answer for P9_WAIT_NS, or answers nonsense, is given up, and from then on
+ * that does not answer for P9_WAIT_S, or answers nonsense, is given up, and from then on
  * everything is -EIO.
  */
 #pragma once
@@ -15,7 +15,7 @@
 #include "wire.h"
 
 #define P9_IO_MAX (64 * 1024u)     /* bytes of data in one read or write */
-#define P9_WAIT_NS (120 * NSEC_PER_SEC) /* longer than a host's disk retries */
+#define P9_WAIT_S 120 /* longer than a host's disk retries; cmdline store.wait_s */
 
 #define P9_COUNTERS(X) \
 	X(requests) X(errors) X(bad_answers) X(timeouts) X(waits_for_tag) X(bytes_in) X(bytes_out)

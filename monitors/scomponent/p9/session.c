@@ -8,6 +8,7 @@
  * server that is too late loses the session.
  */
 #define LOG_SUBSYS "p9"
+#include <kern/cmdline.h>
 #include <kern/log.h>
 #include <kern/mm.h>
 #include <kern/timer.h>
@@ -18,6 +19,7 @@ COUNTERS_DEFINE(p9, P9_COUNTERS);
 struct p9 {
 	struct p9dev *dev;
 	uint32_t msize;
+	uint64_t wait_ns;
 	_Atomic bool failed;
 	struct waitq tags;
 	struct spinlock lock; /* guards free */
@@ -166,7 +168,7 @@ int p9_call_run(struct p9_call *c)
 		give_up(s, "the device takes no more");
 		return -EIO;
 	}
-	err = wait_event_deadline(&c->wait, atomic_load(&c->done), clock_mono_ns() + P9_WAIT_NS);
+	err = wait_event_deadline(&c->wait, atomic_load(&c->done), clock_mono_ns() + s->wait_ns);
 	if (err) {
 		counter_add(p9, timeouts, 1);
 		give_up(s, "no answer");
@@ -253,6 +255,7 @@ struct p9 *p9_open(struct p9dev *dev, int *err)
 		return NULL;
 	s->dev = dev;
 	s->msize = P9_IO_MAX + P9_RX_ROOM;
+	s->wait_ns = cmdline_u64("store.wait_s", P9_WAIT_S) * NSEC_PER_SEC;
 	spin_init(&s->lock, "p9");
 	waitq_init(&s->tags);
 	*err = make_calls(s);

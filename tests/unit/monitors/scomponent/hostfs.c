@@ -31,6 +31,7 @@ struct p9dev {
 	struct p9dev_xchg *queue[P9DEV_DEPTH];
 	unsigned n;
 	bool stopped;
+	struct p9dev_xchg *held; /* the one that gets no answer */
 };
 
 static struct p9dev dev;
@@ -477,8 +478,10 @@ static void carry_out(struct p9dev_xchg *x)
 		memcpy(req + len, x->seg[i].kva, x->seg[i].len);
 		len += x->seg[i].len;
 	}
-	if (hostfs_silent && req[4] == hostfs_silent)
+	if (hostfs_silent && req[4] == hostfs_silent) {
+		dev.held = x;
 		return;
+	}
 	for (unsigned i = x->out; i < x->out + x->in; i++)
 		room += x->seg[i].len;
 	got = hostfs_answer ? hostfs_answer(req, len, rep, room) : answer(req, len, rep, room);
@@ -538,6 +541,9 @@ void p9dev_stop(struct p9dev *d)
 	spin_unlock(&d->lock);
 	while ((x = next_xchg()) != NULL)
 		x->done(x, 0);
+	if (d->held)
+		d->held->done(d->held, 0);
+	d->held = NULL;
 }
 
 struct p9dev *p9dev_next(struct p9dev *after)
@@ -550,6 +556,14 @@ const char *p9dev_tag(const struct p9dev *d)
 	return "root";
 }
 
+void hostfs_restart(void)
+{
+	for (unsigned i = 0; i < NFIDS; i++)
+		if (fids[i].used)
+			drop(&fids[i]);
+	dev.stopped = false;
+}
+
 void hostfs_start(void)
 {
 	static bool running;
@@ -557,10 +571,6 @@ void hostfs_start(void)
 	strcpy(hostfs_folder, "/tmp/hostfs.XXXXXX");
 	kassert(mkdtemp(hostfs_folder));
 	root_fd = open(hostfs_folder, O_PATH | O_DIRECTORY);
-	for (unsigned i = 0; i < NFIDS; i++)
-		if (fids[i].used)
-			drop(&fids[i]);
-	dev.stopped = false;
 	umask(0);
 	if (running)
 		return;

@@ -10,6 +10,8 @@
 extern char hostfs_folder[64];
 /* An empty folder, no fids. */
 void hostfs_start(void);
+/* The server forgets all fids and takes requests again. */
+void hostfs_restart(void);
 /* Fids that the client has not given back, besides those an export always has. */
 unsigned hostfs_fids(void);
 
@@ -19,7 +21,7 @@ extern unsigned hostfs_fail_type, hostfs_fail_errno;
 extern uint64_t hostfs_room;
 /* Bytes a Tread gives at most. */
 extern uint32_t hostfs_read_max;
-/* Requests of this type stay without an answer; 0: none. */
+/* A request of this type stays without an answer until the channel is given up; 0: none. */
 extern unsigned hostfs_silent;
 /* Instead of the server: what answers a request; the answer's length. */
 extern uint32_t (*hostfs_answer)(const uint8_t *req, uint32_t len, uint8_t *rep, uint32_t room);

@@ -17,6 +17,7 @@
 #include "client.h"
 #include "export.h"
 #include "hostfs.h"
+#include "linux.h"
 #include "owners.h"
 #include "server.h"
 
@@ -547,6 +548,48 @@ static void test_statfs(void **state)
 	assert_int_equal(le32_get(s.namelen), 255);
 }
 
+/* The board's next life: a session of its own. */
+static void renew(void)
+{
+	struct export *x = export_find("root");
+	int err;
+
+	p9_close(x->p9);
+	hostfs_restart();
+	x->removed_dir = false;
+	x->p9 = p9_open(p9dev_next(NULL), &err);
+	assert_int_equal(err, 0);
+	assert_int_equal(p9_attach(x->p9, FID_ROOT), 0);
+}
+
+static void leave_all(void)
+{
+	server_owner_gone(ME);
+	for (int i = 0; i < 3000 && handle_count(); i++)
+		thread_sleep_ns(NSEC_PER_MSEC);
+	assert_int_equal(handle_count(), 0);
+	client_hello();
+}
+
+/* It does not answer: the wait ends, and so does the session. */
+static void test_silent_server(void **state)
+{
+	leave_all();
+	linux_set_cmdline("store.wait_s=3");
+	renew();
+	linux_set_cmdline("");
+	assert_int_equal(set_up(state), 0);
+	uint64_t h = create("quiet"), before = clock_mono_ns();
+
+	hostfs_silent = P9_GETATTR;
+	assert_int_equal(client_obj(ME, OP_STORE_GETATTR, h), -EIO);
+	assert_true(clock_mono_ns() - before < 20 * NSEC_PER_SEC);
+	assert_int_equal(client_io(ME, OP_STORE_READ, h, 0, 10, 0), -EIO);
+	hostfs_silent = 0;
+	leave_all();
+	renew();
+}
+
 /* The server goes mad: everything is EIO from then on, and nobody waits for ever. The last test. */
 static uint32_t garbage(const uint8_t *req, uint32_t len, uint8_t *rep, uint32_t room)
 {
@@ -576,6 +619,7 @@ int main(void)
 		T(test_renamed_over_file_lives), T(test_rename), T(test_removed_directory),
 		T(test_full_disk), T(test_errors_pass), T(test_handles_are_their_owners),
 		T(test_nonsense), T(test_owners), T(test_statfs),
+		cmocka_unit_test_setup(test_silent_server, set_up),
 		cmocka_unit_test_setup(test_mad_server, set_up),
 	};
 
