@@ -275,7 +275,8 @@ static bool wanted(const char *name, char **list)
 	return false;
 }
 
-int main(int argc, char **argv)
+/* weak: the fuzzer has another */
+__attribute__((weak)) int main(int argc, char **argv)
 {
 	bool list = argc > 1 && !strcmp(argv[1], "-l");
 	unsigned n = 0;
