@@ -157,11 +157,25 @@ void stub_publish_late_locked(struct stub *s)
 		publish_locked(s, s->late_error);
 }
 
+/* Both sides have said that they are done, and heard it: there is nothing left to reset. */
+static bool is_over(struct stub *s)
+{
+	return s->state == STUB_UP && s->rx_fin && s->tx_shut && !stub_outq(s);
+}
+
 void stub_fail(struct stub *s, int error, uint64_t at)
 {
+	bool over = is_over(s);
+
 	spin_lock(&s->lock);
 	if ((s->state != STUB_UP && s->state != STUB_CONNECTING) || s->ended) {
 		spin_unlock(&s->lock);
+		return;
+	}
+	if (over) {
+		s->ended = true;
+		spin_unlock(&s->lock);
+		stub_wake_all(s, EPOLLIN | EPOLLOUT | EPOLLHUP | EPOLLRDHUP);
 		return;
 	}
 	counter_add(stub, reset, 1);
