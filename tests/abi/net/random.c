@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Random sequences of calls on the two ends of a connection, with quiescence between the steps:
+ * each step waits until both output queues are empty, so that what the next one returns is decided.
+ * A case is a seed; the same seed makes the same calls everywhere. The connection is one within the
+ * machine, or one to the peer outside, which is then one of the two ends.
+ */
+#include <linux/sockios.h>
+#include "net.h"
+
+enum { STEPS = 60 };
+
+struct source {
+	uint64_t seed, n;
+};
+
+static uint64_t next(struct source *s, unsigned range)
+{
+	uint64_t x = s->seed * 0x9e3779b97f4a7c15ULL + s->n++ * 0xbf58476d1ce4e5b9ULL;
+
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+	return (x ^ (x >> 31)) % range;
+}
+
+static char buf[20000];
+static int ends[2];
+
+/* What is under way from here; nothing, once the connection has ended. */
+static int outq(int fd)
+{
+	struct pollfd p = { .fd = fd };
+	int v = 0;
+
+	if (fd < 0 || (poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR)))
+		return 0;
+	return ioctl(fd, SIOCOUTQ, &v) ? 0 : v;
+}
+
+/* Nothing under way, and both ends have heard of everything. */
+static void quiet(void)
+{
+	for (int i = 0; i < 400 && (outq(ends[0]) || outq(ends[1])); i++)
+		sleep_ms(5);
+	sleep_ms(12); /* a FIN or RST is in no queue */
+}
+
+static void step_send(struct source *s, int end)
+{
+	static const int sizes[] = { 0, 1, 10, 100, 1460, 1461, 4096, 5000 };
+	int n = sizes[next(s, 8)], flags = (int)next(s, 4) ? 0 : MSG_MORE;
+	long r;
+
+	for (int i = 0; i < n; i++)
+		buf[i] = (char)(i * 13 + (int)s->n);
+	errno = 0;
+	r = send(ends[end], buf, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT | flags);
+	if (flags && r > 0) /* what MSG_MORE held back has to go before it is quiet */
+		setsockopt(ends[end], IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+	say("%d send %d%s: %ld %s", end, n, flags ? " more" : "", r,
+	    r < 0 ? errno_name(errno) : "");
+}
+
+static void step_recv(struct source *s, int end)
+{
+	static const int sizes[] = { 1, 3, 100, 1000, 4096, 20000 },
+			 all[] = { 0, MSG_PEEK, MSG_WAITALL, MSG_TRUNC };
+	int n = sizes[next(s, 6)], flags = all[next(s, 8) < 5 ? 0 : next(s, 4)];
+	unsigned sum = 0;
+	long r;
+
+	errno = 0;
+	r = recv(ends[end], buf, (size_t)n, flags | MSG_DONTWAIT);
+	for (long i = 0; i < r && i < n && flags != MSG_TRUNC; i++)
+		sum = sum * 31 + (unsigned char)buf[i];
+	say("%d recv %d flags %x: %ld %s %x", end, n, flags, r, r < 0 ? errno_name(errno) : "",
+	    sum);
+}
+
+/* Not for reading: when data comes after that, Linux versions differ. */
+static void step_shutdown(struct source *s, int end)
+{
+	int how = SHUT_WR;
+	long r;
+
+	errno = 0;
+	r = shutdown(ends[end], how);
+	say("%d shutdown %d: %ld %s", end, how, r, r < 0 ? errno_name(errno) : "");
+}
+
+static void step_look(struct source *s, int end)
+{
+	int n = -1;
+	struct pollfd p = { .fd = ends[end], .events = POLLIN | POLLOUT | POLLRDHUP };
+
+	poll(&p, 1, 0);
+	ioctl(ends[end], FIONREAD, &n);
+	say("%d look: poll %x, %d to read", end, p.revents, n);
+}
+
+static void step_option(struct source *s, int end)
+{
+	int v = (int)next(s, 2), e = 0;
+	socklen_t len = sizeof(e);
+
+	switch (next(s, 3)) {
+	case 0:
+		setsockopt(ends[end], IPPROTO_TCP, TCP_NODELAY, &v, sizeof(v));
+		break;
+	case 1:
+		getsockopt(ends[end], SOL_SOCKET, SO_ERROR, &e, &len);
+		say("%d error %s", end, e ? errno_name(e) : "none");
+		break;
+	default:
+		say_peer(ends[end]);
+	}
+}
+
+static void step(struct source *s)
+{
+	int end = (int)next(s, 2);
+
+	switch (next(s, 20)) {
+	case 0:
+		if (s->n > STEPS) /* not too early */
+			step_shutdown(s, end);
+		break;
+	case 1 ... 7:
+		step_send(s, end);
+		break;
+	case 8 ... 15:
+		step_recv(s, end);
+		break;
+	case 16 ... 17:
+		step_look(s, end);
+		break;
+	default:
+		step_option(s, end);
+	}
+	quiet();
+}
+
+/* A connection whose two ends are ours, by the machine's own address or the loopback one. */
+static void make_ends(uint32_t ip)
+{
+	struct sockaddr_in a = addr(ip, 0);
+	int l = tcp();
+
+	NEED(!bind(l, SA(a)) && !listen(l, 1));
+	a.sin_port = htons((uint16_t)port_of(l));
+	ends[0] = tcp();
+	NEED(!connect(ends[0], SA(a)));
+	ends[1] = accept(l, NULL, NULL);
+	NEED(ends[1] >= 0);
+	close(l);
+}
+
+static void sequence(uint64_t seed)
+{
+	struct source s = { .seed = seed };
+
+	make_ends(seed % 2 ? LOOP : my_ip());
+	for (int i = 0; i < STEPS; i++)
+		step(&s);
+	if (next(&s, 2)) {
+		int end = (int)next(&s, 2);
+
+		close(ends[end]);
+		ends[end] = -1;
+		quiet();
+		ends[end] = ends[!end];
+		for (int i = 0; i < 4; i++) {
+			step_recv(&s, 0);
+			quiet();
+		}
+		step_look(&s, 0);
+	}
+}
+
+#define SEED(n)                                                                                   \
+	CASE(random_##n)                                                                          \
+	{                                                                                         \
+		sequence(n);                                                                      \
+	}
+
+SEED(1)
+SEED(2)
+SEED(3)
+SEED(4)
+SEED(5)
+SEED(6)
+SEED(7)
+SEED(8)
+SEED(9)
+SEED(10)
