@@ -21,3 +21,17 @@ struct sockmem_pools {
  */
 #define OP_SOCKMEM_ATTACH PROTO_OP(PROTO_CLASS_SOCKMEM, 2)
 struct sockmem_attach { le16_t pcomponent; le16_t reserved[3]; };
+/*
+ * pComponent -> mComponent, call: bytes of a file's pages go into the caller's transmit pool for
+ * that nComponent, without passing the caller (sendfile). What is beyond the file's end is zero.
+ * The range of the pool is the caller's to give, as for a write. -ENOENT: no such pool; -ESTALE.
+ */
+#define OP_SOCKMEM_PLACE PROTO_OP(PROTO_CLASS_SOCKMEM, 3)
+struct sockmem_place {
+	le16_t ncomponent;
+	le16_t reserved;
+	le32_t len;             /* at most SOCKMEM_PLACE_MAX */
+	le64_t off;             /* in the pool */
+	le64_t object, file_off;
+};
+#define SOCKMEM_PLACE_MAX (64 * 1024)

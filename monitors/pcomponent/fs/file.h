@@ -43,6 +43,11 @@ struct file_ops {
 	struct poll_head *(*poll_head)(struct file *f); /* NULL: always ready, as regular files */
 	int64_t (*ioctl)(struct file *f, uint32_t cmd, uint64_t arg);
 	int64_t (*seek)(struct file *f, int64_t off, int whence);
+	/*
+	 * sendfile(2): n bytes that in, a file on an mComponent, has from off on, without reading
+	 * them here. Bytes; -EOPNOTSUPP: not this way.
+	 */
+	ssize_t_k (*send_file)(struct file *f, struct file *in, uint64_t off, uint64_t n);
 	int (*getattr)(struct file *f, struct stat *st);
 	int (*flags_changed)(struct file *f); /* after fcntl(F_SETFL) */
 	/* Sockets of other families than net/'s: bind(2) and so on; a->nr says which. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * sendfile, splice, tee, copy_file_range. Bytes go through a bounce buffer of the kernel:
+ * sendfile, splice, tee, copy_file_range. Bytes that do not stay where they are (send_file of the
+ * receiver) go through a bounce buffer of the kernel:
  * what was read and could not be written goes back where it came from, a pipe or a position. Only
  * a socket as the source cannot take back, so there as much is read as the pipe has room for.
  */
@@ -9,12 +10,14 @@
 #include <kern/mode.h>
 #include <kern/uspace.h>
 #include <linux/fcntl.h>
+#include "excache/excache.h"
 #include "fs/fs.h"
 #include "fs/pipe.h"
 #include "proc/task.h"
 #include "syscall/table.h"
 
 #define BOUNCE (64 * 1024)
+#define THERE_MIN (16 * 1024) /* less than that is sooner here than asked for there */
 #define COUNT_MAX 0x7ffff000ULL /* MAX_RW_COUNT */
 #define SPLICE_F_NONBLOCK 2
 #define SPLICE_F_ALL 15
@@ -46,14 +49,31 @@ static ssize_t_k step_from_file(struct file *in, uint64_t *pos, struct file *out
 	return got;
 }
 
-/* Repeats step_from_file() up to count bytes. */
+/* The bytes stay where they are; -EOPNOTSUPP: they have to come here. */
+static ssize_t_k step_there(struct file *in, uint64_t *pos, struct file *out, uint64_t n)
+{
+	ssize_t_k got;
+	struct stat st;
+
+	if (!pos || !in->object || !out->ops->send_file || n < THERE_MIN ||
+	    in->ops->getattr(in, &st) || (uint64_t)st.st_size < *pos + THERE_MIN)
+		return -EOPNOTSUPP;
+	got = out->ops->send_file(out, in, *pos, KMIN(n, (uint64_t)st.st_size - *pos));
+	if (got > 0)
+		*pos += (uint64_t)got;
+	return got;
+}
+
+/* Repeats a step up to count bytes. */
 static ssize_t_k copy_all(struct file *in, uint64_t *pos, struct file *out, uint64_t count,
 			  void *buf, ssize_t_k (*write)(struct file *, struct uio *))
 {
 	ssize_t_k done = 0, n = 0;
 
 	while ((uint64_t)done < count) {
-		n = step_from_file(in, pos, out, buf, count - (uint64_t)done, write);
+		n = step_there(in, pos, out, count - (uint64_t)done);
+		if (n == -EOPNOTSUPP)
+			n = step_from_file(in, pos, out, buf, count - (uint64_t)done, write);
 		if (n <= 0)
 			break;
 		done += n;
@@ -81,6 +101,11 @@ static int64_t sendfile_files(struct file *out, struct file *in, uint64_t user_o
 		return -EINVAL;
 	if (user_off && (int64_t)pos < 0)
 		return -EINVAL;
+	if (out->ops->send_file && in->object && count >= THERE_MIN) {
+		ret = excache_sync_file(in->object); /* mapped pages that were written */
+		if (ret)
+			return ret;
+	}
 	buf = kmalloc(BOUNCE);
 	if (!buf)
 		return -ENOMEM;

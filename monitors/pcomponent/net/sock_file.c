@@ -117,6 +117,17 @@ static void file_op_release(struct file *f)
 	stub_release(sock_stub(f));
 }
 
+static ssize_t_k file_op_send_file(struct file *f, struct file *in, uint64_t off, uint64_t n)
+{
+	struct stub *s = sock_stub(f);
+	ssize_t_k ret = stub_send_file(s, in->home, in->object, off, n,
+				       f->flags & O_NONBLOCK ? STUB_DONTWAIT : 0);
+
+	if (ret == -EPIPE)
+		uthread_signal_self(SIGPIPE, NULL);
+	return ret;
+}
+
 static const struct file_ops sock_ops = {
 	.name = "socket",
 	.read = file_op_read,
@@ -124,6 +135,7 @@ static const struct file_ops sock_ops = {
 	.poll = file_op_poll,
 	.poll_head = file_op_poll_head,
 	.ioctl = file_op_ioctl,
+	.send_file = file_op_send_file,
 	.getattr = file_op_getattr,
 	.release = file_op_release,
 };

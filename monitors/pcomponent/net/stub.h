@@ -54,7 +54,7 @@
 COUNTERS_DECLARE(stub, STUB_COUNTERS);
 #define STUB_DMA_COUNTERS(X)                                                                      \
 	X(pools) X(fallback) X(writes) X(write_bytes) X(descriptors) X(reads) X(read_bytes)        \
-	X(read_waits) X(failed)
+	X(read_waits) X(failed) X(places) X(placed_bytes)
 COUNTERS_DECLARE(stub_dma, STUB_DMA_COUNTERS);
 
 /* Socket memory on an mComponent for one nComponent (dma). */
@@ -102,6 +102,8 @@ struct leg {
 
 	struct spinlock tx_lock;
 	bool tx_shut;               /* tx_lock: no more records */
+	_Atomic bool placing;       /* the next bytes of the stream are on their way: tx_file.c */
+	_Atomic bool place_waits;   /* until all descriptors are posted */
 	uint64_t tx_sent;           /* tx_lock: payload bytes accepted */
 	uint32_t tx_records;        /* tx_lock: in flight */
 	struct tx_buf *pend;        /* tx_lock: accepted, waits to be a record */
@@ -355,6 +357,12 @@ void stub_release(struct stub *s);
 #define STUB_WAITALL 8u
 #define STUB_TRUNC 16u  /* discard instead of copying */
 ssize_t_k stub_send(struct stub *s, struct uio *from, unsigned flags);
+/* n bytes of the file from off on, which lie on home. -EOPNOTSUPP: not on this socket. */
+ssize_t_k stub_send_file(struct stub *s, fit_node_t home, uint64_t object, uint64_t off,
+			 uint64_t n, unsigned flags);
+/* The leg to send on (reference) and how much it takes now; -EAGAIN, or why it never will. */
+ssize_t_k tx_may_send(struct stub *s, struct leg **l, uint32_t *room);
+int tx_wait_room(struct stub *s, unsigned flags, uint64_t *deadline);
 /* Payload bytes sent and not done. */
 uint32_t stub_outq(struct stub *s);
 void tx_done_event(struct leg *l, struct stub *s, uint64_t bytes, uint32_t window);
@@ -422,6 +430,14 @@ bool tx_post_whole(struct tx_buf *b);
 void tx_finished(struct tx_buf *b, int status);
 /* What is pending goes out, as far as there is room. */
 void tx_flush(struct leg *l);
+/*
+ * The stream's next n bytes (as many as there is room for, in *b) will be put into socket memory
+ * by somebody else: takes their place at *off and stops all other senders until tx_placed(). Bytes,
+ * 0: not now, -EBUSY: not before leg.place_waits is over, -EPIPE.
+ */
+ssize_t_k tx_place_begin(struct stub *s, struct tx_buf *b, uint32_t *off);
+/* They are there (status 0), or are not: the descriptor follows. Consumes b. */
+void tx_placed(struct stub *s, struct tx_buf *b, uint32_t off, bool more, int status);
 /* Bytes of the stream are lost: the connection is broken. */
 void tx_lost(struct leg *l);
 struct dma_rx *dma_rx_create(struct leg *l, uint64_t off, uint32_t len);

@@ -44,7 +44,8 @@ static bool has_room(const struct stub *s, const struct leg *l)
 {
 	uint32_t left = tx_window_left(s, l);
 
-	return left && left >= inflight(l) / 2 && !l->share.is_waiting && !l->dma_share.is_waiting;
+	return left && left >= inflight(l) / 2 && !l->share.is_waiting &&
+	       !l->dma_share.is_waiting && !l->placing && !l->place_waits;
 }
 
 bool tx_writable_locked(struct stub *s)
@@ -153,8 +154,7 @@ static ssize_t_k why_not_locked(struct stub *s)
 	return s->state == STUB_UP && !s->tx_shut ? 0 : -EPIPE;
 }
 
-/* The leg to send on (reference) and how much it takes now; -EAGAIN, or why it never will. */
-static ssize_t_k may_send(struct stub *s, struct leg **l, uint32_t *room)
+ssize_t_k tx_may_send(struct stub *s, struct leg **l, uint32_t *room)
 {
 	ssize_t_k err = 0;
 
@@ -163,7 +163,8 @@ static ssize_t_k may_send(struct stub *s, struct leg **l, uint32_t *room)
 		err = why_not_locked(s);
 	if (!err) {
 		*room = tx_window_left(s, s->leg);
-		if (!*room || s->leg->share.is_waiting || s->leg->dma_share.is_waiting)
+		if (!*room || s->leg->share.is_waiting || s->leg->dma_share.is_waiting ||
+		    s->leg->placing || s->leg->place_waits)
 			err = -EAGAIN;
 		else
 			*l = leg_get(s->leg);
@@ -183,7 +184,7 @@ static bool wait_over(struct stub *s)
 	return over;
 }
 
-static int wait_room(struct stub *s, unsigned flags, uint64_t *deadline)
+int tx_wait_room(struct stub *s, unsigned flags, uint64_t *deadline)
 {
 	uint64_t timeo = s->opts.sndtimeo_ns;
 	int err;
@@ -218,7 +219,7 @@ static ssize_t_k post_all(struct stub *s, struct tx_buf *b, unsigned flags, uint
 			continue;
 		}
 		if (!n)
-			n = wait_room(s, flags, deadline);
+			n = tx_wait_room(s, flags, deadline);
 		if (n < 0) {
 			tx_buf_free(b);
 			return n;
@@ -234,11 +235,11 @@ static ssize_t_k send_piece(struct stub *s, struct uio *from, unsigned flags, ui
 	struct leg *l;
 	struct tx_buf *b;
 	uint32_t room;
-	ssize_t_k n = may_send(s, &l, &room);
+	ssize_t_k n = tx_may_send(s, &l, &room);
 	bool more;
 
 	if (n == -EAGAIN)
-		return wait_room(s, flags, deadline);
+		return tx_wait_room(s, flags, deadline);
 	if (n)
 		return n;
 	room = KMIN(room, TX_BUF_MAX);

@@ -64,9 +64,21 @@ void tx_lost(struct leg *l)
 
 static void flush_locked(struct leg *l);
 
+static void place_may_begin(struct leg *l)
+{
+	struct stub *s = leg_stub(l);
+
+	if (!s)
+		return;
+	waitq_wake_all(&s->wr_wq);
+	tx_credit(s);
+	stub_put(s);
+}
+
 void tx_finished(struct tx_buf *b, int status)
 {
 	struct leg *l = b->leg;
+	bool wake;
 
 	if (status)
 		tx_lost(l);
@@ -75,7 +87,12 @@ void tx_finished(struct tx_buf *b, int status)
 	atomic_fetch_add(&l->tx_arrived, b->len);
 	if (l->pend && l->tx_records < TX_GATHER_RECORDS)
 		flush_locked(l);
+	wake = l->place_waits && !l->pend && l->tx_posted == l->tx_sent;
+	if (wake)
+		l->place_waits = false;
 	spin_unlock(&l->tx_lock);
+	if (wake)
+		place_may_begin(l);
 	tx_buf_free(b);
 }
 
@@ -250,7 +267,7 @@ ssize_t_k tx_post(struct stub *s, struct tx_buf **b, bool more)
 		spin_unlock(&l->tx_lock);
 		return -EPIPE;
 	}
-	n = KMIN((*b)->len, tx_window_left(s, l));
+	n = l->placing ? 0 : KMIN((*b)->len, tx_window_left(s, l));
 	if (n)
 		n = send_locked(l, b, n);
 	spin_unlock(&l->tx_lock);
@@ -301,4 +318,60 @@ bool tx_post_whole(struct tx_buf *b)
 	spin_unlock(&l->tx_lock);
 	counter_add(stub, send_bytes, len);
 	return true;
+}
+
+/* ---- bytes that somebody else puts there ---- */
+
+ssize_t_k tx_place_begin(struct stub *s, struct tx_buf *b, uint32_t *off)
+{
+	struct leg *l = b->leg;
+	uint32_t n = 0;
+
+	spin_lock(&l->tx_lock);
+	if (l->tx_shut) {
+		spin_unlock(&l->tx_lock);
+		return -EPIPE;
+	}
+	if (!l->placing) {
+		flush_locked(l);
+		/* descriptors come in the order of the stream: none is to be posted any more */
+		l->place_waits = l->pend || l->tx_posted != l->tx_sent;
+		if (l->place_waits) {
+			spin_unlock(&l->tx_lock);
+			return -EBUSY;
+		}
+		n = KMIN(b->len, tx_window_left(s, l));
+	}
+	if (n)
+		n = dma_tx_take(l, n, false, off, &b->rec_off);
+	if (n) {
+		b->len = n;
+		l->tx_sent += n;
+		l->tx_records++;
+		l->placing = true;
+	}
+	spin_unlock(&l->tx_lock);
+	return n;
+}
+
+void tx_placed(struct stub *s, struct tx_buf *b, uint32_t off, bool more, int status)
+{
+	struct leg *l = b->leg;
+	struct sock_desc d = { .node = le16(l->sm->node), .off = le64(off), .len = le64(b->len) };
+
+	fill_record(b, SOCK_REC_DESC | (more ? SOCK_REC_MORE : 0));
+	b->rec.len = le32(b->len);
+	memcpy(b->data, &d, sizeof(d));
+	spin_lock(&l->tx_lock);
+	l->placing = false;
+	if (!status && !l->gone) {
+		counter_add(stub_dma, descriptors, 1);
+		atomic_fetch_add(&l->tx_posted, b->len);
+		tx_write(b, b->rec_off, sizeof(d));
+		b = NULL;
+	}
+	spin_unlock(&l->tx_lock);
+	if (b)
+		tx_finished(b, status ? status : -ECONNRESET);
+	tx_credit(s);
 }
