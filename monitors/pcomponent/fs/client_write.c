@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * FILE_WRITE for several pages at once: a large write(2) has all its messages on their way before
- * it waits. They arrive in order, and their ranges do not overlap; which of them fail is told by how
- * many bytes from the start were written. Not for O_APPEND, where each would go to the end.
+ * it waits. They arrive in order, and their ranges do not overlap; which of them fail is told by
+ * how many bytes from the start were written. Not for O_APPEND, where each would go to the end.
  */
 #include <kern/mm.h>
 #include <kern/string.h>
