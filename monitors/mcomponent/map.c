@@ -4,6 +4,7 @@
  * Semantics are those of the system calls of the same names in section 2 of the manual.
  */
 #include <kern/mm.h>
+#include <kern/mode.h>
 #include <kern/random.h>
 #include <kern/string.h>
 #include <linux/mman.h>
@@ -208,6 +209,8 @@ static int mmap_decode(fit_node_t from, const struct mem_mmap *m, struct space *
 
 		if (err)
 			return err;
+		if (!S_ISREG(v->inode->mode))
+			return -ENODEV;
 		v->file_writable = le32_get(m->file_writable) != 0;
 		if (v->shared && (v->prot & MEM_WRITE) && !v->file_writable)
 			return -EACCES;
