@@ -112,7 +112,7 @@ def host_folder(t, r):
 
 
 def full_disk(t, r):
-    x = r.sh("cd /host/small && dd if=/dev/zero of=a bs=64k; stat -c %s a; cat a | wc -c")
+    x = r.sh("cd /host/small && dd if=/dev/zero of=a bs=64k; sync; stat -c %s a; cat a | wc -c")
     sizes = [int(w) for w in x.out.split() if w.isdigit()]
     t.check("a full disk is ENOSPC", "No space left" in x.err, x)
     t.check("what was written before is there", len(sizes) == 2 and sizes[0] == sizes[1] and
