@@ -20,6 +20,9 @@
 
 #define EP_PRIVATE (EPOLLONESHOT | EPOLLET | EPOLLWAKEUP | EPOLLEXCLUSIVE)
 #define EP_NEST_MAX 5
+/* What may stand beside EPOLLEXCLUSIVE (epoll_ctl(2)). */
+#define EP_EXCLUSIVE_OK                                                                           \
+	(EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
 
 struct epoll;
 struct epoll_item {
@@ -181,6 +184,9 @@ static int ctl_locked(struct epoll *ep, int op, struct file *f, int fd,
 
 	switch (op) {
 	case EPOLL_CTL_ADD:
+		if ((ev->events & EPOLLEXCLUSIVE) &&
+		    ((ev->events & ~(uint32_t)EP_EXCLUSIVE_OK) || f->ops == &epoll_ops))
+			return -EINVAL;
 		return it ? -EEXIST : item_add(ep, f, fd, ev);
 	case EPOLL_CTL_DEL:
 		if (!it)
@@ -435,6 +441,7 @@ static void epoll_release(struct file *f)
 
 static const struct file_ops epoll_ops = {
 	.name = "epoll",
+	.seek_is_zero = true,
 	.poll = epoll_poll,
 	.poll_head = epoll_poll_head,
 	.release = epoll_release,

@@ -114,6 +114,7 @@ static void eventfd_release(struct file *f)
 
 static const struct file_ops eventfd_ops = {
 	.name = "eventfd",
+	.seek_is_zero = true,
 	.read = eventfd_read,
 	.write = eventfd_write,
 	.poll = eventfd_poll,

@@ -17,6 +17,7 @@
 #define LOCK_EX 2
 #define LOCK_NB 4
 #define LOCK_UN 8
+#define LOCK_MAND 32
 
 #define SETFL_MASK (O_APPEND | O_NONBLOCK | FASYNC | O_DIRECT | O_NOATIME)
 #define GETFL_HIDDEN (O_CLOEXEC | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC)
@@ -157,6 +158,8 @@ static int64_t sys_flock(struct syscall_args *a)
 		return -EBADF;
 	if (file_is_path(f))
 		ret = -EBADF;
+	else if (op & LOCK_MAND)
+		ret = 0; /* as Linux since it has no mandatory locks */
 	else if (op == LOCK_UN)
 		lock_clear(f, LOCK_FLOCK, f, &r);
 	else if (op == LOCK_SH || op == LOCK_EX)

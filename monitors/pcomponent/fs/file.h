@@ -48,6 +48,7 @@ struct file_ops {
 	 * them here. Bytes; -EOPNOTSUPP: not this way.
 	 */
 	ssize_t_k (*send_file)(struct file *f, struct file *in, uint64_t off, uint64_t n);
+	bool seek_is_zero; /* no seek, and lseek() does nothing (eventfd and its like) */
 	int (*getattr)(struct file *f, struct stat *st);
 	int (*flags_changed)(struct file *f); /* after fcntl(F_SETFL) */
 	/* Sockets of other families than net/'s: bind(2) and so on; a->nr says which. */
@@ -87,11 +88,11 @@ ssize_t_k file_write(struct file *f, struct uio *from);
 static inline bool file_is_path(struct file *f) { return f->flags & FILE_O_PATH; }
 static inline bool file_readable(struct file *f)
 {
-	return !file_is_path(f) && (f->flags & 3) != 1;
+	return !file_is_path(f) && ((f->flags & 3) == 0 || (f->flags & 3) == 2);
 }
 static inline bool file_writable(struct file *f)
 {
-	return !file_is_path(f) && (f->flags & 3) != 0;
+	return !file_is_path(f) && ((f->flags & 3) == 1 || (f->flags & 3) == 2);
 }
 static inline bool file_nonblock(struct file *f) { return f->flags & 04000; } /* O_NONBLOCK */
 /* The file was closed for good: epoll forgets it. Called by file_put(). */

@@ -150,6 +150,8 @@ void inode_learn(const struct attr *a);
 /* Fills a struct stat from attributes. */
 struct stat;
 void attr_to_stat(const struct attr *a, struct stat *st);
+/* May these ids (and the caller's groups) do want (4 read, 2 write, 1 execute)? 0 or -EACCES. */
+int stat_permits(const struct stat *st, uint32_t uid, uint32_t gid, unsigned want);
 /* fstatat(2). */
 int stat_at(int dirfd, uint64_t path, unsigned at_flags, struct stat *st);
 

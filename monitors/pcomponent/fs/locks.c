@@ -107,13 +107,14 @@ static bool overlap(const struct lock_range *a, const struct lock_range *b)
 static struct lock *find_conflict(struct lock_set *s, enum lock_kind kind, const void *owner,
 				  const struct lock_range *r)
 {
-	struct lock *l;
+	struct lock *l, *first = NULL;
 
 	LIST_FOREACH(l, &s->locks, link)
 		if (same_family(l->kind, kind) && (l->owner != owner || l->kind != kind) &&
-		    (l->r.write || r->write) && overlap(&l->r, r))
-			return l;
-	return NULL;
+		    (l->r.write || r->write) && overlap(&l->r, r) &&
+		    (!first || l->r.start < first->r.start))
+			first = l;
+	return first;
 }
 
 static void lock_free(struct lock *l)

@@ -24,7 +24,7 @@ static struct file *make(int *err)
 	*err = path_from_kernel(&p, path, NULL);
 	if (*err)
 		return NULL;
-	f = path_open(&p, O_RDWR | O_CREAT | O_EXCL | O_LARGEFILE, 0600, err);
+	f = path_open(&p, O_RDWR | O_CREAT | O_EXCL | O_LARGEFILE, 0777, err);
 	path_put(&p);
 	if (!f)
 		return NULL;

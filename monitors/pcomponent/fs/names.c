@@ -195,8 +195,41 @@ static int64_t sys_link(struct syscall_args *a)
 }
 SYSCALL_DEFINE(__NR_link, "link", sys_link);
 
+static int link_there(struct path_arg *p, void *arg)
+{
+	return file_two(OP_FILE_LINK, p, *(uint64_t *)arg, "", 0);
+}
+
+/* linkat() of what a path or descriptor leads to: opened first, then named by its object. */
+static int64_t link_object(struct syscall_args *a, unsigned flags, bool follow)
+{
+	struct path_arg p;
+	struct attr old;
+	int err = path_get(&p, (int)a->a[0], a->a[1], flags);
+
+	if (err)
+		return err;
+	err = path_open_attr(&p, O_PATH | (follow ? 0 : O_NOFOLLOW), &old);
+	path_put(&p);
+	if (err)
+		return err == -EACCES ? -EXDEV : err;
+	err = path_get(&p, (int)a->a[2], a->a[3], 0);
+	if (!err) {
+		err = path_run(&p, &(struct path_call){ false, link_there, exists_here,
+							&old.object });
+		path_put(&p);
+	}
+	file_close(old.object);
+	return err;
+}
+
 static int64_t sys_linkat(struct syscall_args *a)
 {
+	if (a->a[4] & ~(uint64_t)(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	if (a->a[4])
+		return link_object(a, (a->a[4] & AT_EMPTY_PATH) ? PATH_EMPTY_OK : 0,
+				   a->a[4] & AT_SYMLINK_FOLLOW);
 	return two_paths((int)a->a[2], a->a[3], (int)a->a[0], a->a[1], OP_FILE_LINK);
 }
 SYSCALL_DEFINE(__NR_linkat, "linkat", sys_linkat);

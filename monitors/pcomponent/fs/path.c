@@ -3,6 +3,7 @@
  * Paths of the calling process: user string, directory descriptor, working directory; chdir and
  * getcwd.
  */
+#include <asm/stat.h>
 #include <kern/mode.h>
 #include <kern/string.h>
 #include <kern/uspace.h>
@@ -124,11 +125,21 @@ static int64_t change_dir(struct path_arg *p)
 {
 	int err;
 	struct file *f = path_open(p, O_PATH | O_DIRECTORY, 0, &err);
+	const struct cred *c = &task_current()->cred;
+	struct stat st;
 
 	if (!f)
 		return err;
-	task_cwd_set(f);
-	return 0;
+	if (c->fsuid) {
+		err = f->ops->getattr(f, &st);
+		if (!err)
+			err = stat_permits(&st, c->fsuid, c->fsgid, 1);
+	}
+	if (err)
+		file_put(f);
+	else
+		task_cwd_set(f);
+	return err;
 }
 
 static int64_t sys_chdir(struct syscall_args *a)

@@ -59,6 +59,7 @@ struct file *pipe_file(struct pipe *p, uint32_t flags)
 		return NULL;
 	atomic_fetch_add(&p->refs, 1);
 	mutex_lock(&p->lock);
+	f->pos = p->writers ? UINT64_MAX : p->writer_opens;
 	if (file_readable(f)) {
 		p->readers++;
 		p->reader_opens++;
@@ -354,7 +355,8 @@ static uint32_t pipe_poll(struct file *f)
 
 	if (file_readable(f)) {
 		events |= p->count ? EPOLLIN | EPOLLRDNORM : 0;
-		events |= p->writers ? 0 : EPOLLHUP;
+		/* not before the first writer of a FIFO has come */
+		events |= p->writers || f->pos == p->writer_opens ? 0 : EPOLLHUP;
 	}
 	if (file_writable(f)) {
 		events |= ring_room(p) >= PIPE_BUF ? EPOLLOUT | EPOLLWRNORM : 0;
@@ -434,9 +436,13 @@ static int64_t install_pair(struct file *rd, struct file *wr, uint64_t to, bool 
 		return fd[0];
 	}
 	fd[1] = fd_install_or_put(wr, cloexec);
+	if (fd[1] >= 0 && !copy_to_user(to, fd, sizeof(fd)))
+		return 0;
+	(void)fd_close(fd[0]);
 	if (fd[1] < 0)
 		return fd[1];
-	return copy_to_user(to, fd, sizeof(fd)) ? -EFAULT : 0;
+	(void)fd_close(fd[1]);
+	return -EFAULT;
 }
 
 static int64_t make_pipe(uint64_t to, uint32_t flags)

@@ -240,7 +240,13 @@ static ssize_t_k regular_write(struct file *f, struct uio *from, uint64_t *off)
 int regular_truncate(struct file *f, uint64_t size)
 {
 	struct attr a;
-	int err = file_truncate(f->object, size, &a);
+	int err;
+
+	if (size > task_rlimit(RLIMIT_FSIZE) && size > regular_size(f)) {
+		uthread_signal_self(SIGXFSZ, NULL);
+		return -EFBIG;
+	}
+	err = file_truncate(f->object, size, &a);
 
 	if (err)
 		return err;

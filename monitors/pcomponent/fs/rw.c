@@ -27,6 +27,10 @@ static int rw_begin(struct rw *rw, uint64_t fd, uint64_t addr, uint64_t len)
 	rw->file = fd_get((int)fd);
 	if (!rw->file)
 		return -EBADF;
+	if (len > USER_ADDR_MAX || addr > USER_ADDR_MAX - len) {
+		file_put(rw->file);
+		return -EFAULT;
+	}
 	uio_init_user(&rw->uio, &rw->one, addr, KMIN(len, RW_MAX));
 	return 0;
 }
@@ -218,10 +222,14 @@ static int64_t sys_lseek(struct syscall_args *a)
 
 	if (!f)
 		return -EBADF;
-	if (f->ops->seek) {
+	if (file_is_path(f)) {
+		ret = -EBADF;
+	} else if (f->ops->seek) {
 		mutex_lock(&f->pos_lock);
 		ret = f->ops->seek(f, (int64_t)a->a[1], (int)a->a[2]);
 		mutex_unlock(&f->pos_lock);
+	} else if (f->ops->seek_is_zero) {
+		ret = 0;
 	}
 	file_put(f);
 	return ret;

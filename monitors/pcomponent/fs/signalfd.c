@@ -122,6 +122,7 @@ static void signalfd_release(struct file *f)
 
 static const struct file_ops signalfd_ops = {
 	.name = "signalfd",
+	.seek_is_zero = true,
 	.read = signalfd_read,
 	.poll = signalfd_poll,
 	.poll_head = signalfd_poll_head,

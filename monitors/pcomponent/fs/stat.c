@@ -144,8 +144,11 @@ static int64_t sys_statx(struct syscall_args *a)
 {
 	struct stat st;
 	struct statx x;
-	int err = stat_at((int)a->a[0], a->a[1], (unsigned)a->a[2], &st);
+	int err;
 
+	if ((a->a[2] & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE || (a->a[3] & STATX__RESERVED))
+		return -EINVAL;
+	err = stat_at((int)a->a[0], a->a[1], (unsigned)a->a[2], &st);
 	if (err)
 		return err;
 	memset(&x, 0, sizeof(x));
@@ -170,36 +173,59 @@ SYSCALL_DEFINE(__NR_statx, "statx", sys_statx);
 
 /* ---- access ---- */
 
-static int64_t access_at(int dirfd, uint64_t path, unsigned mode)
+static bool in_group(const struct cred *c, uint32_t gid)
 {
-	struct task *t = task_current();
-	struct stat st;
-	unsigned bits, want = mode & 7;
-	int err = stat_at(dirfd, path, 0, &st);
+	for (unsigned i = 0; i < c->ngroups; i++)
+		if (c->groups[i] == gid)
+			return true;
+	return false;
+}
 
-	if (err || (mode & ~7u))
-		return err ? err : -EINVAL;
-	if (t->cred.uid == 0)
-		return (want & 1) && S_ISREG(st.st_mode) && !(st.st_mode & 0111) ? -EACCES : 0;
-	bits = st.st_mode >> (t->cred.uid == st.st_uid ? 6 : t->cred.gid == st.st_gid ? 3 : 0);
-	return (bits & want) == want ? 0 : -EACCES;
+int stat_permits(const struct stat *st, uint32_t uid, uint32_t gid, unsigned want)
+{
+	const struct cred *c = &task_current()->cred;
+	unsigned shift = uid == st->st_uid ? 6 :
+			 gid == st->st_gid || in_group(c, st->st_gid) ? 3 : 0;
+
+	if (uid == 0)
+		return (want & 1) && S_ISREG(st->st_mode) && !(st->st_mode & 0111) ? -EACCES : 0;
+	return (st->st_mode >> shift & want) == want ? 0 : -EACCES;
+}
+
+#define ACCESS_FLAGS (AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)
+
+/* By the real ids, but with AT_EACCESS (access(2)). */
+static int64_t access_at(int dirfd, uint64_t path, unsigned mode, unsigned flags)
+{
+	const struct cred *c = &task_current()->cred;
+	bool effective = flags & AT_EACCESS;
+	struct stat st;
+	int err;
+
+	if ((mode & ~7u) || (flags & ~(unsigned)ACCESS_FLAGS))
+		return -EINVAL;
+	err = stat_at(dirfd, path, flags & ~(unsigned)AT_EACCESS, &st);
+	if (err)
+		return err;
+	return stat_permits(&st, effective ? c->fsuid : c->uid, effective ? c->fsgid : c->gid,
+			    mode);
 }
 
 static int64_t sys_access(struct syscall_args *a)
 {
-	return access_at(AT_FDCWD, a->a[0], (unsigned)a->a[1]);
+	return access_at(AT_FDCWD, a->a[0], (unsigned)a->a[1], 0);
 }
 SYSCALL_DEFINE(__NR_access, "access", sys_access);
 
 static int64_t sys_faccessat(struct syscall_args *a)
 {
-	return access_at((int)a->a[0], a->a[1], (unsigned)a->a[2]);
+	return access_at((int)a->a[0], a->a[1], (unsigned)a->a[2], 0);
 }
 SYSCALL_DEFINE(__NR_faccessat, "faccessat", sys_faccessat);
 
 static int64_t sys_faccessat2(struct syscall_args *a)
 {
-	return access_at((int)a->a[0], a->a[1], (unsigned)a->a[2]);
+	return access_at((int)a->a[0], a->a[1], (unsigned)a->a[2], (unsigned)a->a[3]);
 }
 SYSCALL_DEFINE(__NR_faccessat2, "faccessat2", sys_faccessat2);
 

@@ -114,6 +114,7 @@ static void timerfd_release(struct file *f)
 
 static const struct file_ops timerfd_ops = {
 	.name = "timerfd",
+	.seek_is_zero = true,
 	.read = timerfd_read,
 	.poll = timerfd_poll,
 	.poll_head = timerfd_poll_head,
