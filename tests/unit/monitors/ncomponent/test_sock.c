@@ -612,6 +612,16 @@ static void test_bind(void **state)
 static const uint16_t all_ops[] = { OP_SOCK_HELLO, OP_SOCK_OPEN, OP_SOCK_CONNECT, OP_SOCK_LISTEN,
 	OP_SOCK_SETOPT, OP_SOCK_GETOPT, OP_SOCK_ACCEPTED, OP_SOCK_ATTACH, OP_SOCK_RX_DONE,
 	OP_SOCK_SHUTDOWN, OP_SOCK_CLOSE, PROTO_OP(PROTO_CLASS_SOCK, 99) };
+/* Something that may well be carried out. */
+static void sensible_open(uint8_t *m)
+{
+	struct sock_open o = { .type = le32(1 + (uint32_t)rand() % 2),
+		.ip = be32(rand() % 2 ? IP_RACK : 0), .port = be16((uint16_t)(rand() % 300)),
+		.flags = le16((uint16_t)(rand() % 2)), .opt_reuse = le32((uint32_t)rand() % 4),
+		.rx_window = le32((uint32_t)rand()) };
+
+	memcpy(m, &o, sizeof(o));
+}
 static void nonsense(void)
 {
 	uint8_t m[96];
@@ -626,8 +636,34 @@ static void nonsense(void)
 		}
 		uint16_t op = all_ops[(unsigned)rand() % ARRAY_SIZE(all_ops)];
 		fit_node_t from = rand() % 3 ? 6 : 9;
-		mockfit_request(from, op, m, (size_t)rand() % sizeof(m), op >= OP_SOCK_ACCEPTED,
-				NULL);
+		size_t len = (size_t)rand() % sizeof(m);
+		if (op == OP_SOCK_OPEN && rand() % 2) {
+			sensible_open(m);
+			len = sizeof(struct sock_open);
+		}
+		mockfit_request(from, op, m, len, op >= OP_SOCK_ACCEPTED, NULL);
+	}
+}
+/* Datagram sockets for the records below, and their end. */
+static void open_datagrams(void)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		struct sock_open o = { .stub = { le32(0), le32(UINT32_MAX) }, .type = le32(2),
+			.flags = le16(SOCK_OPEN_BIND), .rx_window = le32(100000) };
+
+		mockfit_request(STUB_NODE, OP_SOCK_OPEN, &o, sizeof(o), false, NULL);
+	}
+}
+static void close_datagrams(void)
+{
+	for (unsigned i = 0; i < SKEL_MAX; i++) {
+		struct skel *s = ns->slot[i].skel;
+		struct sock_end m = { .flags = le32(SOCK_CLOSE_RESET) };
+
+		if (!s || !s->dgram || s->peer->node != STUB_NODE || s->state == SKEL_GONE)
+			continue;
+		m.skel = skel_handle(s);
+		mockfit_request(STUB_NODE, OP_SOCK_CLOSE, &m, sizeof(m), true, NULL);
 	}
 }
 static void nonsense_records(void)
@@ -635,9 +671,13 @@ static void nonsense_records(void)
 	uint8_t m[256];
 	struct proto_mr mr = stub_tx_mr();
 
-	for (unsigned i = 0; i < 20000; i++) {
+	for (unsigned i = 0; i < 2000; i++) {
 		uint32_t len = (uint32_t)rand() % sizeof(m);
 		uint32_t index = (uint32_t)rand() % 4, gen = (uint32_t)rand() % 9;
+		if (rand() % 2)
+			index = (ns->free_hint + SKEL_MAX - index - 1) % SKEL_MAX; /* the latest */
+		if (rand() % 2)
+			gen = ns->slot[index].gen;
 		struct sock_record r = { .to = { le32(index), le32(gen) },
 			.len = le32((uint32_t)rand() % 300), .flags = le16((uint16_t)(rand() % 8)),
 			.magic = le16(rand() % 8 ? SOCK_REC_MAGIC : 1) };
@@ -650,14 +690,28 @@ static void nonsense_records(void)
 				  rand() % 50 ? imm : imm << 9);
 	}
 }
+static void end_nonsense(void)
+{
+	nsock_node_gone(ns, 6);
+	nsock_node_gone(ns, 9);
+}
 static void test_nonsense(void **state)
 {
 	in_loop(serve);
 	in_loop(nonsense);
-	in_loop(nonsense_records);
+	thread_sleep_ns(20 * NSEC_PER_MSEC);
+	in_loop(end_nonsense);
+	for (unsigned i = 0; i < 20; i++) {
+		in_loop(open_datagrams);
+		thread_sleep_ns(5 * NSEC_PER_MSEC);
+		in_loop(nonsense_records);
+		thread_sleep_ns(5 * NSEC_PER_MSEC);
+		in_loop(close_datagrams);
+	}
 	assert_true(counter_get(sock, stale_handle) > 100);
 	assert_true(counter_get(proxy, bad_length) > 100);
 	assert_true(counter_get(sock, bad_record) > 100);
+	assert_true(counter_get(sock, dgram_tx) + counter_get(sock, dgram_tx_failed) > 10);
 	in_loop(connect_three);
 	until(three_done);
 	in_loop(close_children);
