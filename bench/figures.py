@@ -164,8 +164,9 @@ def path_table(data):
     rows = data["path"]
     if not rows:
         return None
-    table = [[r["stage"], r["board"], number(float(r["us"])), r["source"]] for r in rows]
-    return "path", "one request, hop by hop", ["stage", "board", "us", "seen by"], table
+    table = [[r["data"], r["board"], r["stage"], number(float(r["us"]))] for r in rows]
+    size = rows[0]["size"]
+    return "path", f"one request of {size} bytes, hop by hop", ["", "board", "stage", "us"], table
 
 
 def hop_table(data):

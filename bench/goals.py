@@ -84,6 +84,17 @@ def tcp_goals(data):
                ratios(tcp, way, "ddio", large), ">=", 1.0)
 
 
+def path_goals(data):
+    """What dma's crossings of the fabric alone would take, and one round trip outside."""
+    crossings = sum(1 for r in data["path"] if (r["data"], r["stage"]) == ("dma", "fabric"))
+    board, native = (median(data["hop"], "median_us", kind=k, size=128) for k in ("board", "native"))
+    trip = median(data["tcp"], "us_median", op="echo", target="dma", size=128)
+    value = None
+    if crossings and board and native and trip:
+        value = 2 * trip / (crossings * board / 2 + native)
+    yield f"latency 128 B, dma / {crossings} crossings at the hop floor", value, "<=", 1.15
+
+
 def connect_goals(data):
     def value(where, target):
         return median(data["connect"], "us_median", where=where, target=target)
@@ -118,7 +129,7 @@ def other_goals(data):
 
 def goals(data):
     """Every goal of which something was measured."""
-    found = [*tcp_goals(data), *connect_goals(data), *local_goals(data), *other_goals(data),
+    found = [*tcp_goals(data), *path_goals(data), *connect_goals(data), *local_goals(data), *other_goals(data),
              *fabric_goals(data)]
     return [(what, value, f"{'at most' if way == '<=' else 'at least'} {goal:g}",
              value <= goal if way == "<=" else value >= goal)

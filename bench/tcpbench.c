@@ -6,15 +6,16 @@
  *   tcpbench server PORT              serves clients one after the other, until killed
  *   tcpbench client ADDR PORT echo|in|out|connect SIZE N
  *                                     one measurement, printed as one line of CSV
- *   tcpbench agent PORT               runs programs: each connection carries one command line there,
- *                                     and what it prints back
+ *   tcpbench agent PORT               runs programs: each connection carries one command line
+ *                                     there, and what it prints back
  *
  * echo: N times SIZE bytes there and back, after a warm-up. in: N messages of SIZE bytes to the
  * server. out: N messages of SIZE bytes from it. The client says what it wants in struct ask.
  * connect: N connections one after the other, each closed by the client; the time is connect()'s.
  * "us" is half a round trip for echo: median, 10th and 99th percentile, least; "mbps" is 10^6 bits
- * a second. Only echo sets TCP_NODELAY: a stream's small messages may be joined on the way, as those of any
- * ordinary program. Left out: any concurrency; the server has one thread, as the programs it is compared with.
+ * a second. Only echo sets TCP_NODELAY: a stream's small messages may be joined on the way, as any
+ * ordinary program's. Left out: any concurrency; the server has one thread, as the programs it is
+ * compared with.
  */
 #include <arpa/inet.h>
 #include <errno.h>

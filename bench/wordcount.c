@@ -6,11 +6,13 @@
  *   wordcount mapper ADDR PORT FILE BYTES reads BYTES of the text, from its begin again at its end
  *   wordcount reducer PORT                serves mappers one after the other, until killed
  *
- * The mapper takes the text in batches, as a streaming platform does; of each batch it sends every pair
- * <word, count> by a send() of its own, at once (TCP_NODELAY), as a line "word count". An empty line ends the
- * stream; the reducer answers with what it has: pairs, words, distinct words. The mapper prints bytes, us until
- * that answer, pairs, words, distinct words, and fails when the reducer has counted another number of words.
- * Words have a frequency near to Zipf's law over VOCABULARY. Left out: any concurrency.
+ * The mapper takes the text in batches, as a streaming platform does; of each batch it sends every
+ * pair <word, count> by a send() of its own, at once (TCP_NODELAY), as a line "word count". An
+ * empty line ends the stream; the reducer answers with what it has: pairs, words, distinct words.
+ * The
+ * mapper prints bytes, us until that answer, pairs, words, distinct words, and fails when the
+ * reducer has counted another number of words. Words have a frequency near to Zipf's law over
+ * 2^VOCABULARY_BITS words. Left out: any concurrency.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -191,8 +193,10 @@ static void send_pairs(const struct table *t, int fd)
 	for (uint32_t i = 0; i < t->n; i++) {
 		const struct slot *s = &t->slots[t->used[i]];
 
-		write_all(fd, line, (size_t)snprintf(line, sizeof(line), "%s %llu\n", s->word,
-						     (unsigned long long)s->count));
+		int n = snprintf(line, sizeof(line), "%s %llu\n", s->word,
+				 (unsigned long long)s->count);
+
+		write_all(fd, line, (size_t)n);
 	}
 }
 
@@ -229,7 +233,8 @@ static int mapper(char **argv)
 	for (size_t n = 0; n < sizeof(answer) - 1 && !strchr(answer, '\n'); n++)
 		if (read(fd, answer + n, 1) != 1)
 			die("the reducer");
-	if (sscanf(answer, "%llu %llu %llu", &pairs, &counted, &distinct) != 3 || counted != words) {
+	if (sscanf(answer, "%llu %llu %llu", &pairs, &counted, &distinct) != 3 ||
+	    counted != words) {
 		fprintf(stderr, "wordcount: sent %llu words, the reducer has %s",
 			(unsigned long long)words, answer);
 		return 1;
@@ -290,6 +295,7 @@ int main(int argc, char **argv)
 		return mapper(argv + 2);
 	if (argc == 3 && !strcmp(argv[1], "reducer"))
 		return reducer(atoi(argv[2]));
-	fprintf(stderr, "usage: wordcount text FILE BYTES | mapper ADDR PORT FILE BYTES | reducer PORT\n");
+	fprintf(stderr, "usage: wordcount text FILE BYTES | mapper ADDR PORT FILE BYTES | "
+			"reducer PORT\n");
 	return 2;
 }

@@ -27,6 +27,10 @@
 static_assert(E1000E_RING * 16 % 128 == 0, "10.2.5: RDLEN is a multiple of 128");
 static_assert(E1000E_RX_KIB_JUMBO * 1024 >= E1000E_MTU_MAX + 18, "a jumbo frame is one buffer");
 
+/* a: bytes of the frame */
+#define TRACE_E1000E_RX 0x0e01 /* taken from the ring */
+#define TRACE_E1000E_TX 0x0e02 /* in the ring, its doorbell soon */
+
 /* MSI-X entries. Receive has four of them, see irq.c. */
 #define E1000E_VEC_RX 0u
 #define E1000E_NVEC_RX 4u

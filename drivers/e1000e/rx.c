@@ -15,6 +15,7 @@
 
 #include <kern/log.h>
 #include <kern/mm.h>
+#include <kern/trace.h>
 
 /*
  * 14 bytes Ethernet, 20 IPv4, 8 UDP, 12 BTH: at 10 modulo 16 the payload of RoCE is aligned to
@@ -125,6 +126,7 @@ static void finish_frame(struct e1000e *e, const struct e1000e_rxd *d)
 	nb->gso_size = 0;
 	netdev_count(&e->dev, e1000e, rx_frames, 1);
 	netdev_count(&e->dev, e1000e, rx_bytes, nb->frame_len);
+	TRACE(TRACE_E1000E_RX, nb->frame_len, 0);
 	e->dev.rx(&e->dev, nb, e->dev.arg);
 }
 

@@ -7,10 +7,12 @@ import subprocess
 
 ENTRY = struct.Struct("<QIHHQQ")  # struct trace_entry: ns, event, cpu, reserved, a, b
 SAMPLE = 1
-# as in include/kern/trace.h, fit/softroce/softroce.h, fit/rpc/rpc.h, monitors/ncomponent/skeleton/skel.c
+# as in include/kern/trace.h, fit/softroce/softroce.h, fit/rpc/rpc.h, drivers/e1000e/e1000e.h,
+# monitors/ncomponent/skeleton/skel.c, monitors/pcomponent/net/stub.h
 EVENTS = {SAMPLE: "sample", 0x0a01: "softroce-rx", 0x0a02: "softroce-tx", 0x5301: "skel-state",
           0x0f01: "fit-tx", 0x0f02: "fit-rx", 0x0f03: "fit-end", 0x0f04: "fit-piece", 0x0f05: "fit-xfer",
-          0x0f06: "fit-link"}
+          0x0f06: "fit-link", 0x0e01: "e1000e-rx", 0x0e02: "e1000e-tx", 0x5201: "stub-send",
+          0x5202: "stub-recv"}
 
 
 class Names:

@@ -12,6 +12,7 @@
  */
 #include <kern/log.h>
 #include <kern/string.h>
+#include <kern/trace.h>
 
 #include "net/join.h"
 #include "proc/task.h"
@@ -275,8 +276,10 @@ ssize_t_k stub_recv(struct stub *s, struct uio *to, unsigned flags)
 	n = recv_locked(s, to, flags);
 	mutex_unlock(&s->rx_mutex);
 	counter_add(stub, recvs, 1);
-	if (n > 0)
+	if (n > 0) {
 		counter_add(stub, recv_bytes, (uint64_t)n);
+		TRACE(TRACE_STUB_RECV, s->ino, n);
+	}
 	return n;
 }
 

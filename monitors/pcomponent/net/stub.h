@@ -89,6 +89,10 @@ struct net_peer {
 	LIST_HEAD(, sockmem) old_sockmem; /* of mComponents that died; legs may still point there */
 };
 
+/* a: inode of the socket, b: bytes */
+#define TRACE_STUB_SEND 0x5201 /* send() has taken them */
+#define TRACE_STUB_RECV 0x5202 /* recv() returns them */
+
 struct leg {
 	_Atomic uint32_t refs;      /* table, stub, transfers in flight */
 	uint32_t index, gen;        /* handle the skeleton knows */

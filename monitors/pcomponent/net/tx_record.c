@@ -15,6 +15,7 @@
 #include <kern/log.h>
 #include <kern/mm.h>
 #include <kern/string.h>
+#include <kern/trace.h>
 
 #include "net/join.h"
 
@@ -261,6 +262,7 @@ ssize_t_k tx_post(struct stub *s, struct tx_buf **b, bool more)
 	struct leg *l = (*b)->leg;
 	uint32_t n;
 
+	TRACE(TRACE_STUB_SEND, s->ino, (*b)->len);
 	fill_record(*b, more ? SOCK_REC_MORE : 0);
 	spin_lock(&l->tx_lock);
 	if (l->tx_shut) {
