@@ -87,6 +87,8 @@ static int open_truncate(struct inode *i)
 {
 	struct store_setattr m = { .valid = le32(STORE_SET_SIZE) };
 
+	if (!i->size && !inode_is_store(i))
+		inode_touch(i, true); /* it was written all the same */
 	if (!i->size)
 		return 0;
 	return inode_is_store(i) ? sfs_setattr(i, &m, open_changed) : inode_truncate(i, 0);
