@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The benchmarks' static programs, for the rack, for Linux, and for the machine outside.
 
-TCPBENCH := $(BUILD)/bench/tcpbench $(BUILD)/bench/wordcount
+TCPBENCH := $(BUILD)/bench/tcpbench $(BUILD)/bench/wordcount $(BUILD)/bench/membench
 RAMFS_PROGRAMS += $(TCPBENCH)
 $(TCPBENCH): $(BUILD)/bench/%: bench/%.c
 	@mkdir -p $(@D)
 	@echo "  HOSTCC  $<"
-	@$(CC) -std=gnu11 -O2 -g $(WARN) -static -o $@ $<
+	@$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARN) -static -o $@ $<
 
 # The fabric's baseline, for Linux machines with rdma_rxe.
 RXEBENCH := $(BUILD)/bench/rxebench
@@ -18,7 +18,8 @@ $(RXEBENCH): bench/rxebench.c | $(RDMA_STAMP)
 
 #: make bench    the paper's evaluation beside Linux, and the fabric's; docs/evaluation.md gets its tables (15 minutes)
 #: make bench-quick  the same, short: under three minutes, tables only
-.PHONY: bench bench-quick bench-programs
+#: make bench-memory  system calls and memory beside Linux, misses beside the fabric (5 minutes)
+.PHONY: bench bench-quick bench-memory bench-programs
 bench-programs: setup-quiet
 	@scripts/setup -q --bench
 	@$(MAKE) -s images ramfs $(TCPBENCH) $(RXEBENCH)
@@ -26,3 +27,5 @@ bench: bench-programs
 	@bench/all $(if $(FULL),--full)
 bench-quick: bench-programs
 	@bench/all --quick
+bench-memory: bench-programs
+	@bench/memory
