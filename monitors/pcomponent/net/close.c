@@ -110,6 +110,7 @@ int stub_shutdown(struct stub *s, int how)
  */
 static void linger(struct stub *s)
 {
+	uint64_t deadline;
 	struct leg *l;
 
 	(void)shutdown_up(s, false, true);
@@ -119,8 +120,9 @@ static void linger(struct stub *s)
 	if (!l)
 		return;
 	s->tx_blocked = true;
+	deadline = clock_mono_ns() + (uint64_t)s->opts.linger_s * NSEC_PER_SEC;
 	(void)wait_event_signal(&s->wr_wq, l->tx_done == l->tx_sent || leg_joined(l) || l->gone ||
-				s->ended, clock_mono_ns() + (uint64_t)s->opts.linger_s * NSEC_PER_SEC);
+				s->ended, deadline);
 	leg_put(l);
 }
 

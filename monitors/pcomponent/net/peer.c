@@ -270,7 +270,8 @@ struct net_peer *peer_find_joined(fit_node_t node)
 int peer_learn(fit_node_t node, const struct proto_mr *theirs, struct proto_mr *mine)
 {
 	bool fresh;
-	struct net_peer *p = node < FIT_NODES_MAX ? find_or_add(node, PEER_PCOMPONENT, &fresh) : NULL;
+	struct net_peer *p = node >= FIT_NODES_MAX ? NULL :
+			     find_or_add(node, PEER_PCOMPONENT, &fresh);
 	int asking = PEER_ASKING, err;
 
 	if (!p)
