@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * rtnetlink(7), reading: links, addresses and routes of IPv4 (RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE), from
- * what GNM knows of the rack's NICs. Interfaces are numbered as if.c numbers them: lo is 1, the NICs
- * follow by node. Who wants to change something is told EPERM. Thread context.
+ * rtnetlink(7), reading: links, addresses and routes of IPv4 (RTM_GETLINK, RTM_GETADDR,
+ * RTM_GETROUTE), from what GNM knows of the rack's NICs. Interfaces are numbered as if.c numbers
+ * them: lo is 1, the NICs follow by node. Who wants to change something is told EPERM. Thread
+ * context.
  */
 #include <kern/mm.h>
 #include <kern/string.h>

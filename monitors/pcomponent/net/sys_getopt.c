@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* getsockopt(): from the mirrors; only TCP_INFO costs a round trip. docs/sockets.md has them all. */
+/* getsockopt(): from the mirrors; only TCP_INFO is a round trip. docs/sockets.md has them all. */
 #include <asm/socket.h>
 #include <kern/string.h>
 #include <kern/uspace.h>
