@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What system calls and memory cost, as an ordinary program: the same binary on the rack and on Linux.
+ * What system calls and memory cost, as an ordinary program: the same binary on the rack and on
+ * Linux. Prints one line: WHAT, nanoseconds an operation (the best of several repetitions where
+ * one is short), operations.
  *
- *     membench WHAT ARGS...    prints one line: WHAT, nanoseconds per operation (the best of several
- *                              repetitions where one is short), operations
- *
- *     getpid                   the call
- *     read FILE                4 KiB of a page that is in memory
- *     fork MIB                 fork, exit and wait of a process with so much touched memory
- *     work MIB                 read-modify-write of random words within so much, after a first round
- *     miss MIB                 touch of a random page of so much, each once, after all were written
- *     scan MIB                 the same one after the other: per page
- *     local MIB N              N touches of so much, 4 of 5 of them in a fifth of it
+ *     getpid         the call
+ *     read FILE      4 KiB of a page that is in memory
+ *     fork MIB       fork, exit and wait of a process with so much touched memory
+ *     work MIB       read-modify-write of random words within so much
+ *     miss MIB       touch of a random page of so much, each once, after all were written
+ *     scan MIB       the same, one after the other
+ *     local MIB N    N touches of so much, 4 of 5 of them in a fifth of it
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -194,8 +193,8 @@ int main(int argc, char **argv)
 	} else if (!strcmp(what, "local") && mib && argc > 3) {
 		local(mib, strtoull(argv[3], NULL, 0));
 	} else {
-		fprintf(stderr, "usage: membench getpid|read FILE|fork MIB|work MIB|miss MIB|scan MIB"
-			"|local MIB N\n");
+		fprintf(stderr, "usage: membench getpid | read FILE | local MIB N |\n"
+				"       fork|work|miss|scan MIB\n");
 		return 2;
 	}
 	return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Cases of the differential tests. A case is a function that makes system calls and prints what
- * came back; the same static program runs on a Linux VM and on a pComponent, and what a case printed
- * and how it ended must be the same there and here:
+ * came back; the same static program runs on a Linux VM and on a pComponent, and what a case
+ * printed and how it ended must be the same there and here:
  *
  *	CASE(open_excl)
  *	{
@@ -10,8 +10,8 @@
  *	}
  *
  * Each case runs in a process, a session and an empty working folder of its own, with descriptors 0
- * to 2 open, umask 022 and all signals at their default; it has CASE_SECONDS. It prints nothing that
- * may differ: no pids, addresses, times, inode numbers, ports.
+ * to 2 open, umask 022 and all signals at their default; it has CASE_SECONDS. It prints nothing
+ * that may differ: no pids, addresses, times, inode numbers, ports.
  */
 #pragma once
 

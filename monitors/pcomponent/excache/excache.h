@@ -24,13 +24,14 @@
 #include <kern/counter.h>
 #include <kern/types.h>
 
-#define EXCACHE_COUNTERS(X)                                                                        \
-	X(miss)                                                                                    \
-	X(miss_hit) X(view_hit) X(view_around) X(zero_fill) X(cow_copy) X(fill_bytes) X(writeback_bytes)          \
-		X(writebacks) X(writeback_failed) X(writeback_lost) X(evict_clean) X(evict_dirty)  \
-			X(evict_rescued) X(fork_shared) X(fork_bound) X(file_hit) X(file_miss)     \
-				X(file_update) X(file_prefetch) X(rights) X(wait_pending)          \
-					X(wait_set) X(stale_reply) X(fault_segv) X(fault_bus)      \
+#define EXCACHE_COUNTERS(X)                                                                       \
+	X(miss)                                                                                   \
+	X(miss_hit)                                                                               \
+	X(view_hit) X(view_around) X(zero_fill) X(cow_copy) X(fill_bytes) X(writeback_bytes)      \
+		X(writebacks) X(writeback_failed) X(writeback_lost) X(evict_clean) X(evict_dirty) \
+			X(evict_rescued) X(fork_shared) X(fork_bound) X(file_hit) X(file_miss)    \
+				X(file_update) X(file_prefetch) X(rights) X(wait_pending)         \
+					X(wait_set) X(stale_reply) X(fault_segv) X(fault_bus)     \
 						X(fault_nomem) X(lines) X(dropped)
 COUNTERS_DECLARE(excache, EXCACHE_COUNTERS);
 

@@ -318,7 +318,8 @@ static void test_shared_receives(void **state)
 	second_pair(&qa, &qb, &cma, &cmb);
 	assert_int_equal(rdma_post_recv(b->qp, &own), -EINVAL);
 
-	/* each message takes the next, whoever sends it; none left: not ready until one is posted */
+	/* each message takes the next, whoever sends it; none left: not ready until one is posted
+	 */
 	fill(out, sizeof(out), 3);
 	for (unsigned i = 0; i < 3; i++)
 		srq_post(100 + i, in[i], sizeof(in[i]));
