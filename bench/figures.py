@@ -121,7 +121,7 @@ def scale_table(data):
     rows, table = data["scale"], []
     if not rows:
         return None
-    for way in ("in", "out"):
+    for way in in_order(rows, "way", ("in", "out")):
         for t in in_order(rows, "target", TARGETS):
             board = network_board(t)
             where = dict(target=t, way=way)

@@ -6,7 +6,7 @@ Most are ratios to Linux in the same run. A goal over several message sizes take
 import statistics
 
 from benchlib import median, ratio
-from figures import (OPS, busy_per_frame, core_share, per_row, sizes, words_value)
+from figures import (OPS, busy_per_frame, core_share, per_gigabyte, per_row, sizes, words_value)
 
 SMALL = (128, 256, 512, 1024)
 
@@ -119,6 +119,9 @@ def other_goals(data):
     for target, goal in (("ddio", 1.0), ("dma", 1.2)):
         yield (f"word count time, {target} / Linux",
                ratio(words_value(words, target, "seconds"), words_value(words, "linux", "seconds")), "<=", goal)
+    yield ("sendfile, p0's CPU per GB, dma / ddio",
+           ratio(per_row(scale, per_gigabyte, target="dma", way="file", board="p0"),
+                 per_row(scale, per_gigabyte, target="ddio", way="file", board="p0")), "<=", 0.3)
     for way in ("in", "out"):
         yield (f"core share {way}, nComponent in ddio / Linux VM",
                ratio(per_row(scale, core_share, target="ddio", way=way, board="n0"),

@@ -130,23 +130,23 @@ def board_pids():
 
 
 # ---- inside: measurements ----------------------------------------------------------------------
-def run_here(command, what):
+def run_here(command, what, timeout):
     try:
         r = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                           stderr=subprocess.PIPE, text=True, timeout=MEASURE_TIMEOUT)
+                           stderr=subprocess.PIPE, text=True, timeout=timeout)
     except subprocess.TimeoutExpired:
-        raise Failure(f"{what}: no end after {MEASURE_TIMEOUT} s") from None
+        raise Failure(f"{what}: no end after {timeout} s") from None
     if r.returncode:
         raise Failure(f"{what}: {r.stderr.strip()}")
     return r.stdout
 
 
-def run_there(agent, words, what):
+def run_there(agent, words, what, timeout):
     """What a program prints that the agent runs."""
     got = b""
     try:
         with socket.create_connection(agent, 10) as s:
-            s.settimeout(MEASURE_TIMEOUT)
+            s.settimeout(timeout)
             s.sendall(" ".join(words).encode() + b"\n")
             while part := s.recv(4096):
                 got += part
@@ -155,11 +155,11 @@ def run_there(agent, words, what):
     return got.decode("utf-8", "replace")
 
 
-def run_from(place, words, what):
+def run_from(place, words, what, timeout=MEASURE_TIMEOUT):
     """What a program prints; place None is this machine. words[0] is the program's name."""
     if place is None:
-        return run_here([os.path.join(OUT, words[0]), *words[1:]], what)
-    return run_there(AGENTS[place], [f"/bin/{words[0]}", *words[1:]], what)
+        return run_here([os.path.join(OUT, words[0]), *words[1:]], what, timeout)
+    return run_there(AGENTS[place], [f"/bin/{words[0]}", *words[1:]], what, timeout)
 
 
 def measure(place, server, op, size, n):

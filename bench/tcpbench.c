@@ -4,21 +4,22 @@
  * same static program; each runs on the rack, on Linux, or natively outside (bench/run).
  *
  *   tcpbench server PORT              serves clients one after the other, until killed
- *   tcpbench client ADDR PORT echo|in|out|connect SIZE N
+ *   tcpbench client ADDR PORT echo|in|out|file|connect SIZE N
  *                                     one measurement, printed as one line of CSV
  *   tcpbench agent PORT               runs programs: each connection carries one command line
  *                                     there, and what it prints back
  *
  * echo: N times SIZE bytes there and back, after a warm-up. in: N messages of SIZE bytes to the
- * server. out: N messages of SIZE bytes from it. The client says what it wants in struct ask.
- * connect: N connections one after the other, each closed by the client; the time is connect()'s.
- * "us" is half a round trip for echo: median, 10th and 99th percentile, least; "mbps" is 10^6 bits
- * a second. Only echo sets TCP_NODELAY: a stream's small messages may be joined on the way, as any
- * ordinary program's. Left out: any concurrency; the server has one thread, as the programs it is
- * compared with.
+ * server. out: N messages of SIZE bytes from it. file: as many bytes from it, by sendfile() of a
+ * file that it makes. The client says what it wants in struct ask. connect: N connections one after
+ * the other, each closed by the client; the time is connect()'s. "us" is half a round trip for
+ * echo: median, 10th and 99th percentile, least; "mbps" is 10^6 bits a second. Only echo sets
+ * TCP_NODELAY: a stream's small messages may be joined on the way, as any ordinary program's.
+ * Left out: any concurrency; the server has one thread, as the programs it is compared with.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -26,6 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -33,11 +35,15 @@
 
 #define SIZE_MAX_ 65536
 #define WARM_UP 100
+#define BACKLOG 1024 /* connections closed before they are accepted stay in it */
 #define WARM_UP_CONNECTS 10
 #define ORDER_MAX 256
 #define ORDER_WORDS 15
 
-enum op { OP_ECHO = 1, OP_IN = 2, OP_OUT = 3 };
+#define DATA "/tmp/tcpbench.data"
+#define DATA_BYTES (1 << 20)
+
+enum op { OP_ECHO = 1, OP_IN = 2, OP_OUT = 3, OP_FILE = 4 };
 
 struct ask {
 	uint32_t op, size, n, reserved;
@@ -116,6 +122,37 @@ static void serve_out(int fd, const struct ask *a)
 			return;
 }
 
+static int open_data(void)
+{
+	int file = open(DATA, O_RDWR | O_CREAT, 0644);
+
+	if (file < 0)
+		die(DATA);
+	if (lseek(file, 0, SEEK_END) < DATA_BYTES)
+		for (size_t put = 0; put < DATA_BYTES; put += sizeof(buf))
+			if (pwrite(file, buf, sizeof(buf), (off_t)put) != (ssize_t)sizeof(buf))
+				die(DATA);
+	return file;
+}
+
+static void serve_file(int fd, const struct ask *a)
+{
+	uint64_t left = (uint64_t)a->size * a->n;
+	int file = open_data();
+	off_t off = 0;
+
+	while (left) {
+		size_t part = (size_t)(DATA_BYTES - off);
+		ssize_t n = sendfile(fd, file, &off, left < part ? left : part);
+
+		if (n <= 0)
+			break;
+		left -= (uint64_t)n;
+		off %= DATA_BYTES;
+	}
+	close(file);
+}
+
 static void serve(int fd)
 {
 	struct ask a;
@@ -125,6 +162,8 @@ static void serve(int fd)
 			serve_echo(fd, &a);
 		else if (a.op == OP_IN)
 			serve_in(fd, &a);
+		else if (a.op == OP_FILE)
+			serve_file(fd, &a);
 		else
 			serve_out(fd, &a);
 	}
@@ -142,7 +181,7 @@ static _Noreturn void server(int port, void (*handle)(int fd))
 		die("SO_REUSEADDR");
 	if (bind(fd, (struct sockaddr *)&sin, sizeof(sin)))
 		die("bind");
-	if (listen(fd, 16))
+	if (listen(fd, BACKLOG))
 		die("listen");
 	for (;;) {
 		int c = accept(fd, NULL, NULL);
@@ -234,7 +273,7 @@ static void client_echo(int fd, struct ask a)
 	free(us);
 }
 
-static void client_stream(int fd, const struct ask *a)
+static void client_stream(int fd, const struct ask *a, const char *op)
 {
 	uint64_t total = (uint64_t)a->size * a->n, left = total;
 	double start = now_us(), us;
@@ -249,7 +288,7 @@ static void client_stream(int fd, const struct ask *a)
 		if (!read_all(fd, &done, 1))
 			die("stream");
 	}
-	while (a->op == OP_OUT && left) {
+	while (a->op != OP_IN && left) {
 		ssize_t r = read(fd, buf, sizeof(buf));
 
 		if (r <= 0)
@@ -257,8 +296,13 @@ static void client_stream(int fd, const struct ask *a)
 		left -= (uint64_t)r;
 	}
 	us = now_us() - start;
-	printf("%s,%u,%u,,,,,%.1f\n", a->op == OP_IN ? "in" : "out", a->size, a->n,
-	       (double)total * 8 / us);
+	printf("%s,%u,%u,,,,,%.1f\n", op, a->size, a->n, (double)total * 8 / us);
+}
+
+static uint32_t op_of(const char *word)
+{
+	return !strcmp(word, "echo") ? OP_ECHO : !strcmp(word, "in") ? OP_IN :
+	       !strcmp(word, "file") ? OP_FILE : OP_OUT;
 }
 
 /* argv: ADDR PORT OP SIZE N */
@@ -268,7 +312,7 @@ static int client(char **argv)
 	double took;
 	int fd;
 
-	a.op = !strcmp(argv[2], "echo") ? OP_ECHO : !strcmp(argv[2], "in") ? OP_IN : OP_OUT;
+	a.op = op_of(argv[2]);
 	if (!a.size || a.size > sizeof(buf) || !a.n) {
 		fprintf(stderr, "tcpbench: size is 1 to %zu, count at least 1\n", sizeof(buf));
 		return 2;
@@ -281,7 +325,7 @@ static int client(char **argv)
 	if (a.op == OP_ECHO)
 		client_echo(fd, a);
 	else
-		client_stream(fd, &a);
+		client_stream(fd, &a, argv[2]);
 	close(fd);
 	return 0;
 }
@@ -338,6 +382,6 @@ int main(int argc, char **argv)
 	if (argc == 7 && !strcmp(argv[1], "client"))
 		return client(argv + 2);
 	fprintf(stderr, "usage: tcpbench server PORT | agent PORT | "
-			"client ADDR PORT echo|in|out|connect SIZE N\n");
+			"client ADDR PORT echo|in|out|file|connect SIZE N\n");
 	return 2;
 }
