@@ -15,6 +15,19 @@ static int options(int type, int how)
 	return fd;
 }
 
+/* A port that nothing holds at any address, connections of other cases in TIME_WAIT included. */
+static int free_port(int type)
+{
+	int fd = options(type, 0);
+	struct sockaddr_in a = addr(ANY, 0);
+	int port;
+
+	NEED(!bind(fd, SA(a)));
+	port = port_of(fd);
+	close(fd);
+	return port;
+}
+
 /* Every pair of addresses, for one pair of options. */
 static void pairs(int type, int first, int second)
 {
@@ -25,7 +38,7 @@ static void pairs(int type, int first, int second)
 		ips[1] = htonl(INADDR_LOOPBACK + 1);
 	for (int i = 0; i < 3; i++)
 		for (int j = 0; j < 3; j++) {
-			struct sockaddr_in a = addr(ips[i], 0), b;
+			struct sockaddr_in a = addr(ips[i], free_port(type)), b;
 			int x = options(type, first), y = options(type, second), r;
 
 			NEED(!bind(x, SA(a)));
