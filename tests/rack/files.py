@@ -108,8 +108,10 @@ def held():
     s = json.loads(rack("stats", "--json").out or "{}")
     h = {f"{b}.{k}": v for b in ("m0", "m1", "s0") for k, v in s.get(b, {}).items()
          if HELD.search(k)}
-    # the shell that drops caches may itself have its memory on m1, and so keep its file there
-    h["m1.slab.m_inode"] = max(h.get("m1.slab.m_inode", 0), 1)
+    # the shell that drops caches may itself have its memory on the one that does not have the files (that
+    # which joined first has them), and so keep its file there
+    for b in ("m0", "m1"):
+        h[f"{b}.slab.m_inode"] = max(h.get(f"{b}.slab.m_inode", 0), 1)
     return h
 
 
