@@ -70,7 +70,6 @@ struct inode {
 	TAILQ_ENTRY(inode) to_sync;
 	uint64_t dirty_ns;     /* since when */
 	uint32_t err_seq;      /* counts write errors */
-	uint64_t lost_from, lost_end; /* bytes that the disk did not take, lately; empty: none */
 	int err;               /* the last */
 	TAILQ_ENTRY(inode) wb;
 	struct waitlist wb_wait;  /* for its pages to be written */

@@ -220,29 +220,11 @@ static void page_written(struct inode *i, uint64_t index, bool ok)
 	page_drop(&i->pages, p);
 }
 
-/* Batches fail in any order: those that touch make one range, so that the size ends before it. */
-static void lost(struct inode *i, uint64_t from, uint64_t end)
-{
-	if (i->lost_from < i->lost_end && from <= i->lost_end && end >= i->lost_from) {
-		from = KMIN(from, i->lost_from);
-		end = KMAX(end, i->lost_end);
-	}
-	i->lost_from = from;
-	i->lost_end = end;
-}
-
-static void taken(struct inode *i, uint64_t from, uint64_t end)
-{
-	if (from < i->lost_end && end > i->lost_from)
-		i->lost_from = i->lost_end = 0;
-}
-
 static void failed(struct inode *i, int status, uint64_t from, uint64_t end)
 {
 	counter_add(mwb, errors, 1);
-	lost(i, from, end);
-	if (i->lost_end >= i->size && i->lost_from < i->size)
-		i->size = i->lost_from; /* or more, if the disk had more: it is asked for */
+	if (end >= i->size && from < i->size)
+		i->size = from; /* or more, if the disk had more: it is asked for */
 	i->err = status;
 	i->err_seq++;
 	i->version++; /* what others have cached is not what the disk has */
@@ -274,7 +256,6 @@ static void write_done(struct store_call *c, int status, const void *rep, size_t
 		whole = c->pages;
 	for (unsigned k = 0; k < c->pages; k++)
 		page_written(i, c->index + k, k < whole);
-	taken(i, c->index * PAGE_SIZE, (c->index + whole) * PAGE_SIZE);
 	if (status)
 		failed(i, status, c->index * PAGE_SIZE + total, (c->index + c->pages) * PAGE_SIZE);
 	proceed(i);

@@ -387,10 +387,10 @@ static int do_list(void *rep)
 
 static int do_obj(uint16_t op, const struct store_obj *m, void *rep)
 {
-	uint64_t left = fake.says ? fake.says : fake.capacity - fake.used;
 	struct store_statfs sf = {
 		.blocks = le64(fake.capacity / 512),
-		.bfree = le64(left / 512), .bavail = le64(left / 512), .bsize = le32(512),
+		.bfree = le64((fake.capacity - fake.used) / 512),
+		.bavail = le64((fake.capacity - fake.used) / 512), .bsize = le32(512),
 		.namelen = le32(255) };
 	struct fnode *n = handle_find(m->handle);
 

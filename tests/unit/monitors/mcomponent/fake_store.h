@@ -26,7 +26,6 @@ struct fname {
 extern struct fake {
 	struct fnode *root, *host;
 	uint64_t capacity, used;    /* bytes */
-	uint64_t says;              /* what STATFS calls free; 0: what is */
 	unsigned fail_in;           /* that call from now on fails with fail_err; 0: none does */
 	int fail_err;
 	uint16_t fail_op;           /* only such calls count; 0: all */

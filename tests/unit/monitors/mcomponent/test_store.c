@@ -325,37 +325,6 @@ static void a_full_disk(void **state)
 	nothing_left();
 }
 
-/*
- * The disk has less room than it says, as with a small file system mounted below the export:
- * several batches fail, in any order, and the file ends where the first of them begins.
- */
-static void a_disk_that_lies(void **state)
-{
-	static uint8_t data[600000];
-	uint64_t object, had = fake.capacity;
-	struct file_attr a;
-	struct fnode *n;
-
-	for (unsigned round = 0; round < 20; round++) {
-		fake.capacity = fake.used + 100000 + round * 7000;
-		fake.says = 1ULL << 40;
-		fake.shuffle = true;
-		inode_root()->fs->stat_ns = 0;
-		assert_int_equal(f_open("/lies", O_RDWR | O_CREAT, &object), 0);
-		(void)f_write(object, 0, data, sizeof(data));
-		assert_int_equal(f_fsync(object), -ENOSPC);
-		n = fake_find(fake.root, "lies");
-		assert_int_equal(f_getattr(object, &a), 0);
-		assert_true(le64_get(a.size) <= n->size);
-		f_close(object);
-		fake.says = 0;
-		fake.shuffle = false;
-		fake.capacity = had;
-		assert_int_equal(f_path(OP_FILE_UNLINK, "/lies"), 0);
-	}
-	nothing_left();
-}
-
 /* Whatever a program may do; errors of the store are allowed anywhere. */
 static void do_everything(void)
 {
@@ -665,7 +634,6 @@ int main(void)
 		cmocka_unit_test(links),
 		cmocka_unit_test(long_listing),
 		cmocka_unit_test(a_full_disk),
-		cmocka_unit_test(a_disk_that_lies),
 		cmocka_unit_test(errors_at_every_call),
 		cmocka_unit_test(it_dies_at_every_call),
 		cmocka_unit_test(any_order),
