@@ -219,6 +219,7 @@ void aspace_drop(struct aspace *as, uint64_t start, uint64_t end)
 /* ---- fresh lines become known ---- */
 struct bind_walk {
 	struct aspace *as;
+	struct mem_at at; /* of all runs */
 	unsigned n, pages;
 	int err;
 	struct mem_bind_run run[MEM_BIND_MAX];
@@ -247,7 +248,7 @@ static void bind_flush(struct bind_walk *w)
 	if (!w->n)
 		return;
 	if (!w->err)
-		w->err = mem_bind(w->as->home, w->as->as, w->run, w->n);
+		w->err = mem_bind(w->at.node, w->at.as, w->run, w->n);
 	for (unsigned i = 0; i < w->n && !w->err; i++) {
 		for (unsigned k = 0; k < le32_get(w->run[i].pages); k++) {
 			upte_t *e = upt_entry(w->as->upt,
@@ -275,6 +276,10 @@ static void bind_one(uint64_t addr, upte_t *e, void *arg)
 		return;
 	index = l->index;
 	spin_unlock(&line_set(l)->lock);
+	if (addr >= w->at.end) {
+		bind_flush(w);
+		w->at = aspace_at(w->as, addr);
+	}
 	if (w->n) {
 		struct mem_bind_run *r = &w->run[w->n - 1];
 		uint32_t pages = le32_get(r->pages);
@@ -300,6 +305,7 @@ int aspace_bind_fresh(struct aspace *as, uint64_t start, uint64_t end)
 	if (!w)
 		return -ENOMEM;
 	w->as = as;
+	w->at = aspace_at(as, start);
 	upt_each(as->upt, start, end, bind_one, w);
 	bind_flush(w);
 	err = w->err;

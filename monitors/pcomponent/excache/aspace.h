@@ -67,6 +67,17 @@ struct aspace {
 };
 #define ASPACE_BATCH 512
 
+/*
+ * The mComponent that keeps the private memory of a page, and the space's handle there: who is
+ * asked on a miss, and where lines are bound and written back. end: the first address behind the
+ * page that may be another's. While a fault on the page is inside the gate, or the gate is closed
+ * by the caller, the answer for a page that has private lines does not change.
+ */
+struct mem_at { uint16_t node; uint64_t as, end; };
+struct mem_at aspace_at(struct aspace *as, uint64_t page);
+/* The handle at this mComponent; 0: nothing of the space is there. */
+uint64_t aspace_handle(struct aspace *as, uint16_t node);
+
 /* An empty space at this home. NULL and *err. Sleeps. */
 struct aspace *aspace_create(uint16_t home, int *err);
 struct aspace *aspace_get(struct aspace *as);

@@ -107,7 +107,7 @@ static void start_write_back_locked(struct set *s, struct line *l, struct mem_wb
 		struct aspace *as = l->map.as;
 
 		a.bind = true;
-		a.as = as->as;
+		a.as = aspace_handle(as, (uint16_t)(l->object >> 48));
 		a.addr = l->map.addr;
 		a.space = as;
 		spin_lock(&as->lock);

@@ -134,8 +134,8 @@ static int install(struct fault *f, struct line *l, uint64_t expect, uint32_t ri
 static int new_fresh(struct fault *f, struct line **out)
 {
 	bool is_new;
-	int err = line_get(mem_anon_object(f->as->home), mem_next_index(f->as->home, 1), out,
-			   &is_new);
+	uint16_t node = aspace_at(f->as, f->page).node;
+	int err = line_get(mem_anon_object(node), mem_next_index(node, 1), out, &is_new);
 
 	kassert(err || is_new);
 	return err;
@@ -162,7 +162,7 @@ static int line_from_reply(struct fault *f, const struct mem_fill_result *r, con
 			   uint64_t since, struct line **out)
 {
 	bool sole = (r->rights & MEM_WRITE) && !(r->flags & MEM_FILL_COW), is_new;
-	uint8_t flags = r->object != mem_anon_object(f->as->home) ? 0 :
+	uint8_t flags = r->object != mem_anon_object((uint16_t)(r->object >> 48)) ? 0 :
 		sole ? LINE_ANON : LINE_ANON | LINE_SHARED;
 	int err = line_get(r->object, r->index, out, &is_new);
 
@@ -200,13 +200,14 @@ static void count_miss(struct aspace *as, uint64_t ns)
 static int fill(struct fault *f, uint64_t v)
 {
 	uint64_t since = fence_now(), began = clock_mono_ns();
+	struct mem_at at = aspace_at(f->as, f->page);
 	struct mem_fill_result r;
 	struct line *l;
 	void *data;
 	int err;
 
 	COUNT(f->as, misses);
-	err = mem_fill(f->as->home, f->as->as, f->page, f->access, 0, f->buf, &r, &data);
+	err = mem_fill(at.node, at.as, f->page, f->access, 0, f->buf, &r, &data);
 	count_miss(f->as, clock_mono_ns() - began);
 	if (err)
 		return err;
@@ -249,9 +250,11 @@ static int refresh_rights(struct fault *f, struct line *l, uint64_t v)
 	if ((l->flags & LINE_FRESH) && known(f->as, f->page, &g) && !g.object) {
 		rights = g.prot;
 	} else {
+		struct mem_at at = aspace_at(f->as, f->page);
+
 		counter_add(excache, rights, 1);
-		err = mem_fill(f->as->home, f->as->as, f->page, f->access, MEM_FILL_RIGHTS, f->buf,
-			       &r, &data);
+		err = mem_fill(at.node, at.as, f->page, f->access, MEM_FILL_RIGHTS, f->buf, &r,
+			       &data);
 		if (err)
 			return err;
 		rights = r.rights;
