@@ -69,7 +69,8 @@ def frames():
         bytes([10, 0, 0, 1]) + bytes(6) + bytes([10, 0, 0, 2])
     yield "arp", b"\x00" + frame(arp, RAW)
     ip = struct.pack(">BBHHHBBH", 0x45, 0, 0, 0, 0, 64, 1, 0) + bytes([10, 0, 0, 1, 10, 0, 0, 2])
-    yield "ping", b"\x01" + frame(bytes(12) + b"\x08\x00" + ip + b"\x08\x00" + bytes(21), RAW)
+    for name, n in (("ping", 21), ("ping-long", 800)):
+        yield name, b"\x01" + frame(bytes(12) + b"\x08\x00" + ip + b"\x08\x00" + bytes(n), RAW)
 
 
 def cm():

@@ -309,6 +309,14 @@ static void test_arp_and_ping(void **state)
 	assert_memory_equal(caught + 38, ping + 38, sizeof(ping) - 38);
 	assert_int_equal(sum(caught + 14, 20), 0);
 	assert_int_equal(sum(caught + 34, 41), 0);
+
+	/* the answer would be longer than the network of the one asked takes */
+	pr.b.nic->mtu = 60;
+	caught_len = 0;
+	sim_wire_inject(pr.wire, ping, sizeof(ping));
+	sim_run(NULL, NULL, NSEC_PER_MSEC);
+	assert_int_equal(caught_len, 0);
+	pr.b.nic->mtu = 9000;
 }
 
 /* ---- mutated frames ---- */

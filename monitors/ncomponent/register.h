@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Registration of this board's address at GNM: repeated, and at once when the link changes. */
+#pragma once
+
+#include "setup.h"
+
+struct nsock;
+
+/* In the loop. 0 or -ENOMEM. */
+int __must_check register_start(struct nsock *ns, const struct eth_config *eth,
+				uint64_t incarnation);
