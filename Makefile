@@ -50,9 +50,9 @@ ALL_PARTS        := $(PARTS_common) managers monitors/pcomponent monitors/mcompo
                     monitors/scomponent
 
 # What of the common parts a board has no use for: user mode, socket memory, 9P.
-LEAVE_OUT_manager    := kernel/arch/x86_64/uspace/% monitors/common/sockpool.c drivers/virtio/9p.c
-LEAVE_OUT_pcomponent := drivers/virtio/9p.c
-LEAVE_OUT_mcomponent := kernel/arch/x86_64/uspace/% monitors/common/sockpool.c drivers/virtio/9p.c
+LEAVE_OUT_manager    := kernel/arch/x86_64/uspace/% $(addprefix monitors/common/,sockpool.c lease.c) drivers/virtio/9p.c
+LEAVE_OUT_pcomponent := drivers/virtio/9p.c monitors/common/lease.c
+LEAVE_OUT_mcomponent := kernel/arch/x86_64/uspace/% $(addprefix monitors/common/,sockpool.c lease.c) drivers/virtio/9p.c
 LEAVE_OUT_ncomponent := kernel/arch/x86_64/uspace/% drivers/virtio/9p.c
 LEAVE_OUT_scomponent := kernel/arch/x86_64/uspace/% monitors/common/sockpool.c
 

@@ -47,7 +47,7 @@ HOST_CFLAGS_fit/lossy         := -Itests/sim
 HOST_LIBS_tests/sim           := sim fit kern
 HOST_LIBS_tests/fuzz          := fuzz sim fit kern
 HOST_CFLAGS_tests/fuzz        := -Itests/sim -Itests/unit/fit/softroce -Itests/unit/fit/rpc -Ifit/softroce
-HOST_LIBS_tests/fuzz/p9       := scomponent kern
+HOST_LIBS_tests/fuzz/p9       := scomponent common fit kern
 HOST_CFLAGS_tests/fuzz/p9     := -Imonitors/scomponent -Itests/unit/monitors/scomponent
 HOST_LIBS_managers            := managers common fit kern
 HOST_LIBS_monitors/common     := common fit kern
@@ -55,7 +55,7 @@ HOST_LIBS_monitors/pcomponent := pcomponent common fit kern
 HOST_LIBS_monitors/mcomponent := mcomponent common fit kern
 HOST_LIBS_monitors/ncomponent := ncomponent common fit kern
 # without FIT, which its tests play
-HOST_LIBS_monitors/scomponent := scomponent kern
+HOST_LIBS_monitors/scomponent := scomponent common fit kern
 
 include linux/tools.mk
 

@@ -12,7 +12,7 @@
 #include <kern/wait.h>
 #include <mon/board.h>
 
-#include "lease.h"
+#include "register.h"
 #include "setup.h"
 #include "skeleton/nsock.h"
 #include "standalone.h"
@@ -67,7 +67,7 @@ static void lease_call(struct loop_call *c)
 {
 	struct bring_up *u = container_of(c, struct bring_up, call);
 
-	u->err = lease_start(sockets, &u->eth, u->board->incarnation);
+	u->err = register_start(sockets, &u->eth, u->board->incarnation);
 	complete(&u->done);
 }
 

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Exports: each 9P channel is one, under its mount tag. A session is opened and its root attached
- * before the board joins. GSM is told of all of them every half lease, and every second after a
- * failure; its entries are soft state. Context of the lease: the fabric loop.
+ * before the board joins. GSM is told of all of them, as long as the board lives (mon/lease.h).
  */
 #define LOG_SUBSYS "export"
 #include "export.h"
 
 #include <kern/mm.h>
-#include <kern/timer.h>
+#include <mon/lease.h>
 #include "limits.h"
 #include "owners.h"
 #include "removed.h"
@@ -70,79 +69,25 @@ int export_init(void)
 
 /* ---- GSM ---- */
 
-struct lease {
-	struct loop_source source;
-	struct fit *fit;
-	struct fit_call call;
+struct registration {
+	struct lease lease;
 	struct gsm_list list;
-	bool busy, registered;
-	uint64_t next_ns;
 };
-
-static void on_reply(struct fit_call *c, const struct fit_reply *r)
-{
-	struct lease *l = c->priv;
-	struct gsm_lease g;
-	uint64_t now = clock_mono_ns();
-
-	l->busy = false;
-	l->next_ns = now + GSM_RETRY_NS;
-	if (r->status || r->len < sizeof(g)) {
-		if (l->registered)
-			log_warn("GSM does not renew the registration: error %d", -r->status);
-		l->registered = false;
-		return;
-	}
-	memcpy(&g, r->data, sizeof(g));
-	uint32_t ms = le32_get(g.period_ms);
-
-	ms = ms < GSM_LEASE_MIN_MS ? GSM_LEASE_MIN_MS : ms;
-	ms = KMIN(ms, (uint32_t)GSM_LEASE_MAX_MS);
-	l->next_ns = now + ms * NSEC_PER_MSEC / 2;
-	if (!l->registered)
-		log_info("registered at GSM, lease %u ms", ms);
-	l->registered = true;
-}
-
-static unsigned source_poll(struct loop_source *s, unsigned budget)
-{
-	struct lease *l = container_of(s, struct lease, source);
-
-	if (l->busy || clock_mono_ns() < l->next_ns)
-		return 0;
-	l->busy = true;
-	l->call = (struct fit_call){ .node = FIT_NODE_MANAGER, .op = OP_GSM_REGISTER,
-		.req = &l->list, .req_len = sizeof(l->list), .done = on_reply, .priv = l };
-	fit_call_start(l->fit, &l->call);
-	return 1;
-}
-
-static bool source_arm(struct loop_source *s)
-{
-	return true;
-}
-
-static uint64_t source_deadline(struct loop_source *s)
-{
-	struct lease *l = container_of(s, struct lease, source);
-
-	return l->busy ? UINT64_MAX : l->next_ns;
-}
 
 int export_register(struct fit *fit, struct loop *loop)
 {
-	struct lease *l = kzalloc(sizeof(*l));
+	struct registration *r = kzalloc(sizeof(*r));
 
-	if (!l)
+	if (!r)
 		return -ENOMEM;
-	l->fit = fit;
-	l->list.n = le32(exports.n);
+	r->list.n = le32(exports.n);
 	for (unsigned i = 0; i < exports.n; i++)
-		memcpy(l->list.at[i].name, exports.at[i].name, sizeof(exports.at[i].name));
-	l->source.name = "gsm-lease";
-	l->source.poll = source_poll;
-	l->source.arm = source_arm;
-	l->source.deadline = source_deadline;
-	loop_add(loop, &l->source);
+		memcpy(r->list.at[i].name, exports.at[i].name, sizeof(exports.at[i].name));
+	r->lease.fit = fit;
+	r->lease.manager = "GSM";
+	r->lease.op = OP_GSM_REGISTER;
+	r->lease.req = &r->list;
+	r->lease.req_len = sizeof(r->list);
+	lease_start(&r->lease, loop);
 	return 0;
 }

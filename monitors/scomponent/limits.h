@@ -8,6 +8,3 @@
 #define STORE_INO_BUCKETS 4096  /* a power of two */
 #define STORE_OPEN_LOCKS 64     /* a power of two; handles that are opened at the same moment */
 #define STORE_OWNERS_MAX 100000 /* owners kept for an export: 6 MiB */
-#define GSM_RETRY_NS NSEC_PER_SEC
-#define GSM_LEASE_MIN_MS 200
-#define GSM_LEASE_MAX_MS 60000
