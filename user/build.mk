@@ -8,7 +8,7 @@ USER_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -Wno-unused
 #: make user     the programs of user/, static, in build/user/
 .PHONY: user
 user: $(USER_PROGS)
-$(BUILD)/user/%: user/%.c user/check.h
+$(BUILD)/user/%: user/%.c user/check.h user/results.h
 	@mkdir -p $(@D)
 	@echo "  USER    $<"
 	@$(CC) $(USER_CFLAGS) -static -o $@ $<
@@ -16,7 +16,7 @@ RAMFS_PROGRAMS += $(USER_PROGS)
 
 # The same sources as dynamic programs: an interpreter is loaded, libraries are mapped.
 USER_DYNAMIC := $(patsubst %,$(BUILD)/user/dyn-%,hello resolve basics threads signals exec)
-$(BUILD)/user/dyn-%: user/%.c user/check.h
+$(BUILD)/user/dyn-%: user/%.c user/check.h user/results.h
 	@mkdir -p $(@D)
 	@echo "  USER    $< (dynamic)"
 	@$(CC) $(USER_CFLAGS) -o $@ $<

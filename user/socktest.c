@@ -5,22 +5,15 @@
  * ends in this process, over 127.0.0.1. Nothing that depends on timing, ports or buffer sizes of
  * the stack is printed.
  */
-#include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -28,31 +21,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "results.h"
+
 static volatile sig_atomic_t signals;
 
 static void on_signal(int sig)
 {
 	signals++;
 }
-
-static void say(const char *what, long ret)
-{
-	int e = errno;
-
-	if (ret < 0)
-		printf("%-44s -1 %s\n", what, strerrorname_np(e));
-	else
-		printf("%-44s %ld\n", what, ret);
-	fflush(stdout);
-}
-#define T(call) (errno = 0, say(#call, (long)(call)))
-
-static struct sockaddr_in addr(uint32_t ip, int port)
-{
-	return (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port),
-		.sin_addr.s_addr = htonl(ip) };
-}
-#define SA(a) (struct sockaddr *)&(a), sizeof(a)
 
 static int tcp(void)
 {

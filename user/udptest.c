@@ -4,46 +4,22 @@
  * rack can be compared with that of the same program on Linux. All ends are in this process, over
  * 127.0.0.1. Nothing that depends on timing, ports or buffer sizes of the stack is printed.
  */
-#include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/errqueue.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <linux/sockios.h>
-#include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void say(const char *what, long ret)
-{
-	int e = errno;
-
-	if (ret < 0)
-		printf("%-60s -1 %s\n", what, strerrorname_np(e));
-	else
-		printf("%-60s %ld\n", what, ret);
-	fflush(stdout);
-}
-#define T(call) (errno = 0, say(#call, (long)(call)))
-
-static struct sockaddr_in addr(uint32_t ip, int port)
-{
-	return (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port),
-		.sin_addr.s_addr = htonl(ip) };
-}
-#define SA(a) (struct sockaddr *)&(a), sizeof(a)
+#include "results.h"
 
 static int udp(void)
 {

@@ -65,74 +65,30 @@ static int64_t by_fd(struct syscall_args *a)
 	return refuse(fd_there((int)a->a[0]), a->a[1]);
 }
 
-static int64_t sys_setxattr(struct syscall_args *a)
-{
-	return by_path(a);
-}
-SYSCALL_DEFINE(__NR_setxattr, "setxattr", sys_setxattr);
+SYSCALL_DEFINE(__NR_setxattr, "setxattr", by_path);
+SYSCALL_DEFINE(__NR_lsetxattr, "lsetxattr", by_link);
+SYSCALL_DEFINE(__NR_fsetxattr, "fsetxattr", by_fd);
+SYSCALL_DEFINE(__NR_getxattr, "getxattr", by_path);
+SYSCALL_DEFINE(__NR_lgetxattr, "lgetxattr", by_link);
+SYSCALL_DEFINE(__NR_fgetxattr, "fgetxattr", by_fd);
+SYSCALL_DEFINE(__NR_removexattr, "removexattr", by_path);
+SYSCALL_DEFINE(__NR_lremovexattr, "lremovexattr", by_link);
+SYSCALL_DEFINE(__NR_fremovexattr, "fremovexattr", by_fd);
 
-static int64_t sys_lsetxattr(struct syscall_args *a)
-{
-	return by_link(a);
-}
-SYSCALL_DEFINE(__NR_lsetxattr, "lsetxattr", sys_lsetxattr);
-
-static int64_t sys_fsetxattr(struct syscall_args *a)
-{
-	return by_fd(a);
-}
-SYSCALL_DEFINE(__NR_fsetxattr, "fsetxattr", sys_fsetxattr);
-
-static int64_t sys_getxattr(struct syscall_args *a)
-{
-	return by_path(a);
-}
-SYSCALL_DEFINE(__NR_getxattr, "getxattr", sys_getxattr);
-
-static int64_t sys_lgetxattr(struct syscall_args *a)
-{
-	return by_link(a);
-}
-SYSCALL_DEFINE(__NR_lgetxattr, "lgetxattr", sys_lgetxattr);
-
-static int64_t sys_fgetxattr(struct syscall_args *a)
-{
-	return by_fd(a);
-}
-SYSCALL_DEFINE(__NR_fgetxattr, "fgetxattr", sys_fgetxattr);
-
-static int64_t sys_removexattr(struct syscall_args *a)
-{
-	return by_path(a);
-}
-SYSCALL_DEFINE(__NR_removexattr, "removexattr", sys_removexattr);
-
-static int64_t sys_lremovexattr(struct syscall_args *a)
-{
-	return by_link(a);
-}
-SYSCALL_DEFINE(__NR_lremovexattr, "lremovexattr", sys_lremovexattr);
-
-static int64_t sys_fremovexattr(struct syscall_args *a)
-{
-	return by_fd(a);
-}
-SYSCALL_DEFINE(__NR_fremovexattr, "fremovexattr", sys_fremovexattr);
-
-static int64_t sys_listxattr(struct syscall_args *a)
+static int64_t list_path(struct syscall_args *a)
 {
 	return file_there(a->a[0], true);
 }
-SYSCALL_DEFINE(__NR_listxattr, "listxattr", sys_listxattr);
+SYSCALL_DEFINE(__NR_listxattr, "listxattr", list_path);
 
-static int64_t sys_llistxattr(struct syscall_args *a)
+static int64_t list_link(struct syscall_args *a)
 {
 	return file_there(a->a[0], false);
 }
-SYSCALL_DEFINE(__NR_llistxattr, "llistxattr", sys_llistxattr);
+SYSCALL_DEFINE(__NR_llistxattr, "llistxattr", list_link);
 
-static int64_t sys_flistxattr(struct syscall_args *a)
+static int64_t list_fd(struct syscall_args *a)
 {
 	return fd_there((int)a->a[0]);
 }
-SYSCALL_DEFINE(__NR_flistxattr, "flistxattr", sys_flistxattr);
+SYSCALL_DEFINE(__NR_flistxattr, "flistxattr", list_fd);

@@ -17,10 +17,7 @@ static int64_t not_built(struct syscall_args *a)
 	return -ENOSYS;
 }
 
-#define REFUSE(name, fn)                                                                          \
-	static const struct syscall_def refused_##name = { __NR_##name, #name, fn };              \
-	static const struct syscall_def *const refused_ptr_##name                                 \
-		__attribute__((used, section("syscalls"))) = &refused_##name
+#define REFUSE(name, fn) SYSCALL_DEFINE(__NR_##name, #name, fn)
 
 REFUSE(acct, not_permitted);
 REFUSE(delete_module, not_permitted);

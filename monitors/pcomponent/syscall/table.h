@@ -32,10 +32,11 @@ struct syscall_def {
 	const char *name;
 	syscall_fn fn;
 };
+/* A handler may serve several numbers. */
 #define SYSCALL_DEFINE(nr_, name_, fn_)                                                           \
-	static const struct syscall_def syscall_def_##fn_ = { (nr_), (name_), (fn_) };            \
-	static const struct syscall_def *const syscall_ptr_##fn_                                  \
-		__attribute__((used, section("syscalls"))) = &syscall_def_##fn_
+	static const struct syscall_def syscall_def_##nr_ = { (nr_), (name_), (fn_) };            \
+	static const struct syscall_def *const syscall_ptr_##nr_                                  \
+		__attribute__((used, section("syscalls"))) = &syscall_def_##nr_
 
 /* Builds the table. Once, before the first program. */
 void syscall_table_init(void);
