@@ -156,12 +156,7 @@ static int wait_message(struct unix_sock *s, struct unix_io *io, uint64_t *deadl
 	spin_unlock(&unix_lock);
 	if (err || *end)
 		return err;
-	if (!*deadline)
-		*deadline = unix_deadline(s->rcvtimeo_ns);
-	err = wait_event_signal(&s->rd_wq,
-				!STAILQ_EMPTY(&s->queue) || s->error || (s->shut & UNIX_SHUT_RD),
-				*deadline);
-	return unix_wait_result(err, s->rcvtimeo_ns);
+	return unix_wait_message(s, deadline);
 }
 
 static struct unix_msg *first_message(struct unix_sock *s)

@@ -98,6 +98,18 @@ int unix_wait_result(int err, uint64_t timeo_ns)
 	return err == -ERESTARTSYS && timeo_ns ? -EINTR : err;
 }
 
+int unix_wait_message(struct unix_sock *s, uint64_t *deadline)
+{
+	int err;
+
+	if (!*deadline)
+		*deadline = unix_deadline(s->rcvtimeo_ns);
+	err = wait_event_signal(&s->rd_wq,
+				!STAILQ_EMPTY(&s->queue) || s->error || (s->shut & UNIX_SHUT_RD),
+				*deadline);
+	return unix_wait_result(err, s->rcvtimeo_ns);
+}
+
 /* ---- the end ---- */
 
 /* The other end learns of it. unix_lock. */

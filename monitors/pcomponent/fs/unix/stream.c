@@ -124,12 +124,7 @@ static int wait_data(struct unix_sock *s, struct unix_io *io, uint64_t *deadline
 	spin_unlock(&unix_lock);
 	if (err || *end)
 		return err;
-	if (!*deadline)
-		*deadline = unix_deadline(s->rcvtimeo_ns);
-	err = wait_event_signal(&s->rd_wq,
-				!STAILQ_EMPTY(&s->queue) || s->error || (s->shut & UNIX_SHUT_RD),
-				*deadline);
-	return unix_wait_result(err, s->rcvtimeo_ns);
+	return unix_wait_message(s, deadline);
 }
 
 static bool same_cred(const struct unix_cred *a, const struct unix_cred *b)
