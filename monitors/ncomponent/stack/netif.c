@@ -11,7 +11,7 @@
  *
  * In: every piece is wrapped in a custom pbuf, freed to the driver by lwIP's last reference. Only
  * so many of the driver's buffers are kept; beyond that frames are copied. Whether lwIP verifies
- * checksums is decided for each frame by what the device says of it.
+ * checksums is decided for each frame by what the device says of it. gro.c joins segments.
  *
  * Context: the stack's loop; the device reports from its poll and from our own xmit, both there.
  */
@@ -293,6 +293,12 @@ void stack_netif_checks(struct stack *s, u16_t checks)
 	NETIF_SET_CHECKSUM_CTRL(&s->netif, flags);
 }
 
+void stack_netif_input(struct stack *s, struct pbuf *p)
+{
+	if (s->netif.input(p, &s->netif) != ERR_OK)
+		pbuf_free(p);
+}
+
 /* lwIP reads an ARP packet without looking how long it is. */
 static bool rx_legal(const struct netbuf *nb)
 {
@@ -320,6 +326,10 @@ static void on_rx(struct netdev *dev, struct netbuf *nb, void *arg)
 	counter_add(lwip, rx_frames, 1);
 	counter_add(lwip, rx_bytes, len);
 	u16_t checks = CSUM_CHECKS;
+	if (!(flags & NB_L4_CSUM_OK))
+		stack_gro_flush(s);
+	else if (stack_gro_rx(s, p))
+		return;
 	if (flags & NB_L4_CSUM_OK)
 		checks = 0;
 	else if (flags & NB_L3_CSUM_OK)
@@ -327,8 +337,7 @@ static void on_rx(struct netdev *dev, struct netbuf *nb, void *arg)
 	else
 		counter_add(lwip, rx_unverified, 1);
 	stack_netif_checks(s, checks);
-	if (s->netif.input(p, &s->netif) != ERR_OK)
-		pbuf_free(p);
+	stack_netif_input(s, p);
 }
 
 /* ---- set up ---- */

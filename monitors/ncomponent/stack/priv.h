@@ -32,6 +32,14 @@ struct stack_rx {
 	struct stack_rx *next; /* free list */
 };
 
+/* Segments of one connection that were joined and wait for more (gro.c). */
+struct stack_gro {
+	struct pbuf *head, *tail; /* head NULL: nothing */
+	uint32_t bytes, next_seq;
+	unsigned segments;
+};
+#define STACK_GRO_SLOTS 8 /* connections at once */
+
 struct stack {
 	struct netif netif;
 	struct netdev *dev;
@@ -43,6 +51,8 @@ struct stack {
 	unsigned rx_held;          /* buffers of the NIC that lwIP and the sockets keep */
 	bool tx_blocked;           /* the ring was full: tx_room() will come */
 	struct kmem_cache *tcp_cache, *udp_cache, *udp_tx_cache;
+	struct stack_gro gro[STACK_GRO_SLOTS];
+	unsigned gro_used;         /* slots that hold something */
 	bool running;              /* the loop has entered us: from now on only it may */
 	bool gso;                  /* the device cuts TCP segments */
 	uint16_t gso_mss;          /* of the large segment being sent */
@@ -77,6 +87,12 @@ int stack_netif_init(struct stack *s, const struct stack_config *cfg);
 bool stack_netif_flush(struct stack *s);
 /* Which checksums (NETIF_CHECKSUM_CHECK_*) lwIP verifies in the packets that follow. */
 void stack_netif_checks(struct stack *s, u16_t checks);
+/* To lwIP, which takes p over. */
+void stack_netif_input(struct stack *s, struct pbuf *p);
+/* A frame with a right checksum, at the Ethernet header: true: it is held, or joined to others. */
+bool stack_gro_rx(struct stack *s, struct pbuf *p);
+/* What is held goes to lwIP: before anything else does. */
+void stack_gro_flush(struct stack *s);
 int stack_errno(err_t e);
 void stack_tcp_init(struct stack *s);
 /* tcp_opt.c: lwIP's poll callback, every other tick; what changes what it looks at. */

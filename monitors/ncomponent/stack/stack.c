@@ -83,6 +83,7 @@ static unsigned source_poll(struct loop_source *src, unsigned budget)
 	unsigned work = 0;
 
 	s->running = true;
+	stack_gro_flush(s);
 	if (turned_round(s)) {
 		stack_netif_checks(s, 0); /* never on a wire: nobody filled in checksums */
 		netif_poll_all();

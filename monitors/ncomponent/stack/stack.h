@@ -21,7 +21,7 @@ struct stack_buf; /* received bytes, still where the NIC put them */
 #define LWIP_COUNTERS(X)                                                                          \
 	X(rx_frames) X(rx_bytes) X(tx_frames) X(tx_bytes) X(tx_linearized) X(tx_gso)              \
 	X(gso_splits) X(tx_full) X(tx_dropped) X(rx_copied) X(rx_nomem) X(rx_malformed)           \
-	X(rx_unverified) X(tcp_tx_bytes) X(tcp_rx_bytes) X(accepts) X(connects)                   \
+	X(rx_unverified) X(rx_joined) X(tcp_tx_bytes) X(tcp_rx_bytes) X(accepts) X(connects)                   \
 	X(aborts) X(tcp_retransmits) X(tcp_drops) X(tcp_csum_errors) X(tcp_memerr)                \
 	X(ip_drops) X(udp_rx) X(udp_tx) X(udp_no_port) X(udp_malformed) X(udp_csum_errors)         \
 	X(syn_dropped) X(cookies_sent) X(cookies_accepted)         \

@@ -90,6 +90,9 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 			pbuf_free(p);
 		return ERR_OK;
 	}
+	/* Joined segments are acknowledged at once, as two that came alone (RFC 9293 3.8.6.3). */
+	if (p && p->tot_len > pcb->mss)
+		tcp_ack_now(pcb);
 	enter(t);
 	if (!p)
 		t->ops->recv(t, t->arg, NULL);

@@ -237,6 +237,18 @@ static void test_both_ways(void **state)
 	assert_true((wire.end[1].doorbells - d0) * 2 < wire.end[1].xmits - x0);
 }
 
+/* Most segments of a stream reach lwIP joined to others, and so are acknowledged together. */
+static void test_joined(void **state)
+{
+	uint64_t joined = atomic_load(counter_ref(lwip, rx_joined)), acks = wire.end[0].xmits;
+
+	transfer(BYTES, 0, false, 0);
+	joined = atomic_load(counter_ref(lwip, rx_joined)) - joined;
+	acks = wire.end[0].xmits - acks;
+	assert_true(joined > BYTES / 1460 / 2);
+	assert_true(acks < BYTES / 1460 / 4);
+}
+
 static void test_small_records(void **state)
 {
 	transfer(BYTES / 8, BYTES / 8, true, 0);
@@ -355,7 +367,8 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_both_ways), cmocka_unit_test(test_small_records),
+		cmocka_unit_test(test_both_ways), cmocka_unit_test(test_joined),
+		cmocka_unit_test(test_small_records),
 		cmocka_unit_test(test_loss),      cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_abort),     cmocka_unit_test(test_garbage),
 	};
