@@ -50,7 +50,7 @@ static bool conflicts(struct ports *p, const struct port_claim *c, uint16_t port
 		if (o != c && o->port == port && meet(o, c) && !tolerate(o, c))
 			return true;
 	}
-	return !c->reuseaddr && p->stack && stack_port_lingers(p->stack, c->ip, port);
+	return p->stack && stack_port_lingers(p->stack, c->ip, port, c->reuseaddr);
 }
 
 static void insert(struct ports *p, struct port_claim *c, uint16_t port)
@@ -86,7 +86,8 @@ static int claim_ephemeral(struct ports *p, struct port_claim *c)
 		uint16_t port = (uint16_t)(EPHEMERAL_FIRST + (start + i) % n);
 		if (in_use(p, c, port))
 			continue;
-		if (i < LINGER_TRIES && p->stack && stack_port_lingers(p->stack, c->ip, port))
+		if (i < LINGER_TRIES && p->stack &&
+		    stack_port_lingers(p->stack, c->ip, port, false))
 			continue;
 		insert(p, c, port);
 		counter_add(proxy, ephemeral, 1);

@@ -8,8 +8,8 @@
  * unless
  *   both have REUSEADDR and neither listens, or
  *   both have REUSEPORT and the same user.
- * A port that only connections without an owner hold (TIME_WAIT) is refused to who has no
- * REUSEADDR. Context: the board's fabric loop.
+ * A port that only connections without an owner hold (TIME_WAIT) is refused, unless they and who
+ * wants it have REUSEADDR. Context: the board's fabric loop.
  */
 #pragma once
 

@@ -10,6 +10,7 @@
 #define LOG_SUBSYS "proxy"
 #include "proxy/proxy.h"
 
+#include <asm-generic/socket.h>
 #include <kern/log.h>
 #include <kern/random.h>
 #include <kern/string.h>
@@ -29,6 +30,7 @@ struct reply {
 		struct sock_connect_reply connect;
 		struct tcp_info info;
 		le32_t value;
+		le64_t bytes;
 	};
 	size_t len;
 };
@@ -49,7 +51,8 @@ static int open_check(const struct nsock *ns, const struct sock_open *m)
 		return -ESOCKTNOSUPPORT;
 	if (proto && proto != (type == SOCK_TYPE_STREAM ? IPPROTO_TCP : IPPROTO_UDP))
 		return -EPROTONOSUPPORT;
-	if (ip && ip != stack_ip(ns->stack) && ip >> 24 != 127)
+	if (ip && ip != stack_ip(ns->stack) && ip >> 24 != 127 &&
+	    !stack_is_group(ns->stack, ip))
 		return -EADDRNOTAVAIL;
 	return 0;
 }
@@ -169,6 +172,11 @@ static int do_getopt(struct nsock *ns, struct fit_req *req, struct skel *s, stru
 	const struct sock_getopt *m = (const struct sock_getopt *)req->data;
 	struct stack_tcp_info i = { 0 };
 
+	if (le32_get(m->level) == SOL_SOCKET && le32_get(m->name) == SO_LINGER) {
+		r->bytes = le64(s->tx_acked);
+		r->len = sizeof(r->bytes);
+		return 0;
+	}
 	if (le32_get(m->level) != IPPROTO_TCP)
 		return -ENOPROTOOPT;
 	if (le32_get(m->name) == TCP_INFO) {

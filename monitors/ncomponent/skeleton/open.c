@@ -25,6 +25,13 @@ static const struct { uint16_t level, name; } known_opts[] = {
 #define DEFER_OPT (ARRAY_SIZE(known_opts) - 1) /* its place */
 static_assert(ARRAY_SIZE(known_opts) <= ARRAY_SIZE(((struct skel_opts *)0)->value), "room");
 
+static void set_reuse(struct skel *s, bool on)
+{
+	s->claim.reuseaddr = on;
+	if (s->tcp)
+		stack_tcp_set_reuse(s->tcp, on);
+}
+
 /* at: the position in the stream where it takes effect, where that matters. */
 int skel_setopt(struct skel *s, uint32_t level, uint32_t name, uint32_t value, uint32_t at)
 {
@@ -36,7 +43,7 @@ int skel_setopt(struct skel *s, uint32_t level, uint32_t name, uint32_t value, u
 	}
 	if (level == SOL_SOCKET && (name == SO_REUSEADDR || name == SO_REUSEPORT)) {
 		if (name == SO_REUSEADDR)
-			s->claim.reuseaddr = value;
+			set_reuse(s, value);
 		else
 			s->claim.reuseport = value;
 		return 0;
@@ -85,6 +92,7 @@ int skel_open_tcp(struct skel *s)
 	if (!s->tcp)
 		return -ENOBUFS;
 	apply_opts(s);
+	stack_tcp_set_reuse(s->tcp, s->claim.reuseaddr);
 	return 0;
 }
 
@@ -264,6 +272,7 @@ static int on_accept(struct stack_tcp *t, void *arg, struct stack_tcp *conn)
 	s->opts = l->opts;
 	stack_tcp_set_owner(conn, &skel_tcp_ops, s);
 	apply_opts(s);
+	stack_tcp_set_reuse(conn, l->claim.reuseaddr);
 	skel_set_state(s, SKEL_WAITING);
 	if (l->opts.set & 1u << DEFER_OPT && l->opts.value[DEFER_OPT])
 		s->deferred_ns = clock_mono_ns() + l->opts.value[DEFER_OPT] * NSEC_PER_SEC;
@@ -338,12 +347,13 @@ static void end_deferral(struct skel *s)
 	s->deferred_ns = 0;
 }
 
-static void on_tick(struct stack_tcp *t, void *arg)
+static bool on_tick(struct stack_tcp *t, void *arg)
 {
 	struct skel *s = arg;
 
 	if (s->deferred_ns && clock_mono_ns() >= s->deferred_ns)
 		end_deferral(s);
+	return s->deferred_ns;
 }
 
 static void on_recv(struct stack_tcp *t, void *arg, struct stack_buf *b)

@@ -52,11 +52,15 @@ struct tcp_seg *stack_tcp_fit_head(struct tcp_pcb *pcb, u32_t wnd)
 	return pcb->unsent;
 }
 
-u32_t *stack_tcp_note_mss(const struct pbuf *p, const struct tcp_pcb *pcb, u32_t *opts)
+u32_t *stack_tcp_segment(const struct pbuf *p, const struct tcp_hdr *h,
+			 const struct tcp_pcb *pcb, u32_t *opts)
 {
 	struct stack *s = stack_instance();
+	u16_t head = TCPH_HDRLEN_BYTES(h);
 
 	if (p->tot_len + IP_HLEN > s->netif.mtu) /* and so it is a connection's */
 		s->gso_mss = pcb->mss;
+	if (pcb && p->tot_len > head)
+		stack_tcp_time_segment(pcb, lwip_ntohl(h->seqno), p->tot_len - head);
 	return opts;
 }

@@ -20,7 +20,7 @@
 #define BUCKETS 4096u /* a power of two */
 
 static struct tcp_pcb *table[BUCKETS];
-static uint16_t waiting[65536]; /* by local port */
+static uint16_t waiting[65536], rigid_waiting[65536]; /* by local port */
 
 /* The key is secret: nobody outside chooses which connections share a bucket. */
 static uint32_t hash(uint32_t local, uint16_t lport, uint32_t remote, uint16_t rport)
@@ -41,6 +41,13 @@ static struct tcp_pcb **bucket_of(const struct tcp_pcb *p)
 		      BUCKETS];
 }
 
+static void count_waiting(const struct tcp_pcb *p, int n)
+{
+	waiting[p->local_port] = (uint16_t)(waiting[p->local_port] + n);
+	if (!ip_get_option(p, SOF_OWNER_REUSES))
+		rigid_waiting[p->local_port] = (uint16_t)(rigid_waiting[p->local_port] + n);
+}
+
 void stack_tcp_linked(struct tcp_pcb **list, struct tcp_pcb *p)
 {
 	struct tcp_pcb **b;
@@ -51,29 +58,32 @@ void stack_tcp_linked(struct tcp_pcb **list, struct tcp_pcb *p)
 	p->hash_next = *b;
 	*b = p;
 	if (list == &tcp_tw_pcbs)
-		waiting[p->local_port]++;
+		count_waiting(p, 1);
 	if (p->state == SYN_RCVD && p->listener)
 		p->listener->half_open++;
+	stack_timer_enter(p);
 }
 
 void stack_tcp_unlinked(struct tcp_pcb *p)
 {
+	if (p->state != LISTEN)
+		stack_timer_leave(p);
 	for (struct tcp_pcb **at = bucket_of(p); *at; at = &(*at)->hash_next) {
 		if (*at != p)
 			continue;
 		*at = p->hash_next;
 		p->hash_next = NULL;
 		if (p->state == TIME_WAIT)
-			waiting[p->local_port]--;
+			count_waiting(p, -1);
 		if (p->state == SYN_RCVD && p->listener)
 			p->listener->half_open--;
 		return;
 	}
 }
 
-bool stack_port_waits(uint16_t port)
+bool stack_port_waits(uint16_t port, bool rigid)
 {
-	return waiting[port];
+	return rigid ? rigid_waiting[port] : waiting[port];
 }
 
 /*
@@ -98,7 +108,20 @@ struct tcp_pcb *stack_tcp_find(const struct tcp_hdr *h, int time_wait)
 		    (p->state == TIME_WAIT) == time_wait)
 			break;
 	}
-	return p && !begins_anew(p, h) ? p : NULL;
+	if (!p || begins_anew(p, h))
+		return NULL;
+	stack_timer_wake(p);
+	return p;
+}
+
+int stack_tcp_taken(const struct tcp_pcb *p, const ip_addr_t *to, u16_t port)
+{
+	struct tcp_pcb *o = table[hash(p->local_ip.addr, p->local_port, to->addr, port) % BUCKETS];
+
+	while (o && (o->remote_port != port || o->local_port != p->local_port ||
+		     o->remote_ip.addr != to->addr || o->local_ip.addr != p->local_ip.addr))
+		o = o->hash_next;
+	return o != NULL;
 }
 
 struct tcp_pcb *stack_tcp_find_named(uint32_t local, uint16_t lport, uint32_t remote,

@@ -13,8 +13,10 @@ struct tcp_seg;
 u16_t stack_tcp_send_size(const struct tcp_pcb *pcb);
 /* The head of the unsent queue, cut when it can never fit the window as it is; NULL: it waits. */
 struct tcp_seg *stack_tcp_fit_head(struct tcp_pcb *pcb, u32_t wnd);
-/* Remembers the MSS for the device that will cut this segment; returns opts. */
-u32_t *stack_tcp_note_mss(const struct pbuf *p, const struct tcp_pcb *pcb, u32_t *opts);
+struct tcp_hdr;
+/* A segment leaves: its MSS is kept for the device that will cut it; it is timed. Returns opts. */
+u32_t *stack_tcp_segment(const struct pbuf *p, const struct tcp_hdr *h,
+			 const struct tcp_pcb *pcb, u32_t *opts);
 
 /* lookup.c: the hash of connections, kept by TCP_REG, TCP_RMV and tcp_free(). */
 void stack_tcp_linked(struct tcp_pcb **list, struct tcp_pcb *p);
@@ -24,6 +26,17 @@ struct tcp_hdr;
 /* Whose the segment is that is being received (h in host order); NULL: nobody's. */
 struct tcp_pcb *stack_tcp_find(const struct tcp_hdr *h, int time_wait);
 struct tcp_pcb_listen *stack_tcp_listener(const struct tcp_hdr *h);
+
+/* The four numbers are a connection's already. */
+int stack_tcp_taken(const struct tcp_pcb *p, const ip_addr_t *to, u16_t port);
+
+/* timer.c: a slow or a fast tick begins; the next connection, or one in TIME_WAIT, to look at. */
+void stack_timer_slow(void);
+void stack_timer_fast(void);
+struct tcp_pcb *stack_timer_next(int time_wait);
+/* p was put at the head of the list; p leaves the list it is on. */
+void stack_list_enter(struct tcp_pcb **list, struct tcp_pcb *p);
+void stack_list_leave(struct tcp_pcb *p);
 
 /* syncookie.c: not 0: the SYN was dealt with, or dropped. */
 int stack_tcp_syn(struct tcp_pcb_listen *l, const struct tcp_hdr *h, u32_t seqno);

@@ -72,12 +72,16 @@ struct stack_tcp {
 	bool in_callback;
 	bool free_after;   /* released or aborted inside a callback */
 	bool abort_after;
+	bool ticks;        /* the owner's tick() wants to be called */
 	bool more;         /* the last write said that more follows: a piece of an MSS waits */
 	uint64_t held_ns;  /* since when; 0: nothing is held */
 	uint16_t maxseg;   /* TCP_MAXSEG, or 0 */
 	uint32_t user_timeout_ms;
 	uint64_t progress_ns; /* the peer acknowledged something, or nothing was outstanding */
 	int soft_error;    /* what ICMP said last: why a time-out came */
+	uint64_t rtt_at_ns; /* when what is timed left; 0: nothing is */
+	uint32_t rtt_end;  /* its end */
+	uint32_t srtt_us, rttvar_us; /* RFC 6298; 0: not measured yet */
 };
 
 /* The one instance of this copy of the stack. */
@@ -98,15 +102,25 @@ void stack_tcp_init(struct stack *s);
 /* tcp_opt.c: lwIP's poll callback, every other tick; what changes what it looks at. */
 err_t stack_tcp_poll(void *arg, struct tcp_pcb *pcb);
 void stack_tcp_progress(struct stack_tcp *t);
+/* New bytes, or old ones, leave; some are acknowledged; one round trip took so long. */
+void stack_tcp_time_segment(const struct tcp_pcb *pcb, uint32_t seq, uint32_t len);
+void stack_tcp_time_acked(struct stack_tcp *t);
+void stack_tcp_time_sample(struct stack_tcp *t, uint64_t ns);
 void stack_tcp_apply_mss(struct stack_tcp *t);
+/* timer.c: something happens to it; it enters a list of connections, or leaves it. */
+void stack_timer_wake(struct tcp_pcb *p);
+void stack_timer_enter(struct tcp_pcb *p);
+void stack_timer_leave(struct tcp_pcb *p);
 /* The owner's tick(), from within the poll callback. */
 err_t stack_tcp_tick(struct stack_tcp *t);
 /* The head of the unsent queue waits for more (TCP_CORK, MSG_MORE). */
 bool stack_tcp_holds(struct tcp_pcb *pcb, const struct tcp_seg *seg);
 /* The owner of the listener has no room for another connection. */
 bool stack_listener_full(struct tcp_pcb_listen *l);
-/* A connection in TIME_WAIT holds the port. */
-bool stack_port_waits(uint16_t port);
+/* A connection in TIME_WAIT holds the port; rigid: one without SOF_OWNER_REUSES. */
+bool stack_port_waits(uint16_t port, bool rigid);
+/* In a PCB's so_options, where lwIP has no use for the bit in TCP. */
+#define SOF_OWNER_REUSES SOF_BROADCAST
 /* The connection of these numbers (host order), or NULL. */
 struct tcp_pcb *stack_tcp_find_named(uint32_t local, uint16_t lport, uint32_t remote,
 				     uint16_t rport);

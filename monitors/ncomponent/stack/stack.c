@@ -30,6 +30,13 @@ uint32_t stack_ip(const struct stack *s)
 	return lwip_ntohl(netif_ip4_addr(&s->netif)->addr);
 }
 
+bool stack_is_group(const struct stack *s, uint32_t ip)
+{
+	ip4_addr_t a = { lwip_htonl(ip) };
+
+	return ip4_addr_ismulticast(&a) || ip4_addr_isbroadcast(&a, &s->netif);
+}
+
 bool stack_link_up(const struct stack *s)
 {
 	return netif_is_link_up(&s->netif);
@@ -115,15 +122,16 @@ void stack_flush(struct stack *s)
 	stack_netif_flush(s);
 }
 
-bool stack_port_lingers(struct stack *s, uint32_t ip, uint16_t port)
+bool stack_port_lingers(struct stack *s, uint32_t ip, uint16_t port, bool rigid)
 {
 	stack_assert_context();
 	for (const struct tcp_pcb *p = tcp_active_pcbs; p; p = p->next) {
 		if (p->local_port == port && !p->ext_args[s->ext_id].data &&
-		    (!ip || lwip_ntohl(p->local_ip.addr) == ip))
+		    (!ip || lwip_ntohl(p->local_ip.addr) == ip) &&
+		    !(rigid && ip_get_option(p, SOF_OWNER_REUSES)))
 			return true;
 	}
-	return stack_port_waits(port);
+	return stack_port_waits(port, rigid);
 }
 
 struct stack *stack_create(const struct stack_config *cfg, int *err)

@@ -24,7 +24,7 @@ struct stack_buf; /* received bytes, still where the NIC put them */
 	X(rx_unverified) X(rx_joined) X(tcp_tx_bytes) X(tcp_rx_bytes) X(accepts) X(connects)                   \
 	X(aborts) X(tcp_retransmits) X(tcp_drops) X(tcp_csum_errors) X(tcp_memerr)                \
 	X(ip_drops) X(udp_rx) X(udp_tx) X(udp_no_port) X(udp_malformed) X(udp_csum_errors)         \
-	X(syn_dropped) X(cookies_sent) X(cookies_accepted)         \
+	X(timer_looks) X(syn_dropped) X(cookies_sent) X(cookies_accepted)         \
 	X(udp_nomem) X(icmp_rx_errors) X(icmp_malformed) X(icmp_unmatched) X(icmp_limited)
 COUNTERS_DECLARE(lwip, LWIP_COUNTERS);
 
@@ -41,12 +41,17 @@ struct stack_config {
 /* NULL and *err: -EBUSY (second instance, or the netdev is attached), -ENOMEM, -EINVAL. */
 struct stack *stack_create(const struct stack_config *cfg, int *err);
 uint32_t stack_ip(const struct stack *s);
+/* A multicast or broadcast address: may be bound, and is never a source. */
+bool stack_is_group(const struct stack *s, uint32_t ip);
 bool stack_link_up(const struct stack *s);
 /* Hands what was queued for the NIC to it, with one doorbell. The stack's own source does it at
  * the end of every round of the loop; who cannot wait calls it. */
 void stack_flush(struct stack *s);
-/* True while a connection without an owner (TIME_WAIT, FIN under way) holds the port. ip 0: any. */
-bool stack_port_lingers(struct stack *s, uint32_t ip, uint16_t port);
+/*
+ * True while a connection without an owner (TIME_WAIT, FIN under way) holds the port. ip 0: any.
+ * rigid: only one whose owner had no SO_REUSEADDR.
+ */
+bool stack_port_lingers(struct stack *s, uint32_t ip, uint16_t port, bool rigid);
 
 struct stack_tcp_ops {
 	/* connect() succeeded; failure is error(). */
@@ -62,8 +67,8 @@ struct stack_tcp_ops {
 	int (*accept)(struct stack_tcp *listener, void *arg, struct stack_tcp *conn);
 	/* Listener: it has no room for another one now. May be NULL: it has. */
 	bool (*full)(void *arg);
-	/* About every 80 ms. May be NULL. */
-	void (*tick)(struct stack_tcp *t, void *arg);
+	/* About every 80 ms, until it returns false. May be NULL. */
+	bool (*tick)(struct stack_tcp *t, void *arg);
 };
 
 #define STACK_BACKLOG_MAX 4096
@@ -76,6 +81,8 @@ int __must_check stack_tcp_bind(struct stack_tcp *t, uint32_t ip, uint16_t port)
 int __must_check stack_tcp_listen(struct stack_tcp *t, unsigned backlog);
 /* An accepted connection no longer counts against the backlog. */
 void stack_tcp_backlog_done(struct stack_tcp *t);
+/* The owner's SO_REUSEADDR, for who wants the port when the owner is gone. */
+void stack_tcp_set_reuse(struct stack_tcp *t, bool on);
 /* Bound before. Ends with connected() or error(). */
 int __must_check stack_tcp_connect(struct stack_tcp *t, uint32_t ip, uint16_t port);
 

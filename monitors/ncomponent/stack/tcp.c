@@ -10,6 +10,7 @@
  */
 #define LOG_SUBSYS "stack"
 #include <kern/log.h>
+#include <kern/timer.h>
 
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/prot/icmp.h"
@@ -62,6 +63,8 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
 	if (!t)
 		return ERR_OK;
 	counter_add(lwip, connects, 1);
+	if (!pcb->nrtx)
+		stack_tcp_time_sample(t, clock_mono_ns() - t->progress_ns);
 	stack_tcp_progress(t);
 	stack_tcp_apply_mss(t);
 	enter(t);
@@ -76,6 +79,7 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 	if (!t)
 		return ERR_OK;
 	stack_tcp_progress(t);
+	stack_tcp_time_acked(t);
 	enter(t);
 	t->ops->sent(t, t->arg, len);
 	return leave(t);
@@ -180,7 +184,7 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 err_t stack_tcp_tick(struct stack_tcp *t)
 {
 	enter(t);
-	t->ops->tick(t, t->arg);
+	t->ticks = t->ops->tick(t, t->arg);
 	return leave(t);
 }
 
@@ -255,6 +259,7 @@ void stack_tcp_set_owner(struct stack_tcp *t, const struct stack_tcp_ops *ops, v
 {
 	t->ops = ops;
 	t->arg = arg;
+	t->ticks = ops->tick != NULL;
 }
 
 int stack_tcp_bind(struct stack_tcp *t, uint32_t ip, uint16_t port)
@@ -264,6 +269,17 @@ int stack_tcp_bind(struct stack_tcp *t, uint32_t ip, uint16_t port)
 	stack_assert_context();
 	ip_addr_set_ip4_u32(&a, lwip_htonl(ip));
 	return t->pcb ? stack_errno(tcp_bind(t->pcb, &a, port)) : -EINVAL;
+}
+
+void stack_tcp_set_reuse(struct stack_tcp *t, bool on)
+{
+	stack_assert_context();
+	if (!t->pcb || t->pcb->state == TIME_WAIT) /* counted there by what it had */
+		return;
+	if (on)
+		ip_set_option(t->pcb, SOF_OWNER_REUSES);
+	else
+		ip_reset_option(t->pcb, SOF_OWNER_REUSES);
 }
 
 int stack_tcp_listen(struct stack_tcp *t, unsigned backlog)
@@ -318,6 +334,7 @@ int stack_tcp_write(struct stack_tcp *t, const void *data, uint32_t len, bool mo
 		return -EPIPE;
 	if (!t->pcb->unacked && !t->pcb->unsent)
 		stack_tcp_progress(t); /* from now on something is waited for */
+	stack_timer_wake(t->pcb);
 	err_t err = tcp_write(t->pcb, data, (u16_t)len, more ? TCP_WRITE_FLAG_MORE : 0);
 	if (err == ERR_OK) {
 		counter_add(lwip, tcp_tx_bytes, len);
@@ -336,13 +353,17 @@ uint32_t stack_tcp_room(const struct stack_tcp *t)
 void stack_tcp_output(struct stack_tcp *t)
 {
 	stack_assert_context();
-	if (t->pcb)
-		tcp_output(t->pcb); /* an error leaves the segment queued: timers and tcp_txnow() */
+	if (!t->pcb)
+		return;
+	stack_timer_wake(t->pcb);
+	tcp_output(t->pcb); /* an error leaves the segment queued: timers and tcp_txnow() */
 }
 
 void stack_tcp_recved(struct stack_tcp *t, uint32_t bytes)
 {
 	stack_assert_context();
+	if (t->pcb)
+		stack_timer_wake(t->pcb);
 	while (t->pcb && bytes) {
 		u16_t n = (u16_t)KMIN(bytes, 0xffffu);
 		tcp_recved(t->pcb, n);
@@ -353,7 +374,10 @@ void stack_tcp_recved(struct stack_tcp *t, uint32_t bytes)
 int stack_tcp_shutdown(struct stack_tcp *t)
 {
 	stack_assert_context();
-	return t->pcb ? stack_errno(tcp_shutdown(t->pcb, 0, 1)) : -ENOTCONN;
+	if (!t->pcb)
+		return -ENOTCONN;
+	stack_timer_wake(t->pcb);
+	return stack_errno(tcp_shutdown(t->pcb, 0, 1));
 }
 
 static void end(struct stack_tcp *t, bool abort)
@@ -372,6 +396,7 @@ static void end(struct stack_tcp *t, bool abort)
 	}
 	if (pcb) {
 		disown(t);
+		stack_timer_wake(pcb);
 		if (abort && pcb->state != LISTEN)
 			tcp_abort(pcb);
 		else

@@ -2,7 +2,8 @@
 /*
  * What setsockopt() changes in a connection, and what time does to it: a piece of a segment that is
  * held back because more follows goes after HOLD_NS, as on Linux; a connection whose peer
- * acknowledges nothing ends after TCP_USER_TIMEOUT. lwIP calls us every 80 ms for this.
+ * acknowledges nothing ends after TCP_USER_TIMEOUT. lwIP calls us every 80 ms for this. Round trips
+ * are timed.
  */
 #define LOG_SUBSYS "stack"
 #include <asm-generic/socket.h>
@@ -79,7 +80,45 @@ err_t stack_tcp_poll(void *arg, struct tcp_pcb *pcb)
 	}
 	if (t->held_ns && clock_mono_ns() - t->held_ns >= HOLD_NS)
 		tcp_output(pcb);
-	return t->ops->tick ? stack_tcp_tick(t) : ERR_OK;
+	return t->ticks ? stack_tcp_tick(t) : ERR_OK;
+}
+
+/* ---- round-trip time, as TCP_INFO shows it: lwIP's own is in ticks ---- */
+
+void stack_tcp_time_sample(struct stack_tcp *t, uint64_t ns)
+{
+	uint32_t us = (uint32_t)KMIN(ns / NSEC_PER_USEC + 1, (uint64_t)INT32_MAX);
+	uint32_t off = us > t->srtt_us ? us - t->srtt_us : t->srtt_us - us;
+
+	if (!t->srtt_us) { /* RFC 6298 2.2 and 2.3 */
+		t->srtt_us = us;
+		t->rttvar_us = us / 2;
+		return;
+	}
+	t->rttvar_us += off / 4 - t->rttvar_us / 4;
+	t->srtt_us += us / 8 - t->srtt_us / 8;
+}
+
+/* One segment is timed at a time, and none that was sent twice (Karn). */
+void stack_tcp_time_segment(const struct tcp_pcb *pcb, uint32_t seq, uint32_t len)
+{
+	struct stack_tcp *t = tcp_ext_arg_get(pcb, stack_instance()->ext_id);
+	bool again = TCP_SEQ_LT(seq, pcb->snd_nxt);
+
+	if (t && again && TCP_SEQ_LT(seq, t->rtt_end))
+		t->rtt_at_ns = 0;
+	if (!t || again || t->rtt_at_ns)
+		return;
+	t->rtt_at_ns = clock_mono_ns();
+	t->rtt_end = seq + len;
+}
+
+void stack_tcp_time_acked(struct stack_tcp *t)
+{
+	if (!t->rtt_at_ns || TCP_SEQ_LT(t->pcb->lastack, t->rtt_end))
+		return;
+	stack_tcp_time_sample(t, clock_mono_ns() - t->rtt_at_ns);
+	t->rtt_at_ns = 0;
 }
 
 /* ---- options ---- */
@@ -121,6 +160,7 @@ int stack_tcp_setopt(struct stack_tcp *t, uint32_t level, uint32_t name, uint32_
 
 	if (!pcb)
 		return -EINVAL;
+	stack_timer_wake(pcb);
 	if (level == SOL_SOCKET && name == SO_KEEPALIVE) {
 		if (value)
 			ip_set_option(pcb, SOF_KEEPALIVE);
@@ -171,8 +211,8 @@ void stack_tcp_info(const struct stack_tcp *t, struct stack_tcp_info *out)
 	out->snd_cwnd = pcb->cwnd;
 	out->snd_wnd = pcb->snd_wnd;
 	out->rcv_wnd = pcb->rcv_wnd;
-	out->rtt_us = (uint32_t)(pcb->sa >> 3) * TCP_SLOW_INTERVAL * 1000;
-	out->rttvar_us = (uint32_t)(pcb->sv >> 2) * TCP_SLOW_INTERVAL * 1000;
+	out->rtt_us = t->srtt_us;
+	out->rttvar_us = t->rttvar_us;
 	out->rto_us = (uint32_t)pcb->rto * TCP_SLOW_INTERVAL * 1000;
 	out->ssthresh = pcb->ssthresh;
 	out->mss = pcb->mss;

@@ -136,10 +136,7 @@ static void deliver_all(const struct flow *f, const struct stack_dgram *d, struc
 
 	for (u = LIST_FIRST(bucket(f->lport)); u; u = next) {
 		next = LIST_NEXT(u, link);
-		struct flow to = *f;
-
-		to.local = u->ip ? u->ip : f->local;
-		if (!score(u, &to) || (u->ip && u->ip != stack_ip(u->stack)))
+		if (!score(u, f)) /* who is bound to the NIC's own address does not hear it */
 			continue;
 		struct pbuf *copy = pbuf_clone(PBUF_RAW, PBUF_RAM, p);
 
@@ -277,7 +274,8 @@ static uint32_t source(const struct stack_udp *u, const struct stack_dgram *to,
 {
 	if (to->local_ip)
 		return to->local_ip;
-	return u->ip ? u->ip : lwip_ntohl(netif_ip4_addr(nif)->addr);
+	return u->ip && !stack_is_group(u->stack, u->ip) ? u->ip :
+							   lwip_ntohl(netif_ip4_addr(nif)->addr);
 }
 
 /* Left to the device where the datagram is one packet; unused inside the board. */

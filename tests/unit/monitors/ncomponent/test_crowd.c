@@ -9,10 +9,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <asm-generic/socket.h>
 #include <kern/log.h>
 #include <kern/loop.h>
 #include <kern/string.h>
 #include <kern/wait.h>
+#include <linux/in.h>
+#include <linux/tcp.h>
 #include <stdlib.h>
 
 #include "stack/stack.h"
@@ -130,6 +133,28 @@ static void end_all(void)
 		stack_tcp_abort(listener[i]);
 }
 
+static void keep_alive(void)
+{
+	assert_int_equal(stack_tcp_setopt(taken[7], SOL_SOCKET, SO_KEEPALIVE, 1), 0);
+	assert_int_equal(stack_tcp_setopt(taken[7], IPPROTO_TCP, TCP_KEEPIDLE, 1), 0);
+}
+
+/* Timers look at no connection that waits for nothing, but at one with keep-alive. */
+static void test_rest(void)
+{
+	thread_sleep_ns(300 * NSEC_PER_MSEC); /* the last delayed ACKs */
+	uint64_t looks = counter_get(lwip, timer_looks), frames = wire.end[0].xmits;
+
+	thread_sleep_ns(500 * NSEC_PER_MSEC); /* a dozen ticks */
+	assert_in_range(counter_get(lwip, timer_looks) - looks, 0, MANY / 10);
+	assert_int_equal(wire.end[0].xmits, frames);
+	in_loop(keep_alive);
+	for (unsigned i = 0; i < 300 && wire.end[0].xmits == frames; i++)
+		thread_sleep_ns(10 * NSEC_PER_MSEC);
+	assert_true(wire.end[0].xmits > frames);
+	assert_in_range(counter_get(lwip, timer_looks) - looks, 1, MANY);
+}
+
 /* More than eight bits can count wait at one listener; each finds its own way. */
 static void test_many(void **state)
 {
@@ -142,6 +167,7 @@ static void test_many(void **state)
 		assert_true(reaches(&accepted, before + wanted));
 		assert_true(reaches(&connected, before + wanted));
 	}
+	test_rest();
 	in_loop(end_all);
 	thread_sleep_ns(100 * NSEC_PER_MSEC);
 }

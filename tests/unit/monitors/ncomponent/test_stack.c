@@ -294,8 +294,8 @@ static void abort_server(void)
 
 static void check_lingers(void)
 {
-	assert_true(side[0].port_lingers(stacks[0], IP_A, 80) ||
-		    side[1].port_lingers(stacks[1], 0, 40000));
+	assert_true(side[0].port_lingers(stacks[0], IP_A, 80, true) ||
+		    side[1].port_lingers(stacks[1], 0, 40000, true));
 }
 
 /* A RST reaches the other side as ECONNRESET; the port of a closed connection lingers. */
