@@ -130,7 +130,10 @@ struct sock_listen { struct sock_handle skel; le32_t backlog; le32_t reserved; }
  */
 #define OP_SOCK_SETOPT PROTO_OP(PROTO_CLASS_SOCK, 5)
 struct sock_setopt { struct sock_handle skel; le32_t level, name; le32_t value, value2; };
-/* Facts only the stack has (TCP_INFO): reply bytes as getsockopt gives them. */
+/*
+ * Facts only the stack has (TCP_INFO): reply bytes as getsockopt gives them. SO_LINGER: le64_t, the
+ * payload bytes that the peer has acknowledged.
+ */
 #define OP_SOCK_GETOPT PROTO_OP(PROTO_CLASS_SOCK, 6)
 struct sock_getopt { struct sock_handle skel; le32_t level, name; le32_t reserved[2]; };
 

@@ -9,10 +9,11 @@ A figure that exceeds its record by more than 5 % fails. A change that is meant 
 records anew (`make icount-record`) and commits figures.txt with it.
 """
 import os
+import subprocess
 import sys
 
 from lib_icount import CountedRack
-from lib import BUILD, Tap
+from lib import BUILD, RACK, Tap
 
 RECORD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "figures.txt")
 HEAD = """\
@@ -22,13 +23,27 @@ HEAD = """\
 #   write4k   one-sided write of 4 KiB, one at a time                           read4k  the same, read
 #   miss      touch of a page that is on the mComponent, with the eviction of an unmodified one
 #   packet    Ethernet frame in or out, of an echo of 128 bytes                 echo   the whole exchange, ddio
+#   crowd     echo, while 2,000 other connections are established and idle: no more than echo
 """
 TOLERANCE = 1.05
+CROWD_TOLERANCE = 1.10  # of two figures that each may be off; a walk over all would be far more
 ROUNDS, ROUNDS_MAX = 3, 12  # more than the first only while a figure is over its record: load adds, never takes
 BATCHES, CALLS = 8, 200
 WALK_MIB, WALK_PASSES = 6, (1, 3)
 ECHOES = (100, 400)
 SERVER = ("192.168.77.10", "7000")
+CROWD, CROWD_PORT = 2000, "7001"
+CROWD_CLIENT = f"""
+import resource, socket, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
+socks = [socket.create_connection(("{SERVER[0]}", {CROWD_PORT}), timeout=20) for _ in range({CROWD})]
+print("made", flush=True)
+sys.stdin.readline()
+for s in socks:
+    s.send(b"x")
+for s in socks:
+    s.recv(1)
+"""
 
 
 def fabric(op, size):
@@ -63,6 +78,28 @@ def echoes(r):
     return [n0 / (min(frames[1::2]) - min(frames[0::2])), n0 / n, p0 / n]
 
 
+class Crowd:
+    """Idle connections to a program on p0, for as long as it is entered."""
+
+    def __init__(self, r):
+        self.rack = r
+
+    def __enter__(self):
+        self.rack.start("sockopts", "many", CROWD_PORT, str(CROWD), on="p0")
+        self.p = subprocess.Popen([RACK, "client", "--", sys.executable, "-c", CROWD_CLIENT],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        if self.p.stdout.readline() != "made\n":
+            raise RuntimeError(f"{CROWD} connections were not made")
+
+    def __exit__(self, *_):
+        self.p.communicate("\n")
+
+
+def crowded(r):
+    packets, n0, p0 = echoes(r)
+    return n0, p0
+
+
 def must(result):
     if result.rc != 0:
         raise RuntimeError(repr(result))
@@ -77,6 +114,8 @@ WORK = (
     (("miss.p0", "miss.m0"), misses),
     (("packet.n0", "echo.n0", "echo.p0"), echoes),
 )
+# the same, with the crowd there
+CROWD_WORK = ((("crowd.n0", "crowd.p0"), crowded),)
 
 
 def recorded():
@@ -108,7 +147,12 @@ def judge(found, record):
                 + (f", {100 * value / old - 100:+.1f} %)" if old else ")"),
                 old and not over(name, value, record),
                 "more than 5 % over the record: find out why, or `make icount-record` and say why")
-    if old_names := sorted(set(record) - {n for names, _ in WORK for n in names}):
+    for board in ("n0", "p0"):
+        alone, crowd = found.get("echo." + board), found.get("crowd." + board)
+        if alone and crowd:
+            t.check(f"{CROWD} idle connections cost an echo nothing at {board}: {alone} -> {crowd}",
+                    crowd <= alone * CROWD_TOLERANCE)
+    if old_names := sorted(set(record) - {n for names, _ in WORK + CROWD_WORK for n in names}):
         t.check("every recorded figure is measured", False, " ".join(old_names))
     t.end()
 
@@ -116,17 +160,22 @@ def judge(found, record):
 def main():
     recording = "--record" in sys.argv
     wanted = [a for a in sys.argv[1:] if a != "--record"]
-    chosen = [(names, work) for names, work in WORK
-              if not wanted or any(n.startswith(a) for n in names for a in wanted)]
+    chosen, crowd = ([(names, work) for names, work in all_work
+                      if not wanted or any(n.startswith(a) for n in names for a in wanted)]
+                     for all_work in (WORK, CROWD_WORK))
     record = recorded()
     with CountedRack("board.p0.excache=4M") as r:
         r.start("tcpbench", "server", SERVER[1], on="p0", data="ddio")
         found = measure_all(r, chosen, {} if recording else record)
+        if crowd:
+            with Crowd(r):
+                found.update(measure_all(r, crowd, {} if recording else record))
     if not recording:
         judge(found, record)
     record.update(found)
     with open(RECORD, "w") as f:
-        f.write(HEAD + "".join(f"{n:16} {record[n]}\n" for names, _ in WORK for n in names))
+        f.write(HEAD + "".join(f"{n:16} {record[n]}\n" for names, _ in WORK + CROWD_WORK
+                               for n in names))
     print(open(RECORD).read(), end="")
 
 

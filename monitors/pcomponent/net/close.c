@@ -106,12 +106,15 @@ int stub_shutdown(struct stub *s, int how)
 
 /*
  * SO_LINGER: until the peer has acknowledged everything, or the time is over. What a joined stub
- * has sent cannot be refused any more.
+ * has sent cannot be refused any more. In dma only the skeleton knows: it is asked now and then.
  */
+#define LINGER_LOOK_NS (20 * NSEC_PER_MSEC)
+
 static void linger(struct stub *s)
 {
 	uint64_t deadline;
 	struct leg *l;
+	int err;
 
 	(void)shutdown_up(s, false, true);
 	spin_lock(&s->lock);
@@ -121,8 +124,12 @@ static void linger(struct stub *s)
 		return;
 	s->tx_blocked = true;
 	deadline = clock_mono_ns() + (uint64_t)s->opts.linger_s * NSEC_PER_SEC;
-	(void)wait_event_signal(&s->wr_wq, l->tx_done == l->tx_sent || leg_joined(l) || l->gone ||
+	err = wait_event_signal(&s->wr_wq, l->tx_done == l->tx_sent || leg_joined(l) || l->gone ||
 				s->ended, deadline);
+	while (!err && l->sm && stub_unacked(s) && clock_mono_ns() < deadline)
+		if (wait_event_signal(&s->wr_wq, l->gone || s->ended,
+				      clock_mono_ns() + LINGER_LOOK_NS) != -ETIMEDOUT)
+			break;
 	leg_put(l);
 }
 

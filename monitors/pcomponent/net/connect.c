@@ -261,14 +261,23 @@ int stub_connect(struct stub *s, uint32_t ip, uint16_t port, bool nonblock)
 	return wait_connected(s, first);
 }
 
+/* As tcp_disconnect() of Linux leaves it: what was under way has been reset. */
+static int error_of_end(const struct stub *s)
+{
+	bool up = s->state == STUB_UP && !s->ended && !(s->rx_fin && s->tx_shut);
+
+	return up || s->state == STUB_CONNECTING ? ECONNRESET : 0;
+}
+
 int stub_disconnect(struct stub *s)
 {
 	struct leg *l[NET_BINDS_MAX];
 	unsigned n;
-	int err = stub_ctl_begin(s);
+	int was, err = stub_ctl_begin(s);
 
 	if (err)
 		return err;
+	was = error_of_end(s);
 	listener_remove(s);
 	inet6_release(s);
 	mutex_lock(&s->rx_mutex);
@@ -280,10 +289,11 @@ int stub_disconnect(struct stub *s)
 	}
 	rx_clear(s);
 	spin_lock(&s->lock);
+	s->late_error = 0;
+	s->error = was;
 	s->state = STUB_CLOSED;
 	s->bound = s->user_bound = s->ended = s->connect_failed = s->tx_shut = false;
 	s->rx_fin = s->rx_shut = false;
-	s->late_error = s->error = 0;
 	s->local = s->remote = (struct sock_name){ 0, 0 };
 	spin_unlock(&s->lock);
 	mutex_unlock(&s->rx_mutex);

@@ -31,6 +31,7 @@ void dgram_deliver(struct stub *s, struct leg *l, struct rx_rec rec)
 	} else {
 		l->rx_arrived += rec.len;
 		rec.leg = leg_get(l);
+		rec.at_ns = s->opts.timestamp ? clock_wall_ns() : 0;
 		ok = rx_push(&s->rxq, rec);
 	}
 	if (ok)
@@ -121,7 +122,7 @@ static void fill_meta(const struct rx_rec *r, const struct sock_dgram *h, struct
 {
 	*m = (struct dgram_meta){ .name = { be32_get(h->ip), be16_get(h->port) },
 		.has_name = true, .local = be32_get(h->local), .tos = h->tos, .ttl = h->ttl,
-		.node = r->leg->peer->node };
+		.node = r->leg->peer->node, .at_ns = r->at_ns };
 }
 
 static ssize_t_k copy_one(struct stub *s, struct rx_rec *r, struct uio *to, unsigned flags,
@@ -364,4 +365,5 @@ void dgram_clear(struct stub *s)
 
 	while ((e = dgram_error_take(s)))
 		kfree(e);
+	dgram_drop_corked(s);
 }

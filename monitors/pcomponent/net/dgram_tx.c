@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Datagram sockets, sending: bytes are copied into one buffer behind their header, room is
- * taken for all of it at once, and one write is posted. Who finds no room waits for TX_DONE as a
+ * taken for all of it at once, and one write is posted. One that comes in pieces is
+ * put together here first. Who finds no room waits for TX_DONE as a
  * stream does. Readiness for poll is here, too.
  */
 #include <kern/log.h>
@@ -168,17 +169,15 @@ static struct leg *leg_to(struct stub *s, fit_node_t node)
 static int choose_leg(struct stub *s, const struct sock_name *to, struct leg **l)
 {
 	fit_node_t node = 0;
-	int err = s->bound ? 0 : bind_for_send(s);
+	int err = begin_of_route(s, to->ip, &node);
 
-	if (!err)
-		err = begin_of_route(s, to->ip, &node);
 	if (err)
 		return err;
 	*l = leg_to(s, node);
 	return *l ? 0 : -ENETDOWN;
 }
 
-/* ---- the call ---- */
+/* ---- one datagram ---- */
 
 static bool wait_over(struct stub *s)
 {
@@ -246,29 +245,111 @@ static int post(struct stub *s, struct tx_buf *b, unsigned flags)
 	return err;
 }
 
-ssize_t_k dgram_send(struct stub *s, struct uio *from, unsigned flags, const struct dgram_meta *m)
+static int begin(struct stub *s, struct uio *from, const struct dgram_meta *m,
+		 struct tx_buf **out)
 {
-	uint64_t len = from->left;
 	struct sock_name to;
 	struct tx_buf *b;
 	struct leg *l;
-	int err;
+	int err = destination(s, m, &to);
 
-	counter_add(stub, sends, 1);
-	if (len > SOCK_DGRAM_MAX)
-		return -EMSGSIZE;
-	err = destination(s, m, &to);
 	if (!err)
 		err = choose_leg(s, &to, &l);
 	if (err)
 		return err;
-	b = tx_buf_alloc(l, (uint32_t)(sizeof(struct sock_dgram) + len));
+	b = tx_buf_alloc(l, (uint32_t)(sizeof(struct sock_dgram) + from->left));
 	if (!b)
 		return -ENOBUFS;
 	err = fill(s, b, from, &to, m);
 	if (err)
 		tx_buf_free(b);
-	else
+	*out = b;
+	return err;
+}
+
+/* ---- datagrams in pieces: MSG_MORE and UDP_CORK ---- */
+
+/* The caller's now: of several threads that send pieces each would make its own datagram. */
+static struct tx_buf *take_corked(struct stub *s)
+{
+	struct tx_buf *b;
+
+	spin_lock(&s->lock);
+	b = s->corked;
+	s->corked = NULL;
+	spin_unlock(&s->lock);
+	return b;
+}
+
+static bool keep_corked(struct stub *s, struct tx_buf *b)
+{
+	bool ok;
+
+	spin_lock(&s->lock);
+	ok = !s->corked;
+	if (ok)
+		s->corked = b;
+	spin_unlock(&s->lock);
+	return ok;
+}
+
+/* The destination stays that of the first piece. What cannot be appended ends all of it. */
+static int append(struct tx_buf **b, struct uio *from)
+{
+	struct tx_buf *old = *b;
+	uint64_t n = from->left, len = old->len + n;
+	struct tx_buf *longer = NULL;
+	int err = len > SOCK_DGRAM_MAX + sizeof(struct sock_dgram) ? -EMSGSIZE : 0;
+
+	if (!err) {
+		longer = tx_buf_alloc(leg_get(old->leg), (uint32_t)len);
+		err = longer ? 0 : -ENOBUFS;
+	}
+	if (!err) {
+		memcpy(longer->data, old->data, old->len);
+		if (n && uio_copy_in(longer->data + old->len, from, n) != (ssize_t_k)n)
+			err = -EFAULT;
+	}
+	if (err && longer)
+		tx_buf_free(longer);
+	tx_buf_free(old);
+	*b = longer;
+	return err;
+}
+
+int dgram_push(struct stub *s)
+{
+	struct tx_buf *b = take_corked(s);
+
+	return b ? post(s, b, 0) : 0;
+}
+
+void dgram_drop_corked(struct stub *s)
+{
+	struct tx_buf *b = take_corked(s);
+
+	if (b)
+		tx_buf_free(b);
+}
+
+/* ---- the call ---- */
+
+ssize_t_k dgram_send(struct stub *s, struct uio *from, unsigned flags, const struct dgram_meta *m)
+{
+	bool more = flags & STUB_MORE || s->opts.udp_cork;
+	uint64_t len = from->left;
+	struct tx_buf *b;
+	int err;
+
+	counter_add(stub, sends, 1);
+	if (len > SOCK_DGRAM_MAX)
+		return -EMSGSIZE;
+	err = s->bound ? 0 : bind_for_send(s); /* even if nothing is sent then, as on Linux */
+	if (err)
+		return err;
+	b = take_corked(s);
+	err = b ? append(&b, from) : begin(s, from, m, &b);
+	if (!err && !(more && keep_corked(s, b)))
 		err = post(s, b, flags);
 	if (err)
 		return err;

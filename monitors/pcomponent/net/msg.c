@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Ancillary data of sendmsg() and recvmsg() (cmsg(3), ip(7)): IP_PKTINFO, IP_TTL, IP_TOS both
- * ways, and the error queue.
+ * ways, SO_TIMESTAMP, and the error queue.
  */
 #include <asm/socket.h>
 #include <kern/mm.h>
 #include <kern/string.h>
+#include <kern/timer.h>
 #include <kern/uspace.h>
 #include <linux/in.h>
 #include <linux/time.h>
@@ -84,9 +85,9 @@ struct out {
 };
 
 /* Cut when there is no room, as put_cmsg() of Linux does. */
-static void put(struct out *o, int type, const void *data, uint64_t n)
+static void put_at(struct out *o, int level, int type, const void *data, uint64_t n)
 {
-	struct user_cmsghdr c = { .len = sizeof(c) + n, .level = IPPROTO_IP, .type = type };
+	struct user_cmsghdr c = { .len = sizeof(c) + n, .level = level, .type = type };
 
 	if (o->left < sizeof(c)) {
 		o->flags |= MSG_CTRUNC;
@@ -106,6 +107,23 @@ static void put(struct out *o, int type, const void *data, uint64_t n)
 	o->at += space;
 	o->left -= space;
 	o->used += space;
+}
+
+static void put(struct out *o, int type, const void *data, uint64_t n)
+{
+	put_at(o, IPPROTO_IP, type, data, n);
+}
+
+/* What came before the option was set is stamped now, as on Linux. */
+static void put_time(struct out *o, const struct stub *s, const struct dgram_meta *m)
+{
+	uint64_t ns = m->at_ns ? m->at_ns : clock_wall_ns();
+	int64_t t[2] = { (int64_t)(ns / NSEC_PER_SEC), (int64_t)(ns % NSEC_PER_SEC) };
+
+	if (s->opts.timestamp == 1)
+		t[1] /= (int64_t)NSEC_PER_USEC;
+	put_at(o, SOL_SOCKET, s->opts.timestamp == 1 ? SCM_TIMESTAMP : SCM_TIMESTAMPNS, t,
+	       sizeof(t));
 }
 
 /* Interfaces are numbered as if.c names them: lo, then the NICs by node. */
@@ -144,6 +162,8 @@ int cmsg_write(struct stub *s, struct user_msghdr *h, const struct dgram_meta *m
 
 	if (h->flags & MSG_ERRQUEUE)
 		return 0; /* errqueue_recv() did it */
+	if (m->has_name && s->opts.timestamp)
+		put_time(&o, s, m);
 	if (m->has_name && s->opts.pktinfo)
 		put_pktinfo(&o, m);
 	if (m->has_name && s->opts.recvttl)

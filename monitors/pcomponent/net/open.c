@@ -82,13 +82,28 @@ static int claim(struct stub *s, const struct gnm_place *at, uint32_t ip, uint16
 	return 0;
 }
 
+/* A group and the limited broadcast are everywhere, a network's broadcast is where it is. */
+static int places_of(uint32_t ip, struct gnm_place *at)
+{
+	int err;
+
+	if (ip >> 28 == 14 || ip == UINT32_MAX)
+		return gnm_resolve(0, at);
+	err = gnm_resolve(ip, at);
+	if (err != -EADDRNOTAVAIL || gnm_route(ip, at) ||
+	    le32_get(at->at[0].local) != GNM_PLACE_BROADCAST)
+		return err;
+	at->n = le32(1);
+	return 0;
+}
+
 int stub_bind_busy(struct stub *s, uint32_t ip, uint16_t port, bool by_user)
 {
 	struct gnm_place at;
 	struct sock_name name;
 	int err;
 
-	err = inet6_only(s) ? 0 : gnm_resolve(ip, &at);
+	err = inet6_only(s) ? 0 : places_of(ip, &at);
 	if (err)
 		return err;
 	if (s->bound || s->state != STUB_CLOSED)

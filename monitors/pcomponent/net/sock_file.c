@@ -97,7 +97,7 @@ static int64_t file_op_ioctl(struct file *f, uint32_t cmd, uint64_t arg)
 	case FIONREAD:
 		return s->state == STUB_LISTEN ? -EINVAL : put_int(arg, (int)stub_inq(s));
 	case SIOCOUTQ:
-		return s->state == STUB_LISTEN ? -EINVAL : put_int(arg, (int)stub_outq(s));
+		return s->state == STUB_LISTEN ? -EINVAL : put_int(arg, (int)stub_unacked(s));
 	case SIOCATMARK:
 		return put_int(arg, 0);
 	default:

@@ -137,6 +137,7 @@ struct rx_rec {
 	uint32_t len;
 	uint32_t room;              /* and so many more fit behind them */
 	struct leg *leg;            /* datagrams: reference */
+	uint64_t at_ns;             /* datagrams: wall clock, where SO_TIMESTAMP is set */
 };
 struct rx_queue {
 	struct rx_rec *rec;         /* ring of cap entries, a power of two */
@@ -155,6 +156,8 @@ struct stub_opts {
 	int linger_on, linger_s;
 	int rcvbuf, sndbuf, rcvlowat; /* bufs: 0: the default; else as getsockopt shows them */
 	uint64_t rcvtimeo_ns, sndtimeo_ns; /* 0: none */
+	int timestamp;                /* 1: SO_TIMESTAMP, 2: SO_TIMESTAMPNS */
+	int udp_cork;
 	int nodelay, cork, maxseg, keepidle, keepintvl, keepcnt, user_timeout, defer_accept;
 	int quickack, syncnt, linger2, notsent_lowat, window_clamp;
 	int v6only;
@@ -220,6 +223,7 @@ struct stub {
 	bool connected;             /* remote is the peer */
 	TAILQ_HEAD(, dgram_error) errq; /* IP_RECVERR */
 	uint32_t nerrq;
+	struct tx_buf *corked;      /* a datagram that more is appended to (MSG_MORE) */
 
 	uint64_t owed;              /* lock: our part of peer.owed */
 	struct net_peer *owe_peer;  /* lock: whose list; alive while one of our legs is */
@@ -369,6 +373,8 @@ ssize_t_k tx_may_send(struct stub *s, struct leg **l, uint32_t *room);
 int tx_wait_room(struct stub *s, unsigned flags, uint64_t *deadline);
 /* Payload bytes sent and not done. */
 uint32_t stub_outq(struct stub *s);
+/* Those that the peer has not acknowledged: a round trip in dma. */
+uint32_t stub_unacked(struct stub *s);
 void tx_done_event(struct leg *l, struct stub *s, uint64_t bytes, uint32_t window);
 void tx_credit(struct stub *s);
 bool tx_writable_locked(struct stub *s);
@@ -462,6 +468,7 @@ struct dgram_meta {
 	bool has_tos, has_ttl;      /* sending: other than the socket's */
 	bool truncated;
 	uint16_t node;              /* received: by way of this nComponent */
+	uint64_t at_ns;             /* received: then, or 0 */
 };
 /* The datagram's length where flags has STUB_TRUNC, else the bytes copied. */
 ssize_t_k dgram_recv(struct stub *s, struct uio *to, unsigned flags, struct dgram_meta *m);
@@ -475,6 +482,10 @@ uint32_t dgram_outq(struct stub *s);
 /* Loop: a record for it; what was freed of the pools; a board of one of its legs is gone. */
 void dgram_deliver(struct stub *s, struct leg *l, struct rx_rec rec);
 void dgram_credit(struct stub *s);
+/* What MSG_MORE and UDP_CORK held back goes out. */
+int dgram_push(struct stub *s);
+/* Nobody sends on the socket any more. */
+void dgram_drop_corked(struct stub *s);
 void dgram_leg_lost(struct stub *s, struct leg *l);
 void dgram_icmp_event(struct stub *s, const struct sockevt_icmp *m, const uint8_t *data);
 void dgram_clear(struct stub *s);

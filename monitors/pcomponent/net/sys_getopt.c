@@ -62,6 +62,12 @@ static size_t get_socket(struct stub *s, int name, union optval *out)
 	case SO_RCVLOWAT:
 		out->v = s->opts.rcvlowat;
 		break;
+	case SO_TIMESTAMP:
+		out->v = s->opts.timestamp == 1;
+		break;
+	case SO_TIMESTAMPNS:
+		out->v = s->opts.timestamp == 2;
+		break;
 	case SO_SNDLOWAT:
 		out->v = 1;
 		break;
@@ -163,8 +169,8 @@ static size_t get_opt(struct stub *s, int level, int name, union optval *out)
 
 static int unknown(const struct stub *s, int level)
 {
-	return level == SOL_SOCKET || (level == IPPROTO_TCP && s->type == SOCK_TYPE_STREAM) ||
-	       (level == IPPROTO_IPV6 && s->inet6) || level == IPPROTO_IP ? -ENOPROTOOPT :
+	return level == SOL_SOCKET || (level == IPPROTO_IPV6 && s->inet6) || level == IPPROTO_IP ||
+	       level == (s->type == SOCK_TYPE_STREAM ? IPPROTO_TCP : IPPROTO_UDP) ? -ENOPROTOOPT :
 	       -EOPNOTSUPP;
 }
 

@@ -8,6 +8,7 @@
 #include <kern/uspace.h>
 #include <linux/in.h>
 #include <linux/tcp.h>
+#include <linux/udp.h>
 
 #include "net/abi.h"
 #include "net/family.h"
@@ -45,6 +46,7 @@ static const struct int_opt int_opts[] = {
 	OPT(IPPROTO_TCP, TCP_WINDOW_CLAMP, window_clamp, false, false, 0, INT32_MAX),
 	OPT(IPPROTO_TCP, TCP_QUICKACK, quickack, true, false, 0, 0),
 	OPT(IPPROTO_TCP, TCP_NOTSENT_LOWAT, notsent_lowat, false, false, INT32_MIN, INT32_MAX),
+	OPT(IPPROTO_UDP, UDP_CORK, udp_cork, true, false, 0, 0),
 	OPT(IPPROTO_IP, IP_TOS, tos, false, true, INT32_MIN, INT32_MAX),
 	OPT(IPPROTO_IP, IP_PKTINFO, pktinfo, true, false, 0, 0),
 	OPT(IPPROTO_IP, IP_RECVERR, recverr, true, false, 0, 0),
@@ -60,7 +62,7 @@ static const struct int_opt int_opts[] = {
 
 const struct int_opt *opt_find_int(const struct stub *s, int level, int name)
 {
-	if (level == IPPROTO_TCP && s->type != SOCK_TYPE_STREAM)
+	if (level == (s->type == SOCK_TYPE_STREAM ? IPPROTO_UDP : IPPROTO_TCP))
 		return NULL;
 	for (unsigned i = 0; i < ARRAY_SIZE(int_opts); i++)
 		if (int_opts[i].level == level && int_opts[i].name == name)
@@ -115,6 +117,8 @@ static int set_int(struct stub *s, const struct int_opt *o, int v)
 		stub_forward_opt(s, o->level, o->name, (uint32_t)v);
 	if (o->level == IPPROTO_TCP && o->name == TCP_CORK && !v)
 		stub_uncork(s);
+	if (o->level == IPPROTO_UDP && o->name == UDP_CORK && !v)
+		(void)dgram_push(s);
 	return 0;
 }
 
@@ -238,6 +242,10 @@ static int set_special(struct stub *s, int level, int name, int v)
 		s->opts.sndbuf = buf_size(v, NET_SNDBUF_MIN);
 	else if (level == SOL_SOCKET && name == SO_RCVLOWAT)
 		set_rcvlowat(s, v);
+	else if (level == SOL_SOCKET && name == SO_TIMESTAMP)
+		s->opts.timestamp = v ? 1 : 0;
+	else if (level == SOL_SOCKET && name == SO_TIMESTAMPNS)
+		s->opts.timestamp = v ? 2 : 0;
 	else if (level == IPPROTO_TCP && name == TCP_MAXSEG && s->type == SOCK_TYPE_STREAM)
 		return set_maxseg(s, v);
 	else if (level == IPPROTO_IP && name == IP_TTL)
@@ -265,8 +273,8 @@ static int read_int(uint64_t val, uint32_t len, bool byte_ok, int *v)
 /* Levels that look at the value before they find that they do not know the name. */
 static bool reads_first(const struct stub *s, int level)
 {
-	return level == SOL_SOCKET || (level == IPPROTO_TCP && s->type == SOCK_TYPE_STREAM) ||
-	       (level == IPPROTO_IPV6 && s->inet6);
+	return level == SOL_SOCKET || (level == IPPROTO_IPV6 && s->inet6) ||
+	       level == (s->type == SOCK_TYPE_STREAM ? IPPROTO_TCP : IPPROTO_UDP);
 }
 
 static int set_opt(struct stub *s, int level, int name, uint64_t val, uint32_t len)

@@ -9,6 +9,7 @@
  * room is taken and the write is posted under leg.tx_lock; the user's memory is touched before,
  * without locks.
  */
+#include <asm-generic/socket.h>
 #include <kern/log.h>
 #include <kern/mm.h>
 #include <kern/string.h>
@@ -133,6 +134,40 @@ uint32_t stub_outq(struct stub *s)
 	else
 		n = s->leg ? inflight(s->leg) : 0;
 	spin_unlock(&s->lock);
+	return n;
+}
+
+/* What the skeleton knows: in dma a byte is done when the stack has it. */
+static bool ask_acked(struct leg *l, uint64_t *acked)
+{
+	struct sock_getopt m = { .skel = l->skel, .level = le32(SOL_SOCKET),
+		.name = le32(SO_LINGER) };
+	le64_t bytes;
+	size_t n;
+
+	if (fit_call(net.fit, l->peer->node, OP_SOCK_GETOPT, &m, sizeof(m), &bytes, sizeof(bytes),
+		     &n) || n < sizeof(bytes))
+		return false;
+	*acked = le64_get(bytes);
+	return true;
+}
+
+uint32_t stub_unacked(struct stub *s)
+{
+	uint32_t n = stub_outq(s);
+	struct leg *l;
+	uint64_t acked, sent;
+
+	spin_lock(&s->lock);
+	l = s->type == SOCK_TYPE_STREAM && s->leg && s->leg->sm && !s->leg->gone ?
+		    leg_get(s->leg) : NULL;
+	sent = l ? l->tx_sent : 0;
+	spin_unlock(&s->lock);
+	if (!l)
+		return n;
+	if (ask_acked(l, &acked))
+		n = acked < sent ? (uint32_t)(sent - acked) : 0;
+	leg_put(l);
 	return n;
 }
 

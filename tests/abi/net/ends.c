@@ -274,6 +274,25 @@ CASE(linger_times_out)
 	say("about the second %d", t >= 900);
 }
 
+/* What the peer has not acknowledged is under way, in whichever memory it waits. */
+CASE(outq_not_taken)
+{
+	struct sockaddr_in a = addr(peer_ip(), ask_port("listen l 5 4096"));
+	int fd = tcp(), n = 0;
+
+	NEED(!connect(fd, SA(a)) && !strcmp(ask("accept l c"), "ok"));
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	while (send(fd, buf, sizeof(buf), 0) > 0)
+		;
+	sleep_ms(200);
+	R(ioctl(fd, TIOCOUTQ, &n));
+	say("some %d", n > 0);
+	PEER("discard c");
+	await_sent(fd);
+	R(ioctl(fd, TIOCOUTQ, &n));
+	R(n);
+}
+
 CASE(simultaneous_close)
 {
 	int fd = connected();

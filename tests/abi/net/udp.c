@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Datagrams. */
+#include <netinet/udp.h>
 #include "net.h"
 #include <linux/errqueue.h>
 
@@ -58,6 +59,79 @@ CASE(udp_connected)
 	say_peer(fd);
 	R(send(fd, "x", 1, 0));
 	say("still bound %d", port_of(fd) > 0);
+}
+
+/* One datagram in pieces; the destination is the first piece's. */
+CASE(udp_more)
+{
+	struct sockaddr_in a = there(), other = addr(peer_ip(), ask_port("udp v"));
+	int fd = udp(), v = -1;
+	socklen_t len = sizeof(v);
+
+	R(sendto(fd, "one ", 4, MSG_MORE, SA(a)));
+	R(sendto(fd, "two ", 4, MSG_MORE, SA(other)));
+	R(send(fd, "three", 5, 0));
+	PEER("urecv u");
+	R(connect(fd, SA(a)));
+	R(setsockopt(fd, IPPROTO_UDP, UDP_CORK, &(int){ 7 }, sizeof(int)));
+	R(getsockopt(fd, IPPROTO_UDP, UDP_CORK, &v, &len));
+	R(v);
+	R(send(fd, "c", 1, 0));
+	R(write(fd, "o", 1));
+	R(send(fd, "rk", 2, MSG_DONTWAIT));
+	R(setsockopt(fd, IPPROTO_UDP, UDP_CORK, &(int){ 0 }, sizeof(int)));
+	PEER("urecv u");
+	/* what is too long ends all of it */
+	R(send(fd, buf, 60000, MSG_MORE));
+	R(send(fd, buf, 60000, 0));
+	R(send(fd, "after", 5, 0));
+	PEER("urecv u");
+	R(send(fd, "lost", 4, MSG_MORE));
+	R(close(fd));
+	R(setsockopt(udp(), IPPROTO_UDP, 99, &v, sizeof(v)));
+}
+
+static void say_stamp(int fd)
+{
+	char control[128], data[16];
+	struct iovec iov = { data, sizeof(data) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+			    .msg_controllen = sizeof(control) };
+	struct timespec now, at = { 0, 0 };
+	struct cmsghdr *c;
+
+	await(fd, POLLIN);
+	R(recvmsg(fd, &m, 0));
+	c = CMSG_FIRSTHDR(&m);
+	say("control %d", (int)m.msg_controllen);
+	if (!c)
+		return;
+	say("level %d type %d length %d", c->cmsg_level, c->cmsg_type, (int)c->cmsg_len);
+	memcpy(&at, CMSG_DATA(c), sizeof(at));
+	clock_gettime(CLOCK_REALTIME, &now);
+	say("about now %d", at.tv_sec <= now.tv_sec && at.tv_sec + 10 >= now.tv_sec);
+}
+
+CASE(udp_timestamp)
+{
+	int fd = udp(), v = 1;
+	socklen_t len = sizeof(v);
+
+	connect(fd, SA(((struct sockaddr_in[]){ there() })[0]));
+	ask("usend u %s %d 3", my_ip_text(), port_of(fd));
+	await(fd, POLLIN);
+	R(setsockopt(fd, SOL_SOCKET, SO_TIMESTAMP, &v, sizeof(v)));
+	say_stamp(fd); /* it came before */
+	ask("usend u %s %d 3", my_ip_text(), port_of(fd));
+	say_stamp(fd);
+	R(setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &v, sizeof(v)));
+	R(getsockopt(fd, SOL_SOCKET, SO_TIMESTAMP, &v, &len));
+	R(v);
+	ask("usend u %s %d 3", my_ip_text(), port_of(fd));
+	say_stamp(fd);
+	R(setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &(int){ 0 }, sizeof(int)));
+	ask("usend u %s %d 3", my_ip_text(), port_of(fd));
+	say_stamp(fd);
 }
 
 CASE(udp_truncation)
