@@ -110,6 +110,12 @@ struct sock_open {
 	le32_t rx_window;      /* bytes the stub will hold unread */
 };
 #define SOCK_OPEN_BIND 1u
+/*
+ * The message is a sock_open_to: the skeleton is bound and begins to connect. The reply does not
+ * wait for that; SOCKEVT_CONNECTED tells how it ended, and may be dealt with before the reply.
+ */
+#define SOCK_OPEN_CONNECT 2u
+struct sock_open_to { struct sock_open open; be32_t ip; be16_t port; le16_t reserved; };
 struct sock_open_reply {
 	struct sock_handle skel;
 	be32_t ip;
@@ -222,3 +228,14 @@ struct sockevt_icmp {
 };
 static_assert(sizeof(struct sockevt_icmp) == 24, "wire layout");
 #define SOCKEVT_ICMP_DATA 256
+/* What SOCK_OPEN_CONNECT began is established, or has failed with error (errno). */
+#define OP_SOCKEVT_CONNECTED PROTO_OP(PROTO_CLASS_SOCKEVT, 7)
+struct sockevt_connected {
+	struct sock_handle stub, skel;
+	be32_t local_ip;
+	be16_t local_port;
+	le16_t mss;
+	le32_t tx_window;
+	le32_t error;
+};
+static_assert(sizeof(struct sockevt_connected) == 32, "wire layout");

@@ -68,14 +68,36 @@ static void open_init(struct skel *s, const struct sock_open *m)
 	skel_set_data_mode(s, m->data_mode, le16_get(m->sockmem));
 }
 
+/* req: answered when it has ended; NULL: an event tells. -EINPROGRESS: it has begun. */
+static int begin_connect(struct skel *s, struct fit_req *req, uint32_t ip, uint16_t port)
+{
+	if (!port)
+		return -EADDRNOTAVAIL;
+	if (ip >> 28 == 14 || ip == UINT32_MAX)
+		return -ENETUNREACH;
+	return skel_connect(s, req, ip ? ip : stack_ip(s->ns->stack), port);
+}
+
+/* What SOCK_OPEN_CONNECT asks for. */
+static int open_connect(struct skel *s, const struct sock_open_to *m)
+{
+	int err = begin_connect(s, NULL, be32_get(m->ip), be16_get(m->port));
+
+	return err == -EINPROGRESS ? 0 : err;
+}
+
 static int do_open(struct nsock *ns, struct fit_req *req, struct skel *none, struct reply *r)
 {
 	const struct sock_open *m = (const struct sock_open *)req->data;
 	struct sock_peer *p = ns->peer[req->from];
+	bool connect = le16_get(m->flags) & SOCK_OPEN_CONNECT;
 	int err = p ? open_check(ns, m) : -ENOTCONN;
 
 	if (err)
 		return err;
+	if (connect && (req->len < sizeof(struct sock_open_to) ||
+			le32_get(m->type) != SOCK_TYPE_STREAM))
+		return -EINVAL;
 	struct skel *s = skel_create(ns, p);
 	if (!s)
 		return -ENOBUFS;
@@ -84,6 +106,8 @@ static int do_open(struct nsock *ns, struct fit_req *req, struct skel *none, str
 	err = s->dgram ? dgram_open(s) : skel_open_tcp(s);
 	if (!err && le16_get(m->flags) & SOCK_OPEN_BIND)
 		err = skel_bind(s, be32_get(m->ip), be16_get(m->port));
+	if (!err && connect)
+		err = open_connect(s, (const struct sock_open_to *)m);
 	if (err) {
 		skel_kill(s, true);
 		return err;
@@ -100,17 +124,11 @@ static int do_open(struct nsock *ns, struct fit_req *req, struct skel *none, str
 static int do_connect(struct nsock *ns, struct fit_req *req, struct skel *s, struct reply *r)
 {
 	const struct sock_connect *m = (const struct sock_connect *)req->data;
-	uint32_t ip = be32_get(m->ip);
 
-	if (s->dgram) {
-		r->len = sizeof(r->connect);
-		return dgram_connect(s, ip, be16_get(m->port), &r->connect);
-	}
-	if (!be16_get(m->port))
-		return -EADDRNOTAVAIL;
-	if (ip >> 28 == 14 || ip == UINT32_MAX)
-		return -ENETUNREACH;
-	return skel_connect(s, req, ip ? ip : stack_ip(ns->stack), be16_get(m->port));
+	if (!s->dgram)
+		return begin_connect(s, req, be32_get(m->ip), be16_get(m->port));
+	r->len = sizeof(r->connect);
+	return dgram_connect(s, be32_get(m->ip), be16_get(m->port), &r->connect);
 }
 
 static int do_listen(struct nsock *ns, struct fit_req *req, struct skel *s, struct reply *r)

@@ -179,7 +179,9 @@ int skel_connect(struct skel *s, struct fit_req *req, uint32_t ip, uint16_t port
 	if (err)
 		return err;
 	s->connect_req = req;
-	req->priv = s;
+	s->connect_event = !req;
+	if (req)
+		req->priv = s;
 	skel_set_state(s, SKEL_CONNECTING);
 	return -EINPROGRESS;
 }
@@ -191,6 +193,12 @@ static void connect_reply(struct skel *s, int status)
 	struct stack_tcp_name n;
 
 	s->connect_req = NULL;
+	if (s->connect_event) {
+		s->connect_event = false;
+		s->connect_over = true;
+		s->connect_status = status;
+		skel_kick(s);
+	}
 	if (!req)
 		return;
 	if (!status) {
@@ -201,6 +209,26 @@ static void connect_reply(struct skel *s, int status)
 	}
 	req->priv = NULL;
 	fit_reply(req, status, &r, status ? 0 : sizeof(r));
+}
+
+bool skel_tell_connected(struct skel *s)
+{
+	struct stack_tcp_name n = { .local_ip = s->claim.ip, .local_port = s->claim.port };
+
+	if (!s->connect_over)
+		return true;
+	if (s->tcp)
+		stack_tcp_name(s->tcp, &n);
+	struct sockevt_connected m = { .stub = s->stub, .skel = skel_handle(s),
+		.local_ip = be32(n.local_ip), .local_port = be16(n.local_port),
+		.mss = le16(n.mss), .tx_window = le32(s->tx_window),
+		.error = le32((uint32_t)-s->connect_status) };
+	if (!peer_event(s->peer, OP_SOCKEVT_CONNECTED, &m, sizeof(m))) {
+		skel_kick_later(s);
+		return false;
+	}
+	s->connect_over = false;
+	return true;
 }
 
 /* The attempt failed or was given up: the skeleton is as bound as before. */

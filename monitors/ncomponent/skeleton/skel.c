@@ -250,7 +250,7 @@ static void tell_state(struct skel *s)
 
 static void run_open(struct skel *s, bool idle)
 {
-	if (!s->udp)
+	if (!skel_tell_connected(s) || !s->udp)
 		return;
 	skel_tx_run(s);
 	skel_rx_run(s);
@@ -260,6 +260,8 @@ static void run_open(struct skel *s, bool idle)
 
 static void run_up(struct skel *s, bool idle)
 {
+	if (!skel_tell_connected(s))
+		return;
 	skel_tx_run(s);
 	skel_rx_run(s);
 	if (s->state == SKEL_GONE)

@@ -86,7 +86,10 @@ struct skel {
 	uint64_t deferred_ns;   /* TCP_DEFER_ACCEPT: told then, or with its first bytes; 0: told */
 	struct skel *listener;  /* while it is on the listener's list */
 	TAILQ_ENTRY(skel) pending_link;
-	struct fit_req *connect_req;
+	struct fit_req *connect_req; /* answered when connected, or ... */
+	bool connect_event;     /* ... the stub is told by an event: */
+	bool connect_over;      /* it is time */
+	int connect_status;
 
 	/* transmit */
 	STAILQ_HEAD(, tx_item) tx_queue;   /* not yet all in lwIP */
@@ -163,9 +166,11 @@ void skel_put_inflight(struct skel *s);
 int skel_open_tcp(struct skel *s);
 int skel_bind(struct skel *s, uint32_t ip, uint16_t port);
 int skel_listen(struct skel *s, uint32_t backlog);
-/* -EINPROGRESS: req is answered later. */
+/* -EINPROGRESS: req is answered later; NULL: the stub is told by SOCKEVT_CONNECTED. */
 int skel_connect(struct skel *s, struct fit_req *req, uint32_t ip, uint16_t port);
 void skel_connect_cancel(struct skel *s, int status);
+/* SOCKEVT_CONNECTED, when it is due. False: not now, the skeleton is run again. */
+bool skel_tell_connected(struct skel *s);
 void skel_accepted(struct skel *listener, uint32_t n);
 int skel_attach(struct skel *s, struct sock_handle stub, uint32_t rx_window, uint8_t mode,
 		fit_node_t sockmem);

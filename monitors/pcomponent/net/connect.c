@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * connect(): a call whose reply is deferred until the connection is established or has failed.
- * It goes on when its caller is interrupted or does not wait, as on Linux; close() cancels it.
+ * connect(). It goes on when its caller is interrupted or does not wait, as on Linux; close() ends
+ * it. One message makes a skeleton, binds it and begins to connect, and an event tells how that
+ * ended (begin_at_once()): one round trip on the fabric more than the handshake takes, half of it
+ * at the same time. A socket that has a skeleton, or options that a SYN shows, sends a call whose
+ * reply is deferred until the connection is established or has failed.
  */
 #include <kern/log.h>
 #include <kern/mm.h>
 #include <kern/string.h>
 #include <linux/eventpoll.h>
 
+#include "net/event.h"
 #include "net/inet6.h"
 #include "net/join.h"
 #include "proc/task.h"
@@ -179,17 +183,128 @@ static bool inside(uint32_t ip, fit_node_t *at)
 	return true;
 }
 
+/* ---- in one message ---- */
+
+/* Nothing needs to be there before: no name that was claimed, no option that a SYN shows. */
+static bool may_begin_at_once(struct stub *s)
+{
+	const struct stub_opts *o = &s->opts, *d = &stub_default_opts;
+
+	return LIST_EMPTY(&s->legs) && o->maxseg == d->maxseg && o->tos == d->tos &&
+	       o->ttl == d->ttl && o->user_timeout == d->user_timeout;
+}
+
+/* The attempt that this leg is in ends by an event. */
+static bool awaits_event_locked(const struct stub *s, const struct leg *l)
+{
+	return s->state == STUB_CONNECTING && s->leg == l && !l->connect && !leg_joined(l);
+}
+
+/* The skeleton is known: by the reply, or by the event that came before it was looked at. */
+static void opened_locked(struct stub *s, struct leg *l, struct sock_handle skel, uint32_t win)
+{
+	l->skel = skel;
+	if (!l->tx_sent)
+		l->tx_window = win;
+}
+
+void connect_event(struct leg *l, struct stub *s, const struct sockevt_connected *m)
+{
+	struct sock_connect_reply r = { m->local_ip, m->local_port, m->mss };
+	uint32_t error = le32_get(m->error), win = le32_get(m->tx_window);
+	bool ok = error <= ERRNO_MAX && win <= NET_TX_WINDOW_MAX;
+	bool awaited;
+
+	spin_lock(&s->lock);
+	awaited = awaits_event_locked(s, l);
+	if (awaited && ok)
+		opened_locked(s, l, m->skel, win);
+	spin_unlock(&s->lock);
+	if (!ok || !awaited)
+		counter_add(stub, bad_event, 1);
+	if (awaited)
+		connect_ended(s, l, ok ? -(int)error : -EPROTO, &r);
+}
+
+void connect_lost(struct stub *s, struct leg *l)
+{
+	bool awaited;
+
+	spin_lock(&s->lock);
+	awaited = awaits_event_locked(s, l);
+	spin_unlock(&s->lock);
+	if (awaited)
+		connect_ended(s, l, -EHOSTDOWN, NULL);
+}
+
+/* The call failed, the leg is gone. 0: the attempt was known to have failed before. */
+static int take_back(struct stub *s, struct leg *l, int err)
+{
+	spin_lock(&s->lock);
+	if (s->state != STUB_CONNECTING) {
+		err = 0;
+	} else {
+		s->state = STUB_CLOSED;
+		s->bound = false;
+		s->remote = (struct sock_name){ 0, 0 };
+	}
+	spin_unlock(&s->lock);
+	return err;
+}
+
+static void opened(struct stub *s, struct leg *l, const struct sock_open_reply *r)
+{
+	spin_lock(&s->lock);
+	opened_locked(s, l, r->skel, le32_get(r->tx_window));
+	if (s->state == STUB_CONNECTING) {
+		s->mss = le32_get(r->mss);
+		s->local = (struct sock_name){ be32_get(r->ip), be16_get(r->port) };
+	}
+	spin_unlock(&s->lock);
+	stub_forward_opts(s, l);
+}
+
+/* From where the route begins, so that getsockname() knows both at once. */
+static int begin_at_once(struct stub *s, struct sock_name to)
+{
+	struct sock_open_to m = { .ip = be32(to.ip), .port = be16(to.port) };
+	struct sock_open_reply r;
+	struct gnm_place at;
+	struct leg *l;
+	int err = gnm_route(to.ip, &at);
+
+	l = err ? NULL : open_leg(s, le16_get(at.at[0].node), &err);
+	if (!l)
+		return err;
+	leg_get(l);
+	open_fill(s, l, (struct sock_name){ le32_get(at.at[0].ip), 0 },
+		  SOCK_OPEN_BIND | SOCK_OPEN_CONNECT, &m.open);
+	connect_began(s, l, to, NULL);
+	err = open_call(s, l, &m, sizeof(m), &r);
+	if (err)
+		err = take_back(s, l, err);
+	else
+		opened(s, l, &r);
+	leg_put(l);
+	return err;
+}
+
+/* ---- the call ---- */
+
 static int begin_busy(struct stub *s, uint32_t ip, uint16_t port)
 {
 	struct connect_op *op;
 	struct leg *l;
 	fit_node_t at;
 	int err = -ENOBUFS;
+	bool in = inside(ip, &at);
 
+	if (!in && may_begin_at_once(s))
+		return begin_at_once(s, (struct sock_name){ ip, port });
 	l = choose_leg(s, ip, &err);
 	if (!l)
 		return err;
-	if (inside(ip, &at))
+	if (in)
 		return join_connect(s, l, at, (struct sock_name){ ip, port });
 	op = kzalloc(sizeof(*op));
 	if (!op)
@@ -202,8 +317,6 @@ static int begin_busy(struct stub *s, uint32_t ip, uint16_t port)
 	fit_call_start(net.fit, &op->call);
 	return 0;
 }
-
-/* ---- the call ---- */
 
 /* The result of an attempt that has ended. */
 static int result(struct stub *s)

@@ -44,8 +44,10 @@ static void leg_lost(struct leg *l, fit_node_t node)
 		dgram_leg_lost(s, l);
 	else if (s->state == STUB_LISTEN || (s->leg && s->leg != l))
 		leg_detach(s, l); /* the address is down; others, and joined ones, go on */
-	else
+	else {
+		connect_lost(s, l);
 		stub_fail(s, ECONNRESET, 0);
+	}
 	stub_put(s);
 }
 

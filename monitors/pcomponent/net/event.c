@@ -11,13 +11,17 @@
 
 #include "net/join.h"
 
-#define ERRNO_MAX 133 /* EHWPOISON, the highest of Linux */
-
 typedef void (*event_fn)(struct leg *l, struct stub *s, const void *msg); /* s may be NULL */
 
 static void on_accept(struct leg *l, struct stub *s, const void *msg)
 {
 	accept_event(l, s, msg);
+}
+
+static void on_connected(struct leg *l, struct stub *s, const void *msg)
+{
+	if (s)
+		connect_event(l, s, msg);
 }
 
 static void on_tx_done(struct leg *l, struct stub *s, const void *msg)
@@ -98,8 +102,10 @@ static void on_closed(struct leg *l, struct stub *s, const void *msg)
 	(void)leg_gone(l);
 	if (s && s->type == SOCK_TYPE_DGRAM)
 		dgram_leg_lost(s, l);
-	else if (s && !is_claim(l, s))
+	else if (s && !is_claim(l, s)) {
+		connect_lost(s, l);
 		stub_fail(s, ECONNRESET, 0); /* unless it was reported before */
+	}
 }
 
 static const struct {
@@ -108,6 +114,7 @@ static const struct {
 	event_fn fn;
 } events[] = {
 	{ OP_SOCKEVT_ACCEPT, sizeof(struct sockevt_accept), true, false, on_accept },
+	{ OP_SOCKEVT_CONNECTED, sizeof(struct sockevt_connected), true, false, on_connected },
 	{ OP_SOCKEVT_TX_DONE, sizeof(struct sockevt_tx_done), true, true, on_tx_done },
 	{ OP_SOCKEVT_STATE, sizeof(struct sockevt_state), true, true, on_state },
 	{ OP_SOCKEVT_CLOSED, sizeof(struct sockevt_closed), true, false, on_closed },

@@ -10,38 +10,63 @@
 #include "net/inet6.h"
 #include "proc/task.h"
 
-struct leg *stub_open(struct stub *s, fit_node_t node, uint32_t ip, uint16_t port, unsigned flags,
-		      struct sock_name *got, int *err)
+struct leg *open_leg(struct stub *s, fit_node_t node, int *err)
 {
 	struct net_peer *p = peer_get(node, err);
-	struct sock_open_reply r;
 	struct sockmem *sm;
 	struct leg *l;
-	size_t len = 0;
 
 	if (!p)
 		return NULL;
 	sm = peer_sockmem(p, s);
 	l = leg_create(s, p);
-	*err = -ENOBUFS;
-	if (!l)
-		return NULL;
-	l->sm = sm;
-	struct sock_open m = { .stub = leg_handle(l), .type = le32(s->type),
-		.protocol = le32(s->protocol), .ip = be32(ip), .port = be16(port),
-		.flags = le16(flags), .data_mode = sm ? DATA_DMA : DATA_DDIO,
-		.sockmem = le16(sm ? sm->node : 0), .uid = le32(s->uid),
+	if (l)
+		l->sm = sm;
+	else
+		*err = -ENOBUFS;
+	return l;
+}
+
+void open_fill(const struct stub *s, const struct leg *l, struct sock_name at, unsigned flags,
+	       struct sock_open *m)
+{
+	*m = (struct sock_open){ .stub = leg_handle(l), .type = le32(s->type),
+		.protocol = le32(s->protocol), .ip = be32(at.ip), .port = be16(at.port),
+		.flags = le16(flags), .data_mode = l->sm ? DATA_DMA : DATA_DDIO,
+		.sockmem = le16(l->sm ? l->sm->node : 0), .uid = le32(s->uid),
 		.opt_reuse = le32((s->opts.reuseaddr ? 1 : 0) | (s->opts.reuseport ? 2 : 0)),
 		.rx_window = le32(s->rx_window) };
-	*err = fit_call(net.fit, node, OP_SOCK_OPEN, &m, sizeof(m), &r, sizeof(r), &len);
-	if (!*err && (len < sizeof(r) || le32_get(r.tx_window) > NET_TX_WINDOW_MAX))
-		*err = -EPROTO;
-	if (*err) {
+}
+
+int open_call(struct stub *s, struct leg *l, const void *m, size_t m_len,
+	      struct sock_open_reply *r)
+{
+	size_t len = 0;
+	int err = fit_call(net.fit, l->peer->node, OP_SOCK_OPEN, m, m_len, r, sizeof(*r), &len);
+
+	if (!err && (len < sizeof(*r) || le32_get(r->tx_window) > NET_TX_WINDOW_MAX))
+		err = -EPROTO;
+	if (err) {
 		leg_detach(s, leg_get(l));
 		leg_gone(l);
 		leg_put(l);
-		return NULL;
 	}
+	return err;
+}
+
+struct leg *stub_open(struct stub *s, fit_node_t node, uint32_t ip, uint16_t port, unsigned flags,
+		      struct sock_name *got, int *err)
+{
+	struct leg *l = open_leg(s, node, err);
+	struct sock_open_reply r;
+	struct sock_open m;
+
+	if (!l)
+		return NULL;
+	open_fill(s, l, (struct sock_name){ ip, port }, flags, &m);
+	*err = open_call(s, l, &m, sizeof(m), &r);
+	if (*err)
+		return NULL;
 	l->skel = r.skel;
 	l->tx_window = le32_get(r.tx_window);
 	s->mss = le32_get(r.mss);

@@ -343,11 +343,22 @@ int stub_listen(struct stub *s, int backlog);
 /* flags: SOCK_OPEN_*. The leg is not the connection's yet. */
 struct leg *stub_open(struct stub *s, fit_node_t node, uint32_t ip, uint16_t port, unsigned flags,
 		      struct sock_name *got, int *err);
+/*
+ * The parts of it: a leg there, without a skeleton yet; the message; the call, which takes the leg
+ * from the stub when it fails.
+ */
+struct leg *open_leg(struct stub *s, fit_node_t node, int *err);
+void open_fill(const struct stub *s, const struct leg *l, struct sock_name at, unsigned flags,
+	       struct sock_open *m);
+int open_call(struct stub *s, struct leg *l, const void *m, size_t m_len,
+	      struct sock_open_reply *r);
 int stub_connect(struct stub *s, uint32_t ip, uint16_t port, bool nonblock);
 int stub_disconnect(struct stub *s);
 struct fit_call *connect_call(struct connect_op *op);
 /* The attempt on this leg has ended: the program learns of it, unless it has given up. Loop. */
 void connect_ended(struct stub *s, struct leg *l, int status, const struct sock_connect_reply *r);
+/* The nComponent, or the skeleton, is no more: an attempt of which an event would tell has failed. */
+void connect_lost(struct stub *s, struct leg *l);
 /* The program begins to wait for l. */
 void connect_began(struct stub *s, struct leg *l, struct sock_name to, struct connect_op *op);
 int stub_accept(struct stub *s, bool nonblock, struct stub **out);

@@ -132,6 +132,13 @@ static int do_open(fit_node_t node, const struct sock_open *m, struct sock_open_
 			return -EADDRINUSE;
 	*r = (struct sock_open_reply){ .skel = { le32(++fake.next_skel), le32(7) }, .ip = m->ip,
 		.port = be16(port), .tx_window = le32(SOCK_WINDOW_DEFAULT), .mss = le32(1460) };
+	if (le16_get(m->flags) & SOCK_OPEN_CONNECT) {
+		assert_int_equal(le32_get(fake.connecting.gen), 0);
+		fake.connecting = m->stub;
+		fake.connecting_skel = r->skel;
+		if (fake.event_first)
+			fake_connected(0);
+	}
 	return 0;
 }
 
@@ -238,8 +245,18 @@ void fake_connected(int status)
 		.mss = le16(1400) };
 	struct fit_call *c = fake.connect;
 
+	if (!c) {
+		struct sockevt_connected m = { .stub = fake.connecting,
+			.skel = fake.connecting_skel, .local_ip = r.local_ip,
+			.local_port = r.local_port, .mss = r.mss,
+			.tx_window = le32(SOCK_WINDOW_DEFAULT), .error = le32((uint32_t)-status) };
+
+		assert_int_not_equal(le32_get(m.stub.gen), 0);
+		fake.connecting.gen = le32(0);
+		fake_event(NODE_N, OP_SOCKEVT_CONNECTED, &m, sizeof(m));
+		return;
+	}
 	fake.connect = NULL;
-	assert_non_null(c);
 	c->done(c, &(struct fit_reply){ .status = status, .data = &r, .len = sizeof(r) });
 }
 

@@ -37,6 +37,8 @@ struct fake {
 	struct fit_xfer *xfer[512];  /* not yet completed, oldest first */
 	unsigned nxfers;
 	struct fit_call *connect;    /* not yet answered */
+	struct sock_handle connecting, connecting_skel; /* asked for with OPEN, no event yet */
+	bool event_first;            /* the event comes before OPEN's reply */
 	bool canceled;
 	uint8_t *tx_pool[2];         /* of NODE_N and NODE_N2 */
 	uint8_t *sm_tx, *sm_rx;      /* socket memory on NODE_M */
@@ -60,7 +62,7 @@ void fake_free(void);
 /* Completes the oldest transfer: status 0 carries it out. */
 void fake_complete(int status);
 void fake_complete_all(void);
-/* The skeleton's answer to connect. */
+/* The skeleton's answer to connect, by reply or event, as it was asked. */
 void fake_connected(int status);
 /* Last one-way message of this operation, or NULL. */
 struct fake_msg *fake_last(uint16_t op);

@@ -187,8 +187,56 @@ static void test_close_while_connecting(void **state)
 
 	assert_int_equal(stub_connect(s, 0x0a0000fe, 5001, true), -EINPROGRESS);
 	stub_release(s);
+	assert_int_equal(fake_count(OP_SOCK_CLOSE), 1);
+	fake_connected(0); /* crossed it */
+	s = make();
+	assert_int_equal(stub_bind(s, 0, 0), 0);
+	assert_int_equal(stub_connect(s, 0x0a0000fe, 5001, true), -EINPROGRESS);
+	stub_release(s);
 	assert_true(fake.canceled);
 	fake_connected(-ECANCELED);
+}
+
+/* A socket with a name asks for it by a call of its own. */
+static void test_connect_bound(void **state)
+{
+	struct stub *s = make();
+
+	assert_int_equal(stub_bind(s, 0, 0), 0);
+	assert_int_equal(stub_connect(s, 0x0a0000fe, 5001, true), -EINPROGRESS);
+	assert_non_null(fake.connect);
+	fake_connected(0);
+	assert_int_equal(stub_connect(s, 0x0a0000fe, 5001, true), 0);
+	stub_release(s);
+}
+
+/* One message, whichever of reply and event is looked at first; the death of the board ends it. */
+static void test_connect_event(void **state)
+{
+	struct stub *s = make();
+	unsigned opens = fake.opens;
+
+	fake.event_first = true;
+	assert_int_equal(stub_connect(s, 0x0a0000fe, 5001, false), 0);
+	fake.event_first = false;
+	assert_int_equal(fake.opens, opens + 1);
+	assert_int_equal(s->local.port, 40000);
+	assert_int_equal(send_bytes(s, "x", 1, 0), 1);
+	fake_complete_all();
+	stub_release(s);
+	s = make();
+	assert_int_equal(stub_connect(s, 0x0a0000fe, 5001, true), -EINPROGRESS);
+	net_node_gone(NODE_N);
+	fake.connecting.gen = le32(0);
+	assert_int_equal(stub_connect(s, 0x0a0000fe, 5001, true), -ENETUNREACH);
+	stub_release(s);
+	s = make();
+	fake.open_error = -ENOBUFS;
+	assert_int_equal(stub_connect(s, 0x0a0000fe, 5001, true), -ENOBUFS);
+	fake.open_error = 0;
+	assert_int_equal(s->remote.port, 0);
+	assert_int_equal(stub_connect(s, 0x0a0000fe, 5001, true), -EINPROGRESS);
+	stub_release(s);
 }
 
 static void test_connect_signal(void **state)
@@ -750,7 +798,7 @@ static void test_random_events(void **state)
 		}
 		if (i & 1)
 			memcpy(m, i & 2 ? &h : &hl, sizeof(h));
-		fake_event(NODE_N, PROTO_OP(PROTO_CLASS_SOCKEVT, 1 + x % 5), m, x >> 8 & 63);
+		fake_event(NODE_N, PROTO_OP(PROTO_CLASS_SOCKEVT, 1 + x % 7), m, x >> 8 & 63);
 		fake.nsent = 0;
 	}
 	stub_release(s);
@@ -829,6 +877,7 @@ int main(void)
 		T(test_bind_learns_port), T(test_wildcard_on_two_nodes),
 		T(test_first_contact_fails),
 		T(test_connect), T(test_connect_refused), T(test_close_while_connecting),
+		T(test_connect_bound), T(test_connect_event),
 		T(test_connect_signal), T(test_accept), T(test_backlog), T(test_shutdown_listener),
 		T(test_send), T(test_window), T(test_pool_full), T(test_bad_tx_done),
 		T(test_gather),
