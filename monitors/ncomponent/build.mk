@@ -24,18 +24,20 @@ HOST_SRCS_monitors/ncomponent := $(filter-out monitors/ncomponent/main.c monitor
 	sources,monitors/ncomponent))) $(LWIP_FILES:%=lwip/%)
 HOST_FLAGS_lwip_plain := -O2
 HOST_FLAGS_lwip_san   := -fsanitize=address -O1
+HOST_FLAGS_lwip_fuzz  := -fsanitize=address -O1
 
 # $(1) variant, $(2) its folder
 define lwip_host_rules
 $(2)/obj/lwip/%.o: $(LWIP_STAMP) $(NSTACK)/lwipopts.h $(NSTACK)/arch/cc.h
 	@mkdir -p $$(@D)
-	@$(CC) -std=gnu11 -g -w -pthread -fno-omit-frame-pointer -fno-strict-aliasing -fno-common \
+	@$$(HOST_CC_$(1)) -std=gnu11 -g -w -pthread -fno-omit-frame-pointer -fno-strict-aliasing -fno-common \
 	  $$(HOST_FLAGS_lwip_$(1)) $(LWIP_INC) -c $(LWIP_SRC)/$$* -o $$@
 $(2)/obj/$(NSTACK)/%.c.o: HOST_CFLAGS_monitors/ncomponent += $(LWIP_INC)
 $(patsubst %,$(2)/obj/%.o,$(wildcard $(NSTACK)/*.c)): | $(LWIP_STAMP)
 endef
 $(eval $(call lwip_host_rules,plain,$(BUILD)/host))
 $(eval $(call lwip_host_rules,san,$(BUILD)/host/san))
+$(eval $(call lwip_host_rules,fuzz,$(BUILD)/host/fuzz))
 
 # A second instance: the same objects with every symbol of theirs prefixed, as a second core would link it.
 STACK_B      := $(BUILD)/host/san/obj/stack_b.o

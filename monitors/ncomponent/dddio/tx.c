@@ -96,8 +96,12 @@ static void on_record(fit_node_t from, uint32_t imm, uint32_t len, void *arg)
 		return;
 	}
 	struct skel *s = skel_lookup(ns, from, r.head.to);
-	if (!s || (s->state < SKEL_WAITING && !(s->dgram && s->state == SKEL_BOUND)))
-		return; /* crossed a CLOSED, or nonsense: counted */
+	if (!s) /* crossed a CLOSED, or nonsense: counted */
+		return;
+	if (s->state < SKEL_WAITING && !(s->dgram && s->state == SKEL_BOUND)) {
+		counter_add(sock, early_record, 1);
+		return;
+	}
 	if (s->dgram && r.len < sizeof(struct sock_dgram)) {
 		counter_add(sock, bad_record, 1);
 		skel_kill(s, false);

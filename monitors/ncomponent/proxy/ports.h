@@ -19,7 +19,7 @@
 
 #define PROXY_COUNTERS(X)                                                                         \
 	X(hellos) X(calls) X(binds) X(bind_conflicts) X(ephemeral) X(ephemeral_exhausted)          \
-	X(node_limit) X(bad_length) X(unknown_op) X(nodes_gone)
+	X(node_limit) X(bad_length) X(unknown_op) X(refused) X(nodes_gone)
 COUNTERS_DECLARE(proxy, PROXY_COUNTERS);
 
 struct ports;

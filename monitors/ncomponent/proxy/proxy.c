@@ -314,6 +314,7 @@ static void on_request(struct fit_req *req, void *arg)
 
 	counter_add(proxy, calls, 1);
 	int err = run_op(arg, req, &r);
+	counter_add(proxy, refused, err && err != -EINPROGRESS && !req->oneway);
 	if (req->oneway)
 		fit_req_put(req);
 	else if (err != -EINPROGRESS)

@@ -256,7 +256,12 @@ void skel_unlink_listener(struct skel *s)
 {
 	struct skel *l = s->listener;
 
-	TAILQ_REMOVE(&l->pending, s, pending_link);
+	if (s->deferred_ns) {
+		TAILQ_REMOVE(&l->deferred, s, pending_link);
+		l->ndeferred--;
+	} else {
+		TAILQ_REMOVE(&l->pending, s, pending_link);
+	}
 	s->listener = NULL;
 	if (s->tcp)
 		stack_tcp_backlog_done(s->tcp);
@@ -280,14 +285,14 @@ static bool on_full(void *arg)
 {
 	struct skel *l = arg;
 
-	return l->state != SKEL_LISTEN || l->npending >= l->backlog;
+	return l->state != SKEL_LISTEN || l->npending + l->ndeferred >= l->backlog;
 }
 
 static int on_accept(struct stack_tcp *t, void *arg, struct stack_tcp *conn)
 {
 	struct skel *l = arg;
 
-	if (l->state != SKEL_LISTEN || l->npending >= l->backlog) {
+	if (on_full(l)) {
 		counter_add(sock, accept_refused, 1);
 		return -EBUSY;
 	}
@@ -313,8 +318,13 @@ static int on_accept(struct stack_tcp *t, void *arg, struct stack_tcp *conn)
 		return -ENOBUFS;
 	}
 	s->listener = l;
-	TAILQ_INSERT_TAIL(&l->pending, s, pending_link);
-	l->npending++;
+	if (s->deferred_ns) {
+		TAILQ_INSERT_TAIL(&l->deferred, s, pending_link);
+		l->ndeferred++;
+	} else {
+		TAILQ_INSERT_TAIL(&l->pending, s, pending_link);
+		l->npending++;
+	}
 	counter_add(sock, accepted, 1);
 	return 0;
 }
@@ -368,11 +378,15 @@ static void on_sent(struct stack_tcp *t, void *arg, uint32_t bytes)
 /* TCP_DEFER_ACCEPT: the listener learns of it now. */
 static void end_deferral(struct skel *s)
 {
-	if (!s->deferred_ns)
-		return;
-	if (!s->listener || !tell_accept(s->listener, s))
+	struct skel *l = s->listener;
+
+	if (!s->deferred_ns || !l || !tell_accept(l, s))
 		return; /* with the next tick */
+	TAILQ_REMOVE(&l->deferred, s, pending_link);
+	l->ndeferred--;
 	s->deferred_ns = 0;
+	TAILQ_INSERT_TAIL(&l->pending, s, pending_link);
+	l->npending++;
 }
 
 static bool on_tick(struct stack_tcp *t, void *arg)
@@ -409,7 +423,6 @@ static void on_error(struct stack_tcp *t, void *arg, int err)
 	if (!err) /* both FINs acknowledged, and so all bytes */
 		s->tx_acked = s->tx_written;
 	if (s->deferred_ns) { /* nobody was told of it */
-		s->listener->npending--;
 		skel_kill(s, true);
 		return;
 	}

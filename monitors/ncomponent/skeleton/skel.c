@@ -87,6 +87,7 @@ struct skel *skel_create(struct nsock *ns, struct sock_peer *peer)
 	s->peer = peer;
 	s->tx_window = SKEL_TX_WINDOW;
 	TAILQ_INIT(&s->pending);
+	TAILQ_INIT(&s->deferred);
 	STAILQ_INIT(&s->tx_queue);
 	STAILQ_INIT(&s->tx_held);
 	STAILQ_INIT(&s->dma_writes);
@@ -106,7 +107,7 @@ struct skel *skel_lookup(struct nsock *ns, fit_node_t from, struct sock_handle h
 	struct skel *s = i < SKEL_MAX ? ns->slot[i].skel : NULL;
 
 	if (!s || s->gen != le32_get(h.gen) || s->peer->node != from || s->peer->dead ||
-	    s->state == SKEL_GONE) {
+	    s->state == SKEL_GONE || s->deferred_ns /* nobody was told of it */) {
 		counter_add(sock, stale_handle, 1);
 		return NULL;
 	}
@@ -200,7 +201,7 @@ static void drop_children(struct skel *s)
 {
 	struct skel *c;
 
-	while ((c = TAILQ_FIRST(&s->pending))) {
+	while ((c = TAILQ_FIRST(&s->deferred)) || (c = TAILQ_FIRST(&s->pending))) {
 		skel_unlink_listener(c);
 		if (c->state == SKEL_WAITING || (c->state == SKEL_BROKEN && !c->has_stub))
 			skel_kill(c, false);

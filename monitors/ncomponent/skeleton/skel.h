@@ -40,7 +40,7 @@
 
 #define SOCK_COUNTERS(X)                                                                          \
 	X(opened) X(connected) X(connect_failed) X(accepted) X(accept_refused) X(closed) X(reset)  \
-	X(broken) X(bad_record) X(bad_message) X(stale_handle) X(window_violation) X(discarded)   \
+	X(broken) X(bad_record) X(early_record) X(bad_message) X(stale_handle) X(window_violation) X(discarded)   \
 	X(tx_done_sent) X(events_sent) X(events_failed) X(rx_blocked_window) X(rx_blocked_pool)   \
 	X(dgram_rx) X(dgram_dropped) X(dgram_tx) X(dgram_tx_failed) X(dgram_icmp)
 COUNTERS_DECLARE(sock, SOCK_COUNTERS);
@@ -81,10 +81,12 @@ struct skel {
 
 	/* listener */
 	TAILQ_HEAD(, skel) pending; /* accepted by lwIP, not yet by the application, oldest first */
+	TAILQ_HEAD(, skel) deferred; /* the stub was not told of them yet */
 	uint32_t backlog, npending; /* npending: in the stub's accept queue */
+	uint32_t ndeferred;
 	/* accepted connection */
 	uint64_t deferred_ns;   /* TCP_DEFER_ACCEPT: told then, or with its first bytes; 0: told */
-	struct skel *listener;  /* while it is on the listener's list */
+	struct skel *listener;  /* while it is on one of the listener's lists */
 	TAILQ_ENTRY(skel) pending_link;
 	struct fit_req *connect_req; /* answered when connected, or ... */
 	bool connect_event;     /* ... the stub is told by an event: */

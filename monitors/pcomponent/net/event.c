@@ -161,7 +161,7 @@ bool event_run(fit_node_t from, uint16_t op, const void *msg, size_t len)
 
 void event_serve(struct fit_req *req, void *arg)
 {
-	if (!event_run(req->from, req->op, req->data, req->len))
+	if (!req->oneway || !event_run(req->from, req->op, req->data, req->len))
 		counter_add(stub, bad_event, 1);
 	if (req->oneway)
 		fit_req_put(req);

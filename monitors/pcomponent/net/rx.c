@@ -232,7 +232,9 @@ static void deliver(struct stub *s, struct leg *l, const struct record *r)
 	if (err) {
 		if (ok && rec.dma)
 			dma_rx_put(rec.dma);
-		if (err != -ESTALE && s->type != SOCK_TYPE_DGRAM)
+		if (err == -ESTALE)
+			counter_add(stub, late_records, 1);
+		else if (s->type != SOCK_TYPE_DGRAM)
 			stub_fail(s, ECONNRESET, 0); /* bytes of the stream are missing */
 		return;
 	}
