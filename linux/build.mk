@@ -12,7 +12,7 @@
 # a part's tests: HOST_LDLIBS_<part>. A program: $(eval $(call host_program,NAME,SOURCES,PART)) gives
 # build/host/NAME and build/host/san/NAME with the libraries of PART.
 
-HOST_PARTS := kernel fit fit/softroce fit/lossy tests/sim tests/fuzz tests/fuzz/p9 managers monitors/common monitors/pcomponent \
+HOST_PARTS := kernel fit fit/softroce fit/lossy tests/sim tests/fuzz tests/fuzz/p9 tests/fuzz/skel tests/fuzz/stub managers monitors/common monitors/pcomponent \
               monitors/mcomponent monitors/ncomponent monitors/scomponent
 
 HOST_SRCS_kernel := $(wildcard linux/*.c) \
@@ -32,6 +32,10 @@ INC_tests/fuzz := $(INC_fit)
 HOST_SRCS_tests/fuzz := tests/fuzz/frame.c
 INC_tests/fuzz/p9 := $(INC_fit)
 HOST_SRCS_tests/fuzz/p9 :=
+INC_tests/fuzz/skel = $(INC_monitors/ncomponent)
+HOST_SRCS_tests/fuzz/skel :=
+INC_tests/fuzz/stub = $(INC_monitors/pcomponent)
+HOST_SRCS_tests/fuzz/stub :=
 HOST_SRCS_monitors/pcomponent ?=
 HOST_SRCS_monitors/mcomponent ?=
 HOST_SRCS_monitors/ncomponent ?=
@@ -49,6 +53,10 @@ HOST_LIBS_tests/fuzz          := fuzz sim fit kern
 HOST_CFLAGS_tests/fuzz        := -Itests/sim -Itests/unit/fit/softroce -Itests/unit/fit/rpc -Ifit/softroce
 HOST_LIBS_tests/fuzz/p9       := scomponent common fit kern
 HOST_CFLAGS_tests/fuzz/p9     := -Imonitors/scomponent -Itests/unit/monitors/scomponent
+HOST_LIBS_tests/fuzz/skel     := ncomponent common sim kern
+HOST_CFLAGS_tests/fuzz/skel   := -Itests/sim -Imonitors/ncomponent
+HOST_LIBS_tests/fuzz/stub     := pcomponent common fit kern
+HOST_CFLAGS_tests/fuzz/stub   := -Imonitors/pcomponent -Itests/unit/monitors/pcomponent/net
 HOST_LIBS_managers            := managers common fit kern
 HOST_LIBS_monitors/common     := common fit kern
 HOST_LIBS_monitors/pcomponent := pcomponent common fit kern

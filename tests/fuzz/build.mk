@@ -13,6 +13,14 @@ $(foreach f,$(FUZZ),$(eval $(call host_link,$(f),tests/fuzz/fuzz_$(f).c $(FUZZ_$
 $(eval $(call host_link,p9,tests/fuzz/p9/fuzz_p9.c \
 	tests/unit/monitors/scomponent/client.c,tests/fuzz/p9,fuzz,-fsanitize=fuzzer))
 
+# So are Proxy and skeletons, on the simulated clock, with FIT played by world.c.
+$(eval $(call host_link,skel,$(addprefix tests/fuzz/skel/,fuzz_skel.c messages.c world.c \
+	owner_b.c),tests/fuzz/skel,fuzz,-fsanitize=fuzzer))
+
+# And the stub's core, with FIT played by the fake of its unit tests.
+$(eval $(call host_link,stub,$(addprefix tests/fuzz/stub/,fuzz_stub.c program.c owner_b.c) \
+	tests/unit/monitors/pcomponent/net/fake.c,tests/fuzz/stub,fuzz,-fsanitize=fuzzer -lcmocka))
+
 #: make fuzz     builds the fuzz targets; tests/fuzz/run runs them
 .PHONY: fuzz
-fuzz: $(HOST_DIR_fuzz)/p9 $(FUZZ:%=$(HOST_DIR_fuzz)/%)
+fuzz: $(HOST_DIR_fuzz)/p9 $(HOST_DIR_fuzz)/skel $(HOST_DIR_fuzz)/stub $(FUZZ:%=$(HOST_DIR_fuzz)/%)

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# timeout: 240
+# timeout: 300
 # Each fuzz target for FUZZ_SECONDS (7) seconds from its seed corpus. What it finds stays in
 # build/fuzz/ and is run again by: build/host/fuzz/TARGET FILE
 cd "$(dirname "$0")/../.." || exit 1
@@ -14,7 +14,7 @@ nice make -s fuzz || exit 1
 mkdir -p "$BUILD/fuzz"
 python3 tests/fuzz/seeds.py "$BUILD/fuzz/seeds" || exit 1
 n=0 failed=0
-for target in frames cm fit p9; do
+for target in frames cm fit p9 skel stub; do
 	n=$((n + 1))
 	corpus=$BUILD/fuzz/corpus/$target log=$BUILD/fuzz/$target.log
 	[ -n "$FUZZ_KEEP" ] || rm -rf "$corpus" # a short run begins where every other began

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Writes the seed corpora of the fuzz targets: seeds.py FOLDER makes FOLDER/{frames,cm,fit}/*.
+"""Writes the seed corpora of the fuzz targets: seeds.py FOLDER makes FOLDER/TARGET/*.
 
-The formats are in the heads of fuzz_frames.c, fuzz_cm.c and fuzz_fit.c.
+The formats are in the heads of the targets.
 """
 import os
 import struct
@@ -140,8 +140,115 @@ def p9():
         yield f"bad-{i}", lookup + step(5, answers=kind) + lookup
 
 
+def skel():
+    """Options, steps; the order of each step's bytes is that of fuzz_skel.c."""
+    def call(i, *body):
+        return bytes([0, i]) + bytes(body)
+
+    def oneway(i, *body):
+        return bytes([4, i]) + bytes(body)
+
+    def opened(kind, port=0, ip=0, bind=1, opts=0):  # stub, 8, type, ip, port, bind, home, reuse, window
+        return call(0, 1, 1, kind, ip, port, bind, 0, opts, 6)
+
+    def record(who, size=3, slot=0, how=0, ip=1, port=2):
+        head = bytes([7, how, who, size, slot])
+        dgram = bytes([ip, port, 0, 0, 0])
+        return head + (dgram + bytes([64] * bool(how & 64)) + bytes([slot, 0]))
+
+    def ended(i, who, how=1, flags=0):
+        return oneway(i, who, 0, how, flags)
+    stream, dgram, wait, talk = 0, 1, b"\x0b\x05", b"\x0f"
+    longer = b"\x0b\xff"
+    listen, connect = (lambda who, n=4: call(2, who, 1, n)), (
+        lambda who, port=2, ip=1: call(1, who, ip, port))
+    pair = opened(stream, 2) + listen(0) + opened(stream, bind=0) + connect(1) + wait
+    rx_done, attach, accepted = (lambda who: oneway(2, who, 0, 6)), (
+        lambda who: oneway(1, who, 1, 6, 1, 7)), (lambda who, n=1: oneway(0, who, 1, n))
+    defer = opened(stream, 2) + call(3, 0, 2, 5, 0) + listen(0) + opened(stream, bind=0) + \
+        connect(1) + wait
+    for name, steps in {
+        "pair": pair + attach(2) + accepted(0) + record(1) + wait + rx_done(2) + record(2, 4) + wait
+        + ended(3, 1) + wait + ended(4, 2) + ended(4, 1) + wait + ended(4, 0),
+        "bulk": pair + b"".join(record(1, 5, i) for i in range(8)) + wait + longer + ended(4, 1),
+        "to-b": opened(stream, bind=0) + connect(0, 1) + wait + record(0) + wait,
+        "refused": opened(stream, bind=0) + connect(0, 3) + wait + connect(0, 2) + wait,
+        "black-hole": opened(stream) + connect(0, 1, 4) + wait + b"\x0c" + wait,
+        "dgram": opened(dgram, 6) + record(0, 3) + wait + record(0, 3, 1, ip=1, port=4)
+        + record(0, 3, 2, ip=1, port=5) + connect(0, 5) + record(0, 4) + wait + ended(4, 0),
+        "dgrams": opened(dgram, 6) + b"".join(record(0, 4, i, ip=1, port=5) for i in range(9)) + wait
+        + rx_done(0) + longer,
+        "desc": pair + record(1, 3, 1, 8) + record(1, 4, 2, 8) + wait + record(1, 5, 3, 9) + longer,
+        "defer": defer + record(1) + wait + attach(2) + wait + longer,
+        "defer-accepted": defer + accepted(0) + record(1) + wait + longer + ended(4, 1, 0, 1) + wait,
+        "defer-closed": defer + ended(4, 2) + record(1) + wait + longer,
+        "cork": pair + call(3, 1, 1, 1, 0) + record(1, 3, 0, 2) + call(3, 1, 1, 0, 100) + wait,
+        "info": pair + call(4, 0, 11) + call(4, 1, 11) + call(4, 1, 2) + call(5, 1, 1) + call(5, 1, 3),
+        "hello": pair + record(1) + call(6, 1) + wait + opened(stream) + call(6, 0),
+        "nodes": pair + record(1, 5, 1, 8) + b"\x8e" + wait + b"\xce" + call(6, 0) + opened(stream),
+        "faults": pair + b"\x5d" + record(1) + wait + b"\x8d" + record(1, 3, 1, 8) + longer,
+        "reset": pair + attach(2) + record(1, 5) + ended(4, 2, 0, 1) + wait + record(1) + wait,
+        "shut": pair + attach(2) + ended(3, 1, 0) + record(2, 5) + ended(3, 1, 2) + wait + talk,
+        "foreign": opened(stream) + ended(4, 230) + rx_done(231) + connect(230) + listen(232)
+        + record(230) + attach(231) + accepted(229),
+    }.items():
+        for options in range(4):
+            yield f"{name}-{options}", bytes([options]) + steps
+
+
+def stub():
+    """Options, steps; the order of each step's bytes is that of fuzz_stub.c."""
+    def event(i, *body, peer=0):
+        return bytes([peer, i]) + bytes(body)
+
+    def record(who, size, slot=0, how=0, peer=0):
+        return bytes([4 | peer, how, who, size, slot] + [64] * bool(how & 64) + [slot, 0])
+
+    def program(what, i, *body):
+        return bytes([7, what, i]) + bytes(body)
+    stream, dgram, p = 1, 0, 128
+    up, done, talk = b"\x0c", b"\x0f", b"\x0e"
+    bind, listen, connect, accept, close = (
+        lambda i, t=stream, w=0: program(w, i, t), lambda i: program(0x41, i),
+        lambda i, t=stream: program(2, i, t), lambda i: program(3, i), lambda i: program(9, i))
+    send, recv = (lambda i, n=3: program(4, i, n, 0)), (lambda i, n=6: program(6, i, n, 0))
+    conn = connect(0) + up
+    tx_done, fin, reset, closed, end = (
+        lambda peer=0: event(1, 0, 0, 7, peer=peer), lambda peer=0: event(2, 0, 0, 1, 0, peer=peer),
+        lambda peer=0: event(2, 0, 101, 2, 0, peer=peer), lambda: event(3, 0),
+        lambda peer=p, r=0: event(4, 0, 0, r, peer=peer))
+    took = event(0, 0, 5, 1, 7, 4)
+    hello, join = bytes([11, 4]), (lambda who=0, win=7: bytes([11, 1, who, 2, win]))
+    for name, steps in {
+        "conn": conn + send(0) + done + tx_done() + record(0, 3) + recv(0) + fin() + recv(0)
+        + close(0) + closed(),
+        "refused": connect(0) + b"\x1c" + connect(0) + up + close(0),
+        "reset": conn + record(0, 3) + reset() + recv(0) + close(0) + closed(),
+        "server": bind(0) + listen(0) + took + record(0, 2) + accept(0) + recv(1) + send(1, 4) + done
+        + tx_done() + close(1) + close(0) + closed(),
+        "backlog": bind(0) + listen(0) + took * 6 + close(0),
+        "dgram": bind(0, dgram) + record(0, 3) + record(0, 4, 9) + recv(0) + send(0) + done
+        + tx_done() + event(5, 0, 40, 3, 3) + recv(0) + close(0),
+        "dgram-conn": connect(0, dgram) + send(0) + event(5, 0, 40, 3, 3) + send(0) + closed() + close(0),
+        "desc": conn + record(0, 3, 1, 8) + done + recv(0) + record(0, 5, 2, 8) + b"\x0d\x10",
+        "big": conn + send(0, 6) * 6 + b"\x0d\xf8" + tx_done() + send(0, 6) + b"\x0d\x10" + tx_done(),
+        "small": conn + send(0, 1) * 9 + b"\x0d\x28" + send(0, 2) + program(0x18, 0) + done + tx_done(),
+        "shut": conn + program(8, 0) + program(0x18, 0) + fin() + close(0) + closed(),
+        "joined": connect(0) + up + record(0, 3, 0, 0, p) + recv(0) + send(0) + done + tx_done(p)
+        + fin(p) + end() + close(0),
+        "joining": hello + bind(0) + listen(0) + join() + record(0, 3, 0, 0, p) + accept(0) + recv(1)
+        + send(1) + done + tx_done(p) + close(1) + end(r=1),
+        "join-queue": hello + bind(0) + listen(0) + join() * 6 + accept(0) + close(0) + end(),
+        "lost": conn + record(0, 3) + b"\x4e" + recv(0) + connect(1) + up + b"\xce\x6e" + send(1),
+        "foreign": conn + event(3, 210) + event(1, 211, 0, 7) + record(210, 3) + event(2, 210, 101, 2, 0)
+        + event(0, 211, 1, 1, 1, 1) + event(5, 212, 9, 3, 3) + talk,
+    }.items():
+        for options in range(4):
+            yield f"{name}-{options}", bytes([options]) + steps
+
+
 def main():
-    for target in (frames, cm, fit, p9):
+    for target in (frames, cm, fit, p9, skel, stub):
         folder = os.path.join(sys.argv[1], target.__name__)
         os.makedirs(folder, exist_ok=True)
         for name, data in target():

@@ -129,19 +129,30 @@ void sim_at(uint64_t ns, void (*fn)(void *arg), void *arg)
 	*p = e;
 }
 
+struct loop *sim_become(struct loop *l)
+{
+	struct loop *was = current;
+
+	current = l;
+	return was;
+}
+
 static uint64_t next_time(void)
 {
 	uint64_t t = events ? events->ns : UINT64_MAX;
+	struct loop *outer = current;
 
 	for (unsigned i = 0; i < ntimers; i++)
 		t = KMIN(t, timers[i]->deadline_ns);
 	for (unsigned i = 0; i < nloops; i++) {
 		struct loop_source *src;
 
+		current = loops[i];
 		TAILQ_FOREACH(src, &loops[i]->sources, link)
 			if (src->deadline)
 				t = KMIN(t, src->deadline(src));
 	}
+	current = outer;
 	return t;
 }
 

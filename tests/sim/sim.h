@@ -31,6 +31,8 @@ void sim_at(uint64_t ns, void (*fn)(void *arg), void *arg);
 /* Runs until cond(arg) (NULL: never) or that much virtual time has passed. True: cond. */
 bool sim_run(bool (*cond)(void *arg), void *arg, uint64_t ns);
 void sim_loop_free(struct loop *l);
+/* What follows runs as in this loop, until the loop that is returned becomes it again. */
+struct loop *sim_become(struct loop *l);
 /* Everything allocated by kmalloc() and page_alloc() and not freed. */
 uint64_t sim_live_allocations(void);
 void sim_memory_reset(void); /* by sim_reset() */

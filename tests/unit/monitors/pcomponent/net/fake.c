@@ -88,20 +88,29 @@ ssize_t_k uio_copy_out(struct uio *u, const void *src, size_t n)
 
 /* ---- regions ---- */
 
-struct fit_mr { int unused; };
+struct fit_mr { fit_node_t peer; };
 
 struct fit_mr *fit_mr_reg(struct fit *f, fit_node_t peer, void *addr, size_t len, unsigned access)
 {
+	if (peer < ARRAY_SIZE(fake.pool)) {
+		fake.pool[peer].mem = addr;
+		fake.pool[peer].len = (uint32_t)len;
+	}
 	if (peer == NODE_N || peer == NODE_P) {
 		fake.rx_pool = addr;
 		fake.rx_len = (uint32_t)len;
 		fake.rx_off = 0;
 	}
-	return calloc(1, sizeof(struct fit_mr));
+	struct fit_mr *m = malloc(sizeof(*m));
+
+	m->peer = peer;
+	return m;
 }
 
 void fit_mr_dereg(struct fit *f, struct fit_mr *mr)
 {
+	if (mr->peer < ARRAY_SIZE(fake.pool))
+		fake.pool[mr->peer].len = 0;
 	free(mr);
 }
 
@@ -146,7 +155,7 @@ static void do_place(struct gnm_place *p)
 {
 	fake.gnm_calls++;
 	*p = (struct gnm_place){ .n = le32(fake.places), .lease_ms = le32(60000) };
-	p->at[0].node = le16(NODE_N);
+	p->at[0].node = le16(fake.route ? fake.route : NODE_N);
 	p->at[0].ip = le32(0x0a000001);
 	p->at[0].local = le32(fake.local);
 	p->at[1].node = le16(NODE_N2);

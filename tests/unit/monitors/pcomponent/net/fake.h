@@ -42,7 +42,9 @@ struct fake {
 	bool canceled;
 	uint8_t *tx_pool[2];         /* of NODE_N and NODE_N2 */
 	uint8_t *sm_tx, *sm_rx;      /* socket memory on NODE_M */
-	void *rx_pool;               /* the stub's, as registered for NODE_N */
+	struct { uint8_t *mem; uint32_t len; } pool[16]; /* of this board, by who writes there */
+	fit_node_t route;            /* what GNM says first; 0: NODE_N */
+	void *rx_pool;               /* the one of NODE_N, or of NODE_P */
 	uint32_t rx_len;
 	uint32_t rx_off;             /* where the next record goes */
 	bool local;                  /* GNM: every address is the rack's */

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What stands around Proxy and skeletons in their fuzz target, all in one thread on the simulated
+ * clock: FIT as owners and an mComponent would see it, a NIC that nothing answers behind
+ * (connections are those to the board's own address, which turn round in lwIP), and owner B, which
+ * is honest.
+ */
+#pragma once
+
+#include <fit/fit.h>
+
+#include "skeleton/nsock.h"
+
+#define NODE_A 5               /* sends anything */
+#define NODE_B 6               /* its sockets are looked at */
+#define NODE_M 7               /* has socket memory */
+#define IP_BOARD 0x0a000001u
+#define REGION (256u << 10)    /* of the owners, of socket memory a direction */
+
+struct world {
+	struct nsock *ns;
+	/* what fit.c counts */
+	unsigned mrs, reqs, xfers, calls;
+	/* faults, each for the next of its kind that is not B's */
+	unsigned fail_xfers, fail_sends, fail_calls;
+	/* of A, as the last HELLO said */
+	uint8_t *tx_mem;
+	uint32_t tx_len;
+	bool a_reads;              /* A attaches what is accepted and says what it has read */
+};
+extern struct world world;
+
+void world_start(void);
+struct proto_mr world_region(unsigned i); /* 0: A's, 1: B's */
+
+/* A message of another node; its answer's status, -EINPROGRESS while there is none. */
+int world_call(fit_node_t from, uint16_t op, const void *msg, size_t len, void *rep,
+	       size_t *rep_len);
+void world_oneway(fit_node_t from, uint16_t op, const void *msg, size_t len);
+void world_record(fit_node_t from, uint32_t imm, uint32_t len);
+/* The i-th request without an answer is cancelled by its sender. */
+void world_cancel(unsigned i);
+/* The membership says so. */
+void world_gone(fit_node_t node);
+/* What came for this node: A's is fuzz_skel.c's, B's is owner_b.c's. */
+void a_event(uint16_t op, const void *msg, size_t len);
+void a_record(const struct sock_record *r);
+void b_event(uint16_t op, const void *msg, size_t len);
+void b_record(const struct sock_record *r, const uint8_t *body);
+
+/* ---- owner B: a listener, a connection to it with both ends, a datagram socket ---- */
+void b_start(void);
+/* Its sockets are as b_start() or b_talk() left them; else the target panics. */
+void b_check(void);
+/* Bytes from one end of the connection to the other, and they come. */
+void b_talk(void);
+struct sock_handle b_handle(unsigned i);
