@@ -121,8 +121,13 @@ static int install(struct fault *f, struct line *l, uint64_t expect, uint32_t ri
 
 	spin_lock(&s->lock);
 	err = atomic_load(f->e) == expect ? rmap_add(l, f->as, f->page, f->e) : -EAGAIN;
-	if (!err)
-		atomic_store(f->e, pte_make(l, rights, kind));
+	if (!err) {
+		uint64_t v = pte_make(l, rights, kind);
+
+		if (v & UPTE_W)
+			line_may_be_written_locked(l);
+		atomic_store(f->e, v);
+	}
 	l->pins--;
 	if (err && !l->pins && (l->flags & LINE_FRESH))
 		line_release_locked(l);
@@ -268,7 +273,10 @@ static int refresh_rights(struct fault *f, struct line *l, uint64_t v)
 	if (v & UPTE_D)
 		l->dirty = true;
 	line_take_locked(l);
-	atomic_store(f->e, pte_with_rights(v, rights, cow));
+	v = pte_with_rights(v, rights, cow);
+	if (v & UPTE_W)
+		line_may_be_written_locked(l);
+	atomic_store(f->e, v);
 	spin_unlock(&line_set(l)->lock);
 	return -EAGAIN; /* the next look finds the new rights */
 }

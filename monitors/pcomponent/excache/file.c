@@ -161,19 +161,3 @@ void excache_drop_file(uint64_t object, uint64_t first, bool discard)
 {
 	each_line(object, first, drop_line, &discard);
 }
-
-static void sync_line(struct line *l, void *arg)
-{
-	int *err = arg, e = line_clean(l);
-
-	if (e && !*err)
-		*err = e;
-}
-
-int excache_sync_file(uint64_t object)
-{
-	int err = 0;
-
-	each_line(object, 0, sync_line, &err);
-	return err;
-}

@@ -3,13 +3,15 @@
  * Inside exCache: lines, sets, mappings of lines, page-table entries as exCache writes them. Only
  * excache/ includes this (and proc/futex.c, which asks for the identity behind an address).
  *
- * Order of locks: a set's lock, then aspace.lock. Two sets' locks are never held together.
+ * Order of locks: a list of written lines (its mutex, for a whole sync, round trips included), a
+ * set's lock, then aspace.lock or a list's spinlock. Two sets' locks are never held together.
  */
 #pragma once
 
 #include <kern/spinlock.h>
 #include <kern/uspace.h>
 #include <kern/wait.h>
+#include <sys/queue.h>
 
 #include "excache/aspace.h"
 #include "excache/excache.h"
@@ -42,6 +44,10 @@ struct line {
 	uint8_t grace;   /* the clock passes it so many times before its first access */
 	bool dirty;      /* newer than the home's, beyond what D bits say */
 	struct rmap map; /* first mapping; as NULL: none at all */
+	/* written.c; also guarded by the list's lock */
+	bool listed;
+	uint32_t round;
+	LIST_ENTRY(line) written;
 };
 
 /* A line that no one else can know: it has no value once it is unmapped. */
@@ -159,6 +165,13 @@ static inline bool rmap_empty(const struct line *l)
 void rmap_clear(struct line *l, uint64_t v);
 /* Reads and clears A bits; true if any was set. Moves D bits to line.dirty. */
 bool rmap_test_accessed(struct line *l);
+
+/* ---- lines of files that may be newer than the home's (written.c); set lock held ---- */
+void written_init(void);
+/* An entry of it that may be written is there from now on. */
+void line_may_be_written_locked(struct line *l);
+/* Before its object changes. */
+void line_unlist_locked(struct line *l);
 
 /* ---- eviction (evict.c) ---- */
 /* Makes all entries of a pinned line HELD and flushes them. */

@@ -147,6 +147,7 @@ void line_take_locked(struct line *l)
 void line_release_locked(struct line *l)
 {
 	kassert(!l->pins && rmap_empty(l));
+	line_unlist_locked(l);
 	atomic_fetch_sub(object_count(l->object), 1);
 	l->state = LINE_FREE;
 	l->object = l->index = 0;
@@ -274,6 +275,7 @@ struct line *line_lookup_wait(uint64_t object, uint64_t index)
 
 void line_forget_locked(struct line *l)
 {
+	line_unlist_locked(l);
 	atomic_fetch_sub(object_count(l->object), 1);
 	l->object = 0;
 	l->index = l->number;
@@ -373,6 +375,7 @@ int excache_init(void)
 		spin_init(&excache.sets[i].lock, "excache set");
 	for (unsigned i = 0; i < WAITQS; i++)
 		waitq_init(&waitqs[i]);
+	written_init();
 	err = rmap_init();
 	if (!err)
 		err = mem_wb_init(WB_SLOTS);
