@@ -24,7 +24,8 @@
  * dma: records carry no bytes: struct sock_record with SOCK_REC_DESC, then struct sock_desc naming
  * socket memory on an mComponent (proto/sockmem.h) where the bytes are. Transmit: written there by
  * the stub before the record is posted (from the completion of that write), read by dDMA. Receive:
- * the other way round.
+ * the other way round. With SOCK_REC_HELD the bytes are those of a hold: by reference, in any
+ * configuration, of at most SOCKMEM_HOLD_MAX.
  *
  * Datagrams (SOCK_DGRAM): a record is one datagram, never split or joined. What the stream calls
  * payload, and counts, is struct sock_dgram and the datagram's bytes: in dma both lie in socket
@@ -60,6 +61,7 @@ static_assert(sizeof(struct sock_record) == 16, "one unit");
 #define SOCK_REC_DESC 1u       /* a sock_desc follows instead of the bytes */
 #define SOCK_REC_MORE 2u       /* transmit: more follows at once (MSG_MORE, rest of a large send) */
 #define SOCK_REC_FIN 4u        /* receive: end of stream after these bytes */
+#define SOCK_REC_HELD 8u       /* transmit, with DESC: desc.off is a hold's id (proto/sockmem.h) */
 
 struct sock_desc {
 	le16_t node;           /* mComponent */

@@ -22,16 +22,37 @@ struct sockmem_pools {
 #define OP_SOCKMEM_ATTACH PROTO_OP(PROTO_CLASS_SOCKMEM, 2)
 struct sockmem_attach { le16_t pcomponent; le16_t reserved[3]; };
 /*
- * pComponent -> mComponent, call: bytes of a file's pages go into the caller's transmit pool for
- * that nComponent, without passing the caller (sendfile). What is beyond the file's end is zero.
- * The range of the pool is the caller's to give, as for a write. -ENOENT: no such pool; -ESTALE.
+ * By reference: bytes that already are on an mComponent are held there, at most SOCKMEM_HOLD_MAX of
+ * them, and what the stub sends is a record with SOCK_REC_HELD that names the hold. dDMA fetches
+ * the bytes in pieces, each written from the pages themselves into memory that it lends, and a hold
+ * of which all has been fetched is gone. A file's later changes may be seen in what is fetched, as
+ * on Linux, memory's are not; neither truncation nor the file's end of life takes bytes away.
+ *
+ * HOLD: pComponent -> mComponent, call. Of a file: off is a position, and the hold ends where the
+ * file does (len 0: nothing is held). Of memory (object 0): off is an address of the space, and the
+ * hold ends before the first page of which the home has no bytes. -ENOENT: there are none;
+ * -ESTALE: no such file; -ENOBUFS: too much is held for the caller. Reply: sockmem_held.
  */
-#define OP_SOCKMEM_PLACE PROTO_OP(PROTO_CLASS_SOCKMEM, 3)
-struct sockmem_place {
-	le16_t ncomponent;
+#define OP_SOCKMEM_HOLD PROTO_OP(PROTO_CLASS_SOCKMEM, 3)
+struct sockmem_hold {
+	le16_t ncomponent;      /* who may fetch it */
 	le16_t reserved;
-	le32_t len;             /* at most SOCKMEM_PLACE_MAX */
-	le64_t off;             /* in the pool */
-	le64_t object, file_off;
+	le32_t len;
+	le64_t object;
+	le64_t off;
+	le64_t as;              /* of memory */
 };
-#define SOCKMEM_PLACE_MAX (64 * 1024)
+struct sockmem_held { le64_t id; le32_t len; le32_t reserved; };
+#define SOCKMEM_HOLD_MAX (256 * 1024)
+/* nComponent -> mComponent, call: len bytes of the hold from off on go to `to`. -ENOENT. */
+#define OP_SOCKMEM_FETCH PROTO_OP(PROTO_CLASS_SOCKMEM, 4)
+struct sockmem_fetch {
+	le64_t id;
+	le32_t off, len;        /* len: at most SOCKMEM_FETCH_MAX */
+	struct proto_mr to;
+	le64_t to_off;
+};
+#define SOCKMEM_FETCH_MAX (64 * 1024)
+/* Both may say that nobody will fetch it (any more): one-way. */
+#define OP_SOCKMEM_RELEASE PROTO_OP(PROTO_CLASS_SOCKMEM, 5)
+struct sockmem_release { le64_t id; };

@@ -148,6 +148,12 @@ static void close_head(struct sockpool *p, struct sockpool_sock *s)
 	block_free(p, i);
 }
 
+static void close_done(struct sockpool *p, struct sockpool_sock *s)
+{
+	while (s->head != SOCKPOOL_NONE && p->block[s->head].end <= s->done)
+		close_head(p, s);
+}
+
 /* The smallest order whose block holds bytes; the largest when none does. */
 static unsigned order_for(uint32_t bytes)
 {
@@ -207,13 +213,21 @@ bool sockpool_take_exact(struct sockpool *p, struct sockpool_sock *s, uint32_t b
 	return true;
 }
 
+void sockpool_untake(struct sockpool *p, struct sockpool_sock *s, uint64_t count)
+{
+	if (s->tail == SOCKPOOL_NONE)
+		return; /* dropped meanwhile */
+	s->taken -= count;
+	p->block[s->tail].end = s->taken;
+	close_done(p, s);
+}
+
 bool sockpool_done(struct sockpool *p, struct sockpool_sock *s, uint64_t bytes)
 {
 	if (bytes < s->done || bytes > s->taken)
 		return false;
 	s->done = bytes;
-	while (s->head != SOCKPOOL_NONE && p->block[s->head].end <= bytes)
-		close_head(p, s);
+	close_done(p, s);
 	return true;
 }
 

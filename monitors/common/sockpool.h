@@ -70,6 +70,16 @@ uint32_t sockpool_take(struct sockpool *p, struct sockpool_sock *s, uint32_t wan
 bool sockpool_take_exact(struct sockpool *p, struct sockpool_sock *s, uint32_t body,
 			 uint64_t count, uint32_t *off);
 /*
+ * The record taken last stands for count bytes fewer than was said; with none left its room is
+ * given back with that of the next one.
+ */
+void sockpool_untake(struct sockpool *p, struct sockpool_sock *s, uint64_t count);
+/* count bytes of the socket that need no room here. */
+static inline void sockpool_skip(struct sockpool_sock *s, uint64_t count)
+{
+	s->taken += count;
+}
+/*
  * The receiver is done with the first bytes bytes. False: nonsense (more than taken, or going
  * back).
  */

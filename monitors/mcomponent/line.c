@@ -266,7 +266,7 @@ static int op_writeback(fit_node_t from, const void *msg, size_t len, struct rep
 		counter_add(mline, writeback_stale, 1);
 		return 0;
 	}
-	bytes = page_bytes(p);
+	bytes = page_new_bytes(p); /* what a send() was given does not change any more */
 	if (!bytes)
 		return -ENOMEM;
 	memcpy(bytes, m + 1, PAGE_SIZE);

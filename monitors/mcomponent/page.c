@@ -7,18 +7,20 @@
  */
 #include "page.h"
 
+#include <kern/log.h>
 #include <kern/mm.h>
 #include <kern/string.h>
 #include "cache.h"
 
 static struct page *pages;
-static struct kmem_cache *page_cache;
+static struct kmem_cache *page_cache, *hold_cache;
 static uint64_t home_bits;
 
 int page_init(void)
 {
 	page_cache = kmem_cache_create("m_page", sizeof(struct page), 8);
-	return page_cache ? 0 : -ENOMEM;
+	hold_cache = kmem_cache_create("m_hold", sizeof(struct page_hold), 8);
+	return page_cache && hold_cache ? 0 : -ENOMEM;
 }
 
 void page_set_home(uint16_t node)
@@ -105,12 +107,23 @@ void page_get(struct page *p)
 	p->refs++;
 }
 
+/* What is held is the holders' alone. */
+static void part(struct page *p)
+{
+	if (!p->hold)
+		return;
+	p->hold->page = NULL;
+	p->hold = NULL;
+	p->data = NULL;
+}
+
 void page_put(struct page *p)
 {
 	if (--p->refs)
 		return;
 	HASH_DEL(pages, p);
 	cache_remove(p);
+	part(p);
 	if (p->data)
 		page_free(p->data, 0);
 	kmem_cache_free(page_cache, p);
@@ -121,6 +134,43 @@ void *page_bytes(struct page *p)
 	if (!p->data)
 		p->data = cache_alloc_page();
 	return p->data;
+}
+
+struct page_hold *page_hold(struct page *p)
+{
+	kassert(p->data);
+	if (!p->hold) {
+		p->hold = kmem_cache_alloc(hold_cache);
+		if (!p->hold)
+			return NULL;
+		*p->hold = (struct page_hold){ .data = p->data, .page = p };
+	}
+	p->hold->refs++;
+	return p->hold;
+}
+
+void page_unhold(struct page_hold *h)
+{
+	if (--h->refs)
+		return;
+	if (h->page)
+		h->page->hold = NULL;
+	else
+		page_free(h->data, 0);
+	kmem_cache_free(hold_cache, h);
+}
+
+void *page_new_bytes(struct page *p)
+{
+	void *data;
+
+	if (!p->hold)
+		return page_bytes(p);
+	data = cache_alloc_page();
+	if (!data)
+		return NULL;
+	part(p);
+	return p->data = data;
 }
 
 uint64_t page_count(void)

@@ -25,12 +25,23 @@ struct page {
 	uint64_t seq;      /* of the last write-back stored */
 	LIST_ENTRY(page) owned; /* in the list of that file or object */
 	void *data;        /* NULL: all zero, or its bytes are still at the pComponent */
+	struct page_hold *hold; /* somebody else uses data, too */
 	UT_hash_handle hh;
 	/* of a file of a store: data.c, wb.c, cache.c */
 	struct store_call *reading; /* data is not there yet: the READ that brings it */
 	bool dirty, writing, counted;
 	bool cached, used;
 	TAILQ_ENTRY(page) dirty_link, cache_link;
+};
+
+/*
+ * Bytes of a page that outlive it, or its next contents: they belong to the page as long as it is
+ * there and has not parted from them, else to the hold.
+ */
+struct page_hold {
+	void *data;
+	uint32_t refs;
+	struct page *page;
 };
 
 /* A LIST_HEAD that counts. */
@@ -61,4 +72,9 @@ void page_get(struct page *p);
 void page_put(struct page *p);
 /* Its bytes, allocated zeroed on first use; NULL: no memory. */
 void *page_bytes(struct page *p);
+/* A reference to its bytes as they are; it has some. NULL: no memory. */
+struct page_hold *page_hold(struct page *p);
+void page_unhold(struct page_hold *h);
+/* Bytes that nobody else holds, for a new content; what was there is lost. NULL: no memory. */
+void *page_new_bytes(struct page *p);
 uint64_t page_count(void);

@@ -2,24 +2,15 @@
 /*
  * Socket memory for the dma configuration: for each pair of pComponent and nComponent two pools,
  * one a direction, each registered once for either peer (protection domains are per peer). This
- * monitor never looks into them, but copies files' pages there when it is asked to: what sendfile
- * sends in the dma configuration does not pass a pComponent.
+ * monitor never looks into them.
  */
 #include "sockmem.h"
-#include "inode.h"
-#include "page.h"
 
-#include <kern/counter.h>
 #include <kern/mm.h>
-#include <kern/mode.h>
 #include <kern/string.h>
 #include <proto/sockmem.h>
 #include <sys/queue.h>
-#include "server.h"
-
-#define SOCKMEM_COUNTERS(X) X(places) X(placed_bytes)
-COUNTERS_DECLARE(msockmem, SOCKMEM_COUNTERS);
-COUNTERS_DEFINE(msockmem, SOCKMEM_COUNTERS);
+#include "held.h"
 
 #define POOL_BYTES_MAX (8ULL << 20) /* one page_alloc run */
 
@@ -39,6 +30,7 @@ static struct fit *fit;
 void sockmem_init(struct fit *f)
 {
 	fit = f;
+	held_init(f);
 }
 
 static struct pair *find(fit_node_t p, fit_node_t n)
@@ -130,62 +122,11 @@ static int op_attach(fit_node_t from, const void *msg, size_t len, struct reply 
 	return 0;
 }
 
-/* All pages are there before the first is copied: what is waited for may make others go. */
-static int pages_there(struct inode *i, uint64_t first, uint64_t last)
-{
-	struct page *p;
-	int err = 0;
-
-	for (uint64_t k = first; k <= last && !err; k++)
-		err = inode_page(i, k, &p);
-	return err;
-}
-
-static void copy_pages(struct inode *i, uint64_t from, uint8_t *to, uint32_t len)
-{
-	while (len) {
-		uint32_t in = from % PAGE_SIZE, n = KMIN(len, (uint32_t)PAGE_SIZE - in);
-		struct page *p;
-
-		if (!inode_page(i, from / PAGE_SIZE, &p) && p && p->data)
-			memcpy(to, p->data + in, n);
-		else
-			memset(to, 0, n);
-		from += n;
-		to += n;
-		len -= n;
-	}
-}
-
-static int op_place(fit_node_t from, const void *msg, size_t msg_len, struct reply *r)
-{
-	const struct sockmem_place *m = msg;
-	struct pair *pair = find(from, le16_get(m->ncomponent));
-	struct inode *i = inode_by_object(le64_get(m->object));
-	uint64_t off = le64_get(m->off), at = le64_get(m->file_off);
-	uint32_t len = le32_get(m->len);
-	int err;
-
-	if (!pair)
-		return -ENOENT;
-	if (!len || len > SOCKMEM_PLACE_MAX || off > pair->bytes || len > pair->bytes - off ||
-	    at > (uint64_t)INT64_MAX - len)
-		return -EINVAL;
-	if (!i || !S_ISREG(i->mode))
-		return -ESTALE;
-	err = pages_there(i, at / PAGE_SIZE, (at + len - 1) / PAGE_SIZE);
-	if (err)
-		return err;
-	copy_pages(i, at, (uint8_t *)pair->tx.mem + off, len);
-	counter_add(msockmem, places, 1);
-	counter_add(msockmem, placed_bytes, len);
-	return 0;
-}
-
 void sockmem_drop_node(fit_node_t node)
 {
 	struct pair *pair, *next;
 
+	held_drop_node(node);
 	for (pair = LIST_FIRST(&pairs); pair; pair = next) {
 		next = LIST_NEXT(pair, link);
 		if (pair->p == node || pair->n == node)
@@ -195,7 +136,9 @@ void sockmem_drop_node(fit_node_t node)
 
 const struct op sockmem_ops[] = {
 	{ OP_SOCKMEM_CREATE, sizeof(struct sockmem_create), op_create, "sockmem-create" },
-	{ OP_SOCKMEM_PLACE, sizeof(struct sockmem_place), op_place, "sockmem-place" },
+	{ OP_SOCKMEM_HOLD, sizeof(struct sockmem_hold), held_hold, "sockmem-hold" },
+	{ OP_SOCKMEM_FETCH, sizeof(struct sockmem_fetch), held_fetch, "sockmem-fetch" },
+	{ OP_SOCKMEM_RELEASE, sizeof(struct sockmem_release), held_release, "sockmem-release" },
 	{ OP_SOCKMEM_ATTACH, sizeof(struct sockmem_attach), op_attach, "sockmem-attach" },
 	{ 0, 0, NULL, NULL },
 };

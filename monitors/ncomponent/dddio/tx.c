@@ -20,7 +20,7 @@ struct record {
 	struct sock_record head;
 	uint32_t len;          /* bytes of the stream it stands for */
 	const uint8_t *body;
-	bool desc;
+	bool desc, held;
 	uint64_t dma_off;
 	fit_node_t dma_node;
 };
@@ -32,8 +32,9 @@ static bool decode_desc(struct record *r, uint32_t body_len)
 	if (body_len < sizeof(d))
 		return false;
 	memcpy(&d, r->body, sizeof(d));
+	r->held = le16_get(r->head.flags) & SOCK_REC_HELD;
 	if (!le64_get(d.len) || le64_get(d.len) > SKEL_TX_WINDOW ||
-	    le16_get(d.node) >= FIT_NODES_MAX)
+	    le16_get(d.node) >= FIT_NODES_MAX || (r->held && !le64_get(d.off)))
 		return false;
 	r->desc = true;
 	r->len = (uint32_t)le64_get(d.len);
@@ -76,13 +77,62 @@ static struct tx_item *make_item(struct skel *s, const struct record *r)
 		counter_add(dddio, tx_bytes, r->len);
 		return it;
 	}
+	counter_add(dddio, tx_desc, 1);
+	counter_add(ddma, messages, 1);
 	it->dma_off = r->dma_off;
 	it->dma = ddma_pool(s->peer, r->dma_node);
-	counter_add(dddio, tx_desc, 1);
 	if (it->dma)
 		return it;
 	tx_item_free(it);
 	return NULL;
+}
+
+/* Bytes by reference: an item for every fetch. False: no memory; the rest is nobody's. */
+static bool make_held(struct skel *s, const struct record *r)
+{
+	bool more = le16_get(r->head.flags) & SOCK_REC_MORE;
+
+	counter_add(dddio, tx_desc, 1);
+	counter_add(ddma, messages, 1);
+	for (uint32_t off = 0, n; off < r->len; off += n) {
+		struct tx_item *it = tx_item_alloc();
+
+		if (!it)
+			return false;
+		n = KMIN(r->len - off, (uint32_t)SOCKMEM_FETCH_MAX);
+		it->len = n;
+		it->skel = s;
+		it->more = more || off + n < r->len;
+		it->held_id = r->dma_off;
+		it->held_node = r->dma_node;
+		it->held_off = off;
+		skel_tx_arrived(s, it);
+	}
+	return true;
+}
+
+/* Queues it. False: it is not to be sent. */
+static bool take_record(struct skel *s, const struct record *r)
+{
+	struct tx_item *it;
+
+	if (s->dgram && (r->held || r->len < sizeof(struct sock_dgram))) {
+		counter_add(sock, bad_record, 1);
+		return false;
+	}
+	if (s->tx_arrived + r->len > s->tx_reported + s->tx_window) {
+		counter_add(sock, window_violation, 1);
+		return false;
+	}
+	if (r->held && make_held(s, r))
+		return true;
+	it = r->held ? NULL : make_item(s, r);
+	if (!it) { /* bytes would be missing from the stream */
+		counter_add(dddio, no_memory, 1);
+		return false;
+	}
+	skel_tx_arrived(s, it);
+	return true;
 }
 
 static void on_record(fit_node_t from, uint32_t imm, uint32_t len, void *arg)
@@ -96,29 +146,20 @@ static void on_record(fit_node_t from, uint32_t imm, uint32_t len, void *arg)
 		return;
 	}
 	struct skel *s = skel_lookup(ns, from, r.head.to);
-	if (!s) /* crossed a CLOSED, or nonsense: counted */
-		return;
-	if (s->state < SKEL_WAITING && !(s->dgram && s->state == SKEL_BOUND)) {
+	bool early = s && s->state < SKEL_WAITING && !(s->dgram && s->state == SKEL_BOUND);
+
+	if (early)
 		counter_add(sock, early_record, 1);
+	if (!s || early) { /* crossed a CLOSED, or nonsense: counted */
+		if (r.held)
+			ddma_release(ns, r.dma_node, r.dma_off);
 		return;
 	}
-	if (s->dgram && r.len < sizeof(struct sock_dgram)) {
-		counter_add(sock, bad_record, 1);
-		skel_kill(s, false);
+	if (take_record(s, &r))
 		return;
-	}
-	if (s->tx_arrived + r.len > s->tx_reported + s->tx_window) {
-		counter_add(sock, window_violation, 1);
-		skel_kill(s, false);
-		return;
-	}
-	struct tx_item *it = make_item(s, &r);
-	if (!it) { /* bytes would be missing from the stream */
-		counter_add(dddio, no_memory, 1);
-		skel_kill(s, false);
-		return;
-	}
-	skel_tx_arrived(s, it);
+	if (r.held)
+		ddma_release(ns, r.dma_node, r.dma_off);
+	skel_kill(s, false);
 }
 
 int dddio_init(struct nsock *ns)

@@ -6,7 +6,8 @@
  * into local memory, several reads in flight, neighbours packed into one read; order per socket is
  * that of the descriptors. In: bytes are written to the pool there, and the descriptor goes to the
  * stub from the completion of that write, in order. Keys come from the mComponent by
- * SOCKMEM_ATTACH, once per pair and incarnation.
+ * SOCKMEM_ATTACH, once per pair and incarnation. Bytes that are sent by reference (holds) are
+ * fetched from whichever mComponent has them.
  */
 #pragma once
 
@@ -16,7 +17,8 @@
 
 #define DDMA_COUNTERS(X)                                                                          \
 	X(attaches) X(attach_failed) X(reads) X(read_bytes) X(packed) X(read_failed) X(writes)    \
-	X(write_bytes) X(write_failed) X(descriptors) X(no_memory) X(bad_range)
+	X(write_bytes) X(write_failed) X(descriptors) X(no_memory) X(bad_range)  \
+	X(messages) X(fetches) X(fetch_bytes) X(released) X(release_failed)
 COUNTERS_DECLARE(ddma, DDMA_COUNTERS);
 
 enum dma_state { DMA_ASKING, DMA_READY, DMA_FAILED };
@@ -40,6 +42,7 @@ struct dma_buf {
 	uint32_t refs;
 	uint32_t len;
 	uint8_t *bytes;
+	struct landing *landing; /* bytes are a slot of it */
 };
 
 /* The pool on that node, asked for when it is new. NULL: no memory, or no such node. */
@@ -51,6 +54,15 @@ void ddma_node_gone(struct sock_peer *p, fit_node_t node);
 /* read.c */
 void ddma_fetch(struct skel *s);
 void ddma_buf_put(struct dma_buf *b);
+
+/* fetch.c */
+/* Begins to fetch what the item stands for. False: not now, or the skeleton was killed. */
+bool ddma_fetch_held(struct skel *s, struct tx_item *it);
+/* Nobody will fetch (all of) the hold. */
+void ddma_release(struct nsock *ns, fit_node_t node, uint64_t id);
+void ddma_slot_put(struct landing *g, const uint8_t *bytes);
+void ddma_not_starved(struct skel *s);
+void ddma_landings_lost(struct nsock *ns, fit_node_t node);
 
 /* write.c */
 bool ddma_push(struct skel *s, uint32_t n);

@@ -27,7 +27,10 @@ void ddma_buf_put(struct dma_buf *b)
 {
 	if (--b->refs)
 		return;
-	kfree(b->bytes);
+	if (b->landing)
+		ddma_slot_put(b->landing, b->bytes);
+	else
+		kfree(b->bytes);
 	kfree(b);
 }
 
@@ -134,8 +137,13 @@ void ddma_fetch(struct skel *s)
 	STAILQ_FOREACH(it, &s->tx_queue, link) {
 		if (s->dma_reads >= max)
 			return;
-		if (it->data || it->buf || !it->dma)
+		if (it->data || it->buf)
 			continue;
+		if (it->held_id) {
+			if (!ddma_fetch_held(s, it))
+				return;
+			continue;
+		}
 		if (it->dma->state == DMA_ASKING)
 			return;
 		if (it->dma->state == DMA_FAILED) {

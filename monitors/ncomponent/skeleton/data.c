@@ -38,6 +38,8 @@ void tx_item_free(struct tx_item *it)
 {
 	if (it->buf)
 		ddma_buf_put(it->buf);
+	else if (it->held_id) /* nobody has asked for it */
+		ddma_release(it->skel->ns, it->held_node, it->held_id);
 	kmem_cache_free(item_cache, it);
 }
 
@@ -47,7 +49,7 @@ void skel_tx_arrived(struct skel *s, struct tx_item *it)
 {
 	s->tx_arrived += it->len;
 	it->end = s->tx_arrived;
-	if (!it->dma)
+	if (!it->dma && !it->held_id)
 		s->ddio_end = s->tx_arrived;
 	s->peer->tx_unreported += it->len;
 	STAILQ_INSERT_TAIL(&s->tx_queue, it, link);

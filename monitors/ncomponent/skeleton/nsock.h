@@ -22,6 +22,9 @@ struct nsock {
 	uint32_t free_hint, nskels;
 	TAILQ_HEAD(, skel) dirty;
 	TAILQ_HEAD(, skel) lazy; /* by lazy_at_ns */
+	LIST_HEAD(, landing) landings; /* ddma/fetch.c */
+	unsigned nlandings;
+	TAILQ_HEAD(, skel) starved; /* wait for a slot of one */
 };
 
 struct nsock_config {

@@ -160,6 +160,7 @@ static void skel_free(struct skel *s)
 	struct sock_peer *p = s->peer;
 
 	leave_lists(s);
+	ddma_not_starved(s);
 	ddma_free(s);
 	sockpool_drop(&p->rx_pool, &s->rx_share);
 	p->tx_unreported -= s->tx_arrived - s->tx_reported;
@@ -358,6 +359,7 @@ void nsock_node_gone(struct nsock *ns, fit_node_t node)
 	if (ns->peer[node])
 		peer_kill(ns->peer[node]);
 	node_gone_peers(ns, node);
+	ddma_landings_lost(ns, node);
 }
 
 struct nsock *nsock_create(const struct nsock_config *cfg, int *err)
@@ -374,6 +376,8 @@ struct nsock *nsock_create(const struct nsock_config *cfg, int *err)
 	ns->dma_prefetch = cfg->dma_prefetch;
 	TAILQ_INIT(&ns->dirty);
 	TAILQ_INIT(&ns->lazy);
+	TAILQ_INIT(&ns->starved);
+	LIST_INIT(&ns->landings);
 	ns->slot = kzalloc(SKEL_MAX * sizeof(*ns->slot));
 	ns->ports = ports_create(cfg->stack);
 	ns->udp_ports = ports_create(NULL);

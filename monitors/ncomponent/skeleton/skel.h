@@ -100,6 +100,8 @@ struct skel {
 	uint64_t ddio_end;      /* position behind the last byte that lies in the stub's chunks */
 	uint32_t tx_window;
 	uint32_t dma_reads;     /* in flight */
+	bool starved;           /* waits for a slot of a landing */
+	TAILQ_ENTRY(skel) starved_link;
 	bool shut_wanted, fin_sent, close_wanted;
 	bool push_wanted;       /* nothing is held any more when push_at bytes are written */
 	uint32_t push_at;
@@ -138,6 +140,9 @@ struct tx_item {
 	uint64_t dma_off;       /* where it is in the mComponent's pool */
 	struct dma_pool *dma;   /* NULL: ddio */
 	struct dma_buf *buf;    /* local memory, shared by packed neighbours */
+	uint64_t held_id;       /* by reference: which hold, 0: none; where; from which byte on */
+	fit_node_t held_node;
+	uint32_t held_off;
 };
 
 /* A datagram that came: header, as the stub gets it, and bytes. */

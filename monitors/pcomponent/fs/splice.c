@@ -53,12 +53,10 @@ static ssize_t_k step_from_file(struct file *in, uint64_t *pos, struct file *out
 static ssize_t_k step_there(struct file *in, uint64_t *pos, struct file *out, uint64_t n)
 {
 	ssize_t_k got;
-	struct stat st;
 
-	if (!pos || !in->object || !out->ops->send_file || n < THERE_MIN ||
-	    in->ops->getattr(in, &st) || (uint64_t)st.st_size < *pos + THERE_MIN)
+	if (!pos || !in->object || !out->ops->send_file || n < THERE_MIN)
 		return -EOPNOTSUPP;
-	got = out->ops->send_file(out, in, *pos, KMIN(n, (uint64_t)st.st_size - *pos));
+	got = out->ops->send_file(out, in, *pos, n);
 	if (got > 0)
 		*pos += (uint64_t)got;
 	return got;

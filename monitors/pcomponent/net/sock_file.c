@@ -120,8 +120,8 @@ static void file_op_release(struct file *f)
 static ssize_t_k file_op_send_file(struct file *f, struct file *in, uint64_t off, uint64_t n)
 {
 	struct stub *s = sock_stub(f);
-	ssize_t_k ret = stub_send_file(s, in->home, in->object, off, n,
-				       f->flags & O_NONBLOCK ? STUB_DONTWAIT : 0);
+	struct tx_ref r = { .home = in->home, .object = in->object, .off = off };
+	ssize_t_k ret = stub_send_ref(s, r, n, f->flags & O_NONBLOCK ? STUB_DONTWAIT : 0);
 
 	if (ret == -EPIPE)
 		uthread_signal_self(SIGPIPE, NULL);

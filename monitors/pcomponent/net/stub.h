@@ -54,7 +54,7 @@
 COUNTERS_DECLARE(stub, STUB_COUNTERS);
 #define STUB_DMA_COUNTERS(X)                                                                      \
 	X(pools) X(fallback) X(writes) X(write_bytes) X(descriptors) X(reads) X(read_bytes)        \
-	X(read_waits) X(failed) X(places) X(placed_bytes)
+	X(read_waits) X(failed) X(holds) X(held_bytes) X(hold_failed)
 COUNTERS_DECLARE(stub_dma, STUB_DMA_COUNTERS);
 
 /* Socket memory on an mComponent for one nComponent (dma). */
@@ -106,7 +106,7 @@ struct leg {
 
 	struct spinlock tx_lock;
 	bool tx_shut;               /* tx_lock: no more records */
-	_Atomic bool placing;       /* the next bytes of the stream are on their way: tx_file.c */
+	_Atomic bool placing;       /* the next bytes go by reference: tx_ref.c */
 	_Atomic bool place_waits;   /* until all descriptors are posted */
 	uint64_t tx_sent;           /* tx_lock: payload bytes accepted */
 	uint32_t tx_records;        /* tx_lock: in flight */
@@ -376,9 +376,12 @@ void stub_release(struct stub *s);
 #define STUB_WAITALL 8u
 #define STUB_TRUNC 16u  /* discard instead of copying */
 ssize_t_k stub_send(struct stub *s, struct uio *from, unsigned flags);
-/* n bytes of the file from off on, which lie on home. -EOPNOTSUPP: not on this socket. */
-ssize_t_k stub_send_file(struct stub *s, fit_node_t home, uint64_t object, uint64_t off,
-			 uint64_t n, unsigned flags);
+/* Bytes that are on an mComponent: of a file, or (object 0) of a space's memory. */
+struct tx_ref { fit_node_t home; uint64_t object, as, off; };
+/* At most n of them; 0: there are none. -EOPNOTSUPP: not on this socket, or not these. */
+ssize_t_k stub_send_ref(struct stub *s, struct tx_ref r, uint64_t n, unsigned flags);
+/* May anything be sent so on it? */
+bool tx_by_reference(const struct stub *s, const struct leg *l);
 /* The leg to send on (reference) and how much it takes now; -EAGAIN, or why it never will. */
 ssize_t_k tx_may_send(struct stub *s, struct leg **l, uint32_t *room);
 int tx_wait_room(struct stub *s, unsigned flags, uint64_t *deadline);
@@ -452,13 +455,14 @@ void tx_finished(struct tx_buf *b, int status);
 /* What is pending goes out, as far as there is room. */
 void tx_flush(struct leg *l);
 /*
- * The stream's next n bytes (as many as there is room for, in *b) will be put into socket memory
- * by somebody else: takes their place at *off and stops all other senders until tx_placed(). Bytes,
- * 0: not now, -EBUSY: not before leg.place_waits is over, -EPIPE.
+ * The stream's next b->len bytes, or as many as there is room for, will go by reference: takes room
+ * for the record and stops all other senders until tx_ref_end(). Bytes, 0: not now, -EBUSY: not
+ * before leg.place_waits is over, -EPIPE.
  */
-ssize_t_k tx_place_begin(struct stub *s, struct tx_buf *b, uint32_t *off);
-/* They are there (status 0), or are not: the descriptor follows. Consumes b. */
-void tx_placed(struct stub *s, struct tx_buf *b, uint32_t off, bool more, int status);
+ssize_t_k tx_ref_begin(struct stub *s, struct tx_buf *b);
+/* n of them are held by node as id: the record follows. Consumes b. False: nothing is sent. */
+bool tx_ref_end(struct stub *s, struct tx_buf *b, fit_node_t node, uint64_t id, uint32_t n,
+		bool more);
 /* Bytes of the stream are lost: the connection is broken. */
 void tx_lost(struct leg *l);
 struct dma_rx *dma_rx_create(struct leg *l, uint64_t off, uint32_t len);

@@ -322,58 +322,84 @@ bool tx_post_whole(struct tx_buf *b)
 	return true;
 }
 
-/* ---- bytes that somebody else puts there ---- */
+/* ---- by reference ---- */
 
-ssize_t_k tx_place_begin(struct stub *s, struct tx_buf *b, uint32_t *off)
+/* Room for the record that names the bytes. */
+static bool take_ref_room(struct leg *l, struct tx_buf *b)
+{
+	struct net_peer *p = l->peer;
+	bool ok;
+
+	spin_lock(&p->pool_lock);
+	ok = sockpool_take_exact(&p->tx_pool, &l->share, sizeof(struct sock_desc), b->len,
+				 &b->rec_off);
+	if (!ok)
+		sockpool_wait(&p->tx_pool, &l->share);
+	spin_unlock(&p->pool_lock);
+	return ok;
+}
+
+ssize_t_k tx_ref_begin(struct stub *s, struct tx_buf *b)
 {
 	struct leg *l = b->leg;
-	uint32_t n = 0;
+	ssize_t_k n = 0;
 
 	spin_lock(&l->tx_lock);
-	if (l->tx_shut) {
-		spin_unlock(&l->tx_lock);
-		return -EPIPE;
-	}
-	if (!l->placing) {
+	if (l->tx_shut)
+		n = -EPIPE;
+	if (!n && !l->placing) {
 		flush_locked(l);
-		/* descriptors come in the order of the stream: none is to be posted any more */
+		/* records come in the order of the stream: none is to be posted any more */
 		l->place_waits = l->pend || l->tx_posted != l->tx_sent;
-		if (l->place_waits) {
-			spin_unlock(&l->tx_lock);
-			return -EBUSY;
-		}
-		n = KMIN(b->len, tx_window_left(s, l));
-	}
-	if (n)
-		n = dma_tx_take(l, n, false, off, &b->rec_off);
-	if (n) {
-		b->len = n;
-		l->tx_sent += n;
-		l->tx_records++;
-		l->placing = true;
+		b->len = KMIN(b->len, tx_window_left(s, l));
+		if (l->place_waits)
+			n = -EBUSY;
+		else if (b->len && take_ref_room(l, b))
+			n = b->len;
+		l->placing = n > 0;
 	}
 	spin_unlock(&l->tx_lock);
 	return n;
 }
 
-void tx_placed(struct stub *s, struct tx_buf *b, uint32_t off, bool more, int status)
+/* The record stands for n bytes, no more; they need no socket memory. */
+static void settle_room(struct leg *l, uint32_t taken, uint32_t n)
+{
+	spin_lock(&l->peer->pool_lock);
+	sockpool_untake(&l->peer->tx_pool, &l->share, taken - n);
+	spin_unlock(&l->peer->pool_lock);
+	if (!l->sm)
+		return;
+	spin_lock(&l->sm->lock);
+	sockpool_skip(&l->dma_share, n);
+	spin_unlock(&l->sm->lock);
+}
+
+bool tx_ref_end(struct stub *s, struct tx_buf *b, fit_node_t node, uint64_t id, uint32_t n,
+		bool more)
 {
 	struct leg *l = b->leg;
-	struct sock_desc d = { .node = le16(l->sm->node), .off = le64(off), .len = le64(b->len) };
+	struct sock_desc d = { .node = le16(node), .off = le64(id), .len = le64(n) };
+	bool post;
 
-	fill_record(b, SOCK_REC_DESC | (more ? SOCK_REC_MORE : 0));
-	b->rec.len = le32(b->len);
+	fill_record(b, SOCK_REC_DESC | SOCK_REC_HELD | (more ? SOCK_REC_MORE : 0));
+	b->rec.len = le32(n);
 	memcpy(b->data, &d, sizeof(d));
 	spin_lock(&l->tx_lock);
+	post = n && !l->gone && !l->tx_shut;
+	settle_room(l, b->len, post ? n : 0);
+	b->len = n;
 	l->placing = false;
-	if (!status && !l->gone) {
+	if (post) {
 		counter_add(stub_dma, descriptors, 1);
-		atomic_fetch_add(&l->tx_posted, b->len);
+		l->tx_sent += n;
+		l->tx_records++;
+		atomic_fetch_add(&l->tx_posted, n);
 		tx_write(b, b->rec_off, sizeof(d));
-		b = NULL;
 	}
 	spin_unlock(&l->tx_lock);
-	if (b)
-		tx_finished(b, status ? status : -ECONNRESET);
+	if (!post)
+		tx_buf_free(b);
 	tx_credit(s);
+	return post;
 }
