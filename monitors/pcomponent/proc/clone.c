@@ -197,6 +197,7 @@ static int64_t clone_process(const struct clone *c)
 {
 	struct task *self = task_current(), *t = task_alloc();
 	struct uthread *ut;
+	uint64_t seen = task_group_signals();
 	int err, pid;
 
 	if (!t)
@@ -210,7 +211,12 @@ static int64_t clone_process(const struct clone *c)
 		goto out_task;
 	atomic_store(&t->vfork_busy, (c->flags & CLONE_VFORK) != 0);
 	task_get(t);
-	task_publish(t, c->flags & CLONE_PARENT ? self->parent : self);
+	if (!task_publish(t, c->flags & CLONE_PARENT ? self->parent : self, seen)) {
+		task_put(t);
+		uthread_discard(ut);
+		uncopy_task(t);
+		return -ERESTARTNOINTR;
+	}
 	err = start_thread(ut, c);
 	kassert(!err); /* nobody could end a process that has not begun, see uthread_start() */
 	while ((c->flags & CLONE_VFORK) && atomic_load(&t->vfork_busy) && !fatal_pending())
@@ -226,12 +232,19 @@ out_task:
 static int64_t do_clone(const struct clone *c)
 {
 	int err = clone_check(c);
+	int64_t ret;
 
 	if (err)
 		return err;
 	if (too_many())
 		return -EAGAIN;
-	return c->flags & CLONE_THREAD ? clone_thread(c) : clone_process(c);
+	if (c->flags & CLONE_THREAD)
+		return clone_thread(c);
+	/* a signal to the group in the midst of it: it is taken first, or was not for this one */
+	do
+		ret = clone_process(c);
+	while (ret == -ERESTARTNOINTR && !signal_pending());
+	return ret;
 }
 
 static int64_t sys_clone(struct syscall_args *a)

@@ -12,8 +12,14 @@ void task_init(void);
 struct task *task_alloc(void);
 /* Gives up one that was never published. */
 void task_discard(struct task *t);
-/* Puts it into the tables, under parent (NULL: none). */
-void task_publish(struct task *t, struct task *parent);
+/*
+ * Puts it into the tables, under parent (NULL: none). false: many processes were signalled since
+ * task_group_signals() was `seen`; t may have been meant and has heard nothing.
+ */
+bool task_publish(struct task *t, struct task *parent, uint64_t seen);
+uint64_t task_group_signals(void);
+/* task_each() for who signals many processes: those that are being made are not missed. */
+void task_each_signal(void (*fn)(struct task *t, void *arg), void *arg);
 /* Out of the tables; tasks_lock held. The table's reference goes to the caller. */
 void task_unlink_locked(struct task *t);
 struct task *task_find_locked(int pid);

@@ -242,7 +242,7 @@ static int64_t sys_kill(struct syscall_args *a)
 	if (pid < -1)
 		return pgrp_signal(-pid, sig, &info);
 	all.info = &info;
-	task_each(kill_one, &all);
+	task_each_signal(kill_one, &all);
 	return all.found ? 0 : -ESRCH;
 }
 SYSCALL_DEFINE(__NR_kill, "kill", sys_kill);

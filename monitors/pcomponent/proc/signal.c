@@ -397,7 +397,7 @@ int pgrp_signal(int pgid, int sig, const siginfo_t *info)
 {
 	struct pgrp_walk w = { pgid, sig, 0, info };
 
-	task_each(pgrp_one, &w);
+	task_each_signal(pgrp_one, &w);
 	return w.found ? 0 : -ESRCH;
 }
 

@@ -162,7 +162,8 @@ static int make_process(struct job *j, const struct spawn_start *s)
 	}
 	ut->first = first;
 	ut->first_arg = j;
-	task_publish(t, NULL);
+	while (!task_publish(t, NULL, task_group_signals()))
+		; /* of no group that anybody knows */
 	err = uthread_start(ut);
 	kassert(!err); /* nobody could end it before */
 	return 0;

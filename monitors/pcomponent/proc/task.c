@@ -29,6 +29,7 @@ static struct tid_slot {
 } slots[PID_MAX];
 static int last_tid = PID_FIRST - 1;
 static LIST_HEAD(, task) all_tasks = LIST_HEAD_INITIALIZER(all_tasks);
+static uint64_t group_signals; /* how often many processes were signalled at once */
 
 static struct kmem_cache *task_cache, *uthread_cache;
 
@@ -141,15 +142,21 @@ void task_put(struct task *t)
 		task_free(t);
 }
 
-void task_publish(struct task *t, struct task *parent)
+bool task_publish(struct task *t, struct task *parent, uint64_t seen)
 {
+	bool late;
+
 	spin_lock(&tasks_lock);
-	slots[t->pid].task = t;
-	t->parent = parent;
-	if (parent)
-		LIST_INSERT_HEAD(&parent->children, t, sibling);
-	LIST_INSERT_HEAD(&all_tasks, t, all);
+	late = seen != group_signals;
+	if (!late) {
+		slots[t->pid].task = t;
+		t->parent = parent;
+		if (parent)
+			LIST_INSERT_HEAD(&parent->children, t, sibling);
+		LIST_INSERT_HEAD(&all_tasks, t, all);
+	}
 	spin_unlock(&tasks_lock);
+	return !late;
 }
 
 void task_unlink_locked(struct task *t)
@@ -188,6 +195,27 @@ void task_each(void (*fn)(struct task *t, void *arg), void *arg)
 	LIST_FOREACH(t, &all_tasks, all)
 		fn(t, arg);
 	spin_unlock(&tasks_lock);
+}
+
+void task_each_signal(void (*fn)(struct task *t, void *arg), void *arg)
+{
+	struct task *t;
+
+	spin_lock(&tasks_lock);
+	group_signals++;
+	LIST_FOREACH(t, &all_tasks, all)
+		fn(t, arg);
+	spin_unlock(&tasks_lock);
+}
+
+uint64_t task_group_signals(void)
+{
+	uint64_t n;
+
+	spin_lock(&tasks_lock);
+	n = group_signals;
+	spin_unlock(&tasks_lock);
+	return n;
 }
 
 uint64_t task_rlimit(unsigned resource)

@@ -4,6 +4,38 @@
 #include <sys/prctl.h>
 #include "abi.h"
 
+/* A signal to a group reaches a process that is being made, too: none is left over. */
+CASE(kill_group_forks)
+{
+	int left = 0;
+
+	for (unsigned i = 0; i < 12; i++) {
+		int ends[2];
+		char c;
+		pid_t p;
+
+		NEED(!pipe(ends));
+		p = fork();
+		if (!p) {
+			setpgid(0, 0);
+			write(ends[1], "x", 1);
+			for (int n = 0; n < 64;) /* each is the parent of the next */
+				n = fork() ? (sleep_ms(2000), 64) : n + 1;
+			pause();
+		}
+		close(ends[1]);
+		NEED(read(ends[0], &c, 1) == 1);
+		sleep_ms(i % 4 * 3);
+		kill(-p, SIGKILL);
+		waitpid(p, NULL, 0);
+		/* whoever lives has the pipe's other end open */
+		left += poll(&(struct pollfd){ ends[0], POLLIN, 0 }, 1, 1000) != 1;
+		kill(-p, SIGKILL);
+		close(ends[0]);
+	}
+	say("left over: %d", left);
+}
+
 CASE(wait_statuses)
 {
 	static const int signals[] = { SIGKILL, SIGTERM, SIGSEGV, SIGABRT,
