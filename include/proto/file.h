@@ -33,13 +33,17 @@ struct file_attr {
 	le32_t reserved;
 };
 
-/* Every request that names a path starts with this; the path follows the request's fixed part. */
+/*
+ * Every request that names a path starts with this; the path follows the request's fixed part, and
+ * the caller's supplementary groups end the message.
+ */
 struct file_path {
 	le64_t base;        /* directory a relative path starts from */
 	le32_t uid, gid;    /* of the caller */
 	le16_t len;         /* of the path, no NUL; may be 0 where the base itself is meant */
 	le16_t flags;       /* FILE_NOFOLLOW */
-	le32_t reserved;
+	le16_t ngroups;     /* le32_t each, at the end of the message */
+	le16_t reserved;
 };
 #define FILE_NOFOLLOW 1u
 
@@ -91,7 +95,8 @@ struct file_two {
 	struct file_path at;
 	le64_t base2;
 	le16_t len2;
-	le16_t reserved[3]; /* path, path2 */
+	le16_t flags;       /* RENAME_NOREPLACE, RENAME_EXCHANGE */
+	le16_t reserved[2]; /* path, path2 */
 };
 struct file_setattr {
 	struct file_path at; /* or at.base itself when at.len is 0 */
@@ -104,6 +109,7 @@ struct file_setattr {
 #define FILE_SET_GID 4u
 #define FILE_SET_ATIME 8u
 #define FILE_SET_MTIME 16u
+#define FILE_SET_PRIV 32u /* set-id bits go: the file was written, or has another owner */
 struct file_statfs {
 	le64_t blocks, bfree, bavail, files, ffree;
 	le32_t bsize, type, namelen, flags; /* as of statfs(2) */

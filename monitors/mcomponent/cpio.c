@@ -79,7 +79,7 @@ static int fill_inode(struct inode *i, const struct entry *e)
 
 static int add_entry(const struct entry *e, struct walk *w)
 {
-	struct cred root = { 0, 0 };
+	struct cred root = { .uid = 0 };
 	struct inode *i;
 	int err = walk_path(w, inode_root(), e->name, e->name_len, root, WALK_STAY);
 

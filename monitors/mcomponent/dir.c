@@ -207,6 +207,25 @@ int dir_move(struct inode *from, struct dirent *e, struct inode *to, const char 
 	return err;
 }
 
+void dir_exchange(struct dirent *a, struct dirent *b)
+{
+	struct inode *was_a = a->inode, *was_b = b->inode;
+	uint32_t dirs_a = S_ISDIR(was_a->mode), dirs_b = S_ISDIR(was_b->mode);
+
+	inode_get(was_a);
+	inode_get(was_b);
+	dirent_set(a, was_b);
+	dirent_set(b, was_a);
+	a->dir->nlink += dirs_b - dirs_a;
+	b->dir->nlink += dirs_a - dirs_b;
+	inode_touch(a->dir, true);
+	inode_touch(b->dir, true);
+	inode_touch(was_a, false);
+	inode_touch(was_b, false);
+	inode_put(was_a);
+	inode_put(was_b);
+}
+
 bool dir_empty(const struct inode *dir)
 {
 	return TAILQ_EMPTY(&dir->entries);

@@ -152,7 +152,7 @@ static struct inode *walk_to_interpreter(const struct image *im, const Elf64_Phd
 	if (!from)
 		from = inode_root();
 	w = kmalloc(sizeof(*w));
-	*err = w ? walk_path(w, from, path, strlen(path), (struct cred){ 0, 0 },
+	*err = w ? walk_path(w, from, path, strlen(path), (struct cred){ .uid = 0 },
 			     WALK_FOLLOW) : -ENOMEM;
 	if (!*err) {
 		found = w->inode;

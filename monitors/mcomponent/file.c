@@ -65,8 +65,6 @@ static int open_create(struct walk *w, uint32_t mode, struct cred cred)
 
 	if (err)
 		return err;
-	if (w->must_be_dir)
-		return -EISDIR;
 	mode = S_IFREG | (mode & 07777);
 	cred.gid = name_gid(w->dir, cred);
 	if (inode_is_store(w->dir))
@@ -133,12 +131,15 @@ static int op_open(fit_node_t from, const void *msg, size_t len, struct reply *r
 
 	/* O_CREAT|O_EXCL does not follow a link in the last place (open(2)). */
 	bool follow = !(oflags & O_NOFOLLOW) && (oflags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL);
+	bool creates = (oflags & O_CREAT) && !(oflags & O_PATH);
 	if ((oflags & O_TMPFILE) == O_TMPFILE)
 		return -EOPNOTSUPP;
-	err = file_req_walk(&m->at, m + 1, len - sizeof(*m), follow, &w);
+	err = file_req_walk(&m->at, m + 1, len - sizeof(*m),
+			    (follow ? WALK_FOLLOW : 0) | (creates ? WALK_PARENT : 0), &w);
 	if (err)
 		return err;
-	err = open_walked(from, w, oflags, le32_get(m->mode), file_req_cred(&m->at), r);
+	err = creates && w->must_be_dir ? -EISDIR :
+	      open_walked(from, w, oflags, le32_get(m->mode), file_req_cred(&m->at), r);
 	file_req_end(w);
 	return err;
 }

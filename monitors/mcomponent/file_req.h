@@ -5,15 +5,13 @@
 #include <proto/file.h>
 #include "path.h"
 
-static inline struct cred file_req_cred(const struct file_path *at)
-{
-	return (struct cred){ le32_get(at->uid), le32_get(at->gid) };
-}
+/* Good while the handler runs. */
+struct cred file_req_cred(const struct file_path *at);
 /*
- * Walks the path (text, at most `room` bytes). 0: *w is to be given to file_req_end(). -EBADMSG:
- * the path is longer than the message.
+ * Walks the path (text, at most `room` bytes) by WALK_*. 0: *w is to be given to file_req_end().
+ * -EBADMSG: the path is longer than the message.
  */
-int file_req_walk(const struct file_path *at, const void *text, size_t room, bool follow,
+int file_req_walk(const struct file_path *at, const void *text, size_t room, unsigned flags,
 		  struct walk **w);
 void file_req_end(struct walk *w);
 

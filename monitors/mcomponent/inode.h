@@ -108,6 +108,8 @@ void dirent_free(struct dirent *e);
 /* In memory. */
 int dir_add(struct inode *dir, const char *name, size_t len, struct inode *child);
 void dir_remove(struct inode *dir, struct dirent *e);
+/* Each name shows what the other did. */
+void dir_exchange(struct dirent *a, struct dirent *b);
 int dir_move(struct inode *from, struct dirent *e, struct inode *to, const char *name, size_t len);
 void dir_drop_unused(void); /* names that show nothing */
 bool dir_empty(const struct inode *dir);

@@ -7,6 +7,7 @@
 #include <kern/mm.h>
 #include <kern/string.h>
 #include <kern/timer.h>
+#include <linux/fs.h>
 #include <linux/magic.h>
 #include <kern/mode.h>
 #include "file_req.h"
@@ -15,13 +16,15 @@
 #include "sfs.h"
 
 #define ST_RDONLY 1 /* of statfs(2)'s f_flags; no header of Linux for programs has it */
-#define FILE_SET_ALL (FILE_SET_MODE | FILE_SET_UID | FILE_SET_GID | FILE_SET_ATIME | FILE_SET_MTIME)
-static_assert(FILE_SET_ALL == 31 && STORE_SET_MODE == FILE_SET_MODE &&
+#define STORE_SET_NAMES                                                                           \
+	(STORE_SET_MODE | STORE_SET_UID | STORE_SET_GID | STORE_SET_ATIME | STORE_SET_MTIME)
+#define FILE_SET_ALL (STORE_SET_NAMES | FILE_SET_PRIV)
+static_assert(STORE_SET_NAMES == 31 && STORE_SET_MODE == FILE_SET_MODE &&
 	      STORE_SET_UID == FILE_SET_UID && STORE_SET_GID == FILE_SET_GID &&
 	      STORE_SET_ATIME == FILE_SET_ATIME && STORE_SET_MTIME == FILE_SET_MTIME,
 	      "handed on as they are");
 
-int file_req_walk(const struct file_path *at, const void *text, size_t room, bool follow,
+int file_req_walk(const struct file_path *at, const void *text, size_t room, unsigned flags,
 		  struct walk **out)
 {
 	size_t len = le16_get(at->len);
@@ -36,7 +39,7 @@ int file_req_walk(const struct file_path *at, const void *text, size_t room, boo
 	w = kmalloc(sizeof(*w));
 	if (!w)
 		return -ENOMEM;
-	err = walk_path(w, base, text, len, file_req_cred(at), follow ? WALK_FOLLOW : 0);
+	err = walk_path(w, base, text, len, file_req_cred(at), flags);
 	if (err)
 		kfree(w);
 	else
@@ -50,9 +53,9 @@ void file_req_end(struct walk *w)
 	kfree(w);
 }
 
-static bool wants_follow(const struct file_path *at)
+static unsigned follow_flag(const struct file_path *at)
 {
-	return !(le16_get(at->flags) & FILE_NOFOLLOW);
+	return le16_get(at->flags) & FILE_NOFOLLOW ? 0 : WALK_FOLLOW;
 }
 
 static int op_stat(fit_node_t from, const void *msg, size_t len, struct reply *r)
@@ -60,7 +63,7 @@ static int op_stat(fit_node_t from, const void *msg, size_t len, struct reply *r
 	const struct file_path *at = msg;
 	struct file_attr out;
 	struct walk *w;
-	int err = file_req_walk(at, at + 1, len - sizeof(*at), wants_follow(at), &w);
+	int err = file_req_walk(at, at + 1, len - sizeof(*at), follow_flag(at), &w);
 
 	if (err)
 		return err;
@@ -80,7 +83,7 @@ static int op_readlink(fit_node_t from, const void *msg, size_t len, struct repl
 {
 	const struct file_path *at = msg;
 	struct walk *w;
-	int err = file_req_walk(at, at + 1, len - sizeof(*at), false, &w);
+	int err = file_req_walk(at, at + 1, len - sizeof(*at), 0, &w);
 
 	if (err)
 		return err;
@@ -105,8 +108,8 @@ int name_may_create(const struct walk *w, struct cred cred)
 {
 	if (w->inode)
 		return -EEXIST;
-	if (!w->last_len)
-		return -EINVAL;
+	if (w->kind != LAST_NAME)
+		return -EEXIST;
 	if (!w->dir->nlink)
 		return -ENOENT; /* a directory that was removed */
 	if (w->dir->fs->read_only)
@@ -171,7 +174,7 @@ static int make(const struct walk *w, uint32_t mode, uint64_t rdev, const char *
 static int make_op(const struct file_mk *m, size_t len, uint32_t type, uint64_t rdev)
 {
 	struct walk *w;
-	int err = file_req_walk(&m->at, m + 1, len - sizeof(*m), false, &w);
+	int err = file_req_walk(&m->at, m + 1, len - sizeof(*m), WALK_PARENT, &w);
 
 	if (err)
 		return err;
@@ -194,8 +197,10 @@ static int op_mknod(fit_node_t from, const void *msg, size_t len, struct reply *
 	const struct file_mk *m = msg;
 	uint32_t type = le32_get(m->mode) & S_IFMT;
 
-	if (type != S_IFIFO && type != S_IFSOCK && type != S_IFREG)
+	if (type == S_IFDIR || type == S_IFCHR || type == S_IFBLK)
 		return -EPERM;
+	if (type != S_IFIFO && type != S_IFSOCK && type != S_IFREG)
+		return -EINVAL;
 	return make_op(m, len, type, le64_get(m->rdev));
 }
 
@@ -204,7 +209,7 @@ static int two_paths(const struct file_two *m, size_t len, const char **second)
 {
 	size_t n1 = le16_get(m->at.len), n2 = le16_get(m->len2);
 
-	if (len != sizeof(*m) + n1 + n2)
+	if (len != sizeof(*m) + n1 + n2 + le16_get(m->at.ngroups) * sizeof(le32_t))
 		return -EBADMSG;
 	*second = (const char *)(m + 1) + n1;
 	return 0;
@@ -226,16 +231,20 @@ static int op_symlink(fit_node_t from, const void *msg, size_t len, struct reply
 		return -ENOENT;
 	memcpy(target, text, le16_get(m->len2));
 	target[le16_get(m->len2)] = '\0';
-	err = file_req_walk(&m->at, m + 1, le16_get(m->at.len), false, &w);
+	err = file_req_walk(&m->at, m + 1, le16_get(m->at.len), WALK_PARENT, &w);
 	if (err)
 		return err;
-	err = make(w, S_IFLNK | 0777, 0, target, file_req_cred(&m->at));
+	if (w->must_be_dir && !w->inode)
+		err = -ENOENT;
+	else
+		err = make(w, S_IFLNK | 0777, 0, target, file_req_cred(&m->at));
 	file_req_end(w);
 	return err;
 }
 
-/* Both walks of link and rename; *b is the second path. */
-static int walk_two(const struct file_two *m, size_t len, struct walk **a, struct walk **b)
+/* Both walks of link and rename; *b is the second path, walked by these WALK_*. */
+static int walk_two(const struct file_two *m, size_t len, unsigned flags2, struct walk **a,
+		    struct walk **b)
 {
 	struct file_path at2 = m->at;
 	const char *text;
@@ -245,10 +254,12 @@ static int walk_two(const struct file_two *m, size_t len, struct walk **a, struc
 		return err;
 	at2.base = m->base2;
 	at2.len = m->len2;
-	err = file_req_walk(&m->at, m + 1, le16_get(m->at.len), false, a);
+	err = file_req_walk(&m->at, m + 1, le16_get(m->at.len), WALK_PARENT, a);
 	if (err)
 		return err;
-	err = file_req_walk(&at2, text, le16_get(m->len2), false, b);
+	err = file_req_walk(&at2, text, le16_get(m->len2), flags2, b);
+	if (err == -ENAMETOOLONG && !(*a)->inode)
+		err = -ENOENT; /* Linux looks for the first name before the second */
 	if (err)
 		file_req_end(*a);
 	return err;
@@ -258,16 +269,20 @@ static int op_link(fit_node_t from, const void *msg, size_t len, struct reply *r
 {
 	const struct file_two *m = msg;
 	struct walk *to, *old;
-	int err = walk_two(m, len, &to, &old);
+	int err = walk_two(m, len, 0, &to, &old);
 
 	if (err)
 		return err;
 	if (!old->inode)
 		err = -ENOENT;
-	else if (S_ISDIR(old->inode->mode))
-		err = -EPERM;
+	else if (to->must_be_dir && !to->inode)
+		err = -ENOENT;
 	else
 		err = name_may_create(to, file_req_cred(&m->at));
+	if (!err && S_ISDIR(old->inode->mode))
+		err = -EPERM;
+	if (!err)
+		err = inode_may_link(old->inode, file_req_cred(&m->at));
 	if (!err && to->dir->fs != old->inode->fs)
 		err = -EXDEV;
 	if (!err)
@@ -284,8 +299,6 @@ static int may_remove(const struct walk *w, struct cred cred)
 {
 	if (!w->inode)
 		return -ENOENT;
-	if (!w->last_len)
-		return S_ISDIR(w->inode->mode) ? -EBUSY : -EINVAL;
 	if (walked_name(w)->mount)
 		return -EBUSY;
 	if (w->dir->fs->read_only)
@@ -296,20 +309,39 @@ static int may_remove(const struct walk *w, struct cred cred)
 	return inode_permission(w->dir, cred, 3);
 }
 
+/* What is not a name in a directory cannot be taken away. */
+static int no_name(const struct walk *w, bool want_dir)
+{
+	if (w->kind == LAST_NAME)
+		return 0;
+	if (!want_dir)
+		return -EISDIR;
+	return w->kind == LAST_ROOT ? -EBUSY : w->kind == LAST_DOT ? -EINVAL : -ENOTEMPTY;
+}
+
+/* Is what the walk found of the kind that may be removed so? */
+static int fits_remove(const struct walk *w, bool want_dir)
+{
+	if (!want_dir)
+		return S_ISDIR(w->inode->mode) ? -EISDIR : w->must_be_dir ? -ENOTDIR : 0;
+	if (!S_ISDIR(w->inode->mode))
+		return -ENOTDIR;
+	/* a store's directory has other names than mount points: it knows */
+	return dir_empty(w->inode) ? 0 : -ENOTEMPTY;
+}
+
 static int remove_op(const struct file_path *at, size_t len, bool want_dir)
 {
 	struct walk *w;
-	int err = file_req_walk(at, at + 1, len - sizeof(*at), false, &w);
+	int err = file_req_walk(at, at + 1, len - sizeof(*at), WALK_PARENT, &w);
 
 	if (err)
 		return err;
-	err = may_remove(w, file_req_cred(at));
-	if (!err && want_dir && !S_ISDIR(w->inode->mode))
-		err = -ENOTDIR;
-	if (!err && !want_dir && S_ISDIR(w->inode->mode))
-		err = -EISDIR;
-	if (!err && want_dir && !dir_empty(w->inode))
-		err = -ENOTEMPTY; /* a store's has other names than mount points: it knows */
+	err = no_name(w, want_dir);
+	if (!err)
+		err = may_remove(w, file_req_cred(at));
+	if (!err)
+		err = fits_remove(w, want_dir);
 	if (!err && inode_is_store(w->dir))
 		err = sfs_unlink(walked_name(w), want_dir, changed);
 	else if (!err)
@@ -336,47 +368,98 @@ static bool is_below(const struct inode *dir, const struct inode *top)
 	return true;
 }
 
-static int rename_check(const struct walk *a, const struct walk *b, struct cred cred)
+/* May the two names be what the flags ask for? */
+static int rename_names(const struct walk *a, const struct walk *b, unsigned flags)
+{
+	if (a->kind != LAST_NAME)
+		return -EBUSY;
+	if (b->kind != LAST_NAME)
+		return flags & RENAME_NOREPLACE ? -EEXIST : -EBUSY;
+	if (!a->inode)
+		return -ENOENT;
+	if ((flags & RENAME_NOREPLACE) && b->inode)
+		return -EEXIST;
+	if ((flags & RENAME_EXCHANGE) && !b->inode)
+		return -ENOENT;
+	if ((a->must_be_dir && !S_ISDIR(a->inode->mode)) ||
+	    (b->must_be_dir && !S_ISDIR((flags & RENAME_EXCHANGE ? b : a)->inode->mode)))
+		return -ENOTDIR;
+	if (a->dir->fs != b->dir->fs)
+		return -EXDEV;
+	if (S_ISDIR(a->inode->mode) && is_below(b->dir, a->inode))
+		return -EINVAL;
+	if (b->inode && S_ISDIR(b->inode->mode) && is_below(a->dir, b->inode))
+		return flags & RENAME_EXCHANGE ? -EINVAL : -ENOTEMPTY;
+	return 0;
+}
+
+/* A directory that gets another parent is written to: its "..". */
+static int may_move(const struct walk *from, const struct walk *to, struct cred cred)
+{
+	bool moves = S_ISDIR(from->inode->mode) && from->dir != to->dir;
+
+	return moves ? inode_permission(from->inode, cred, 2) : 0;
+}
+
+static int rename_check(const struct walk *a, const struct walk *b, unsigned flags,
+			struct cred cred)
 {
 	int err = may_remove(a, cred);
 
 	if (err)
 		return err;
 	err = b->inode ? may_remove(b, cred) : name_may_create(b, cred);
-	if (err)
-		return err;
-	if (a->dir->fs != b->dir->fs)
-		return -EXDEV;
-	if (S_ISDIR(a->inode->mode) && is_below(b->dir, a->inode))
-		return -EINVAL;
-	if (!b->inode)
-		return b->must_be_dir && !S_ISDIR(a->inode->mode) ? -ENOTDIR : 0;
-	if (S_ISDIR(a->inode->mode) && !S_ISDIR(b->inode->mode))
-		return -ENOTDIR;
-	if (!S_ISDIR(a->inode->mode) && S_ISDIR(b->inode->mode))
-		return -EISDIR;
-	return S_ISDIR(b->inode->mode) && !dir_empty(b->inode) ? -ENOTEMPTY : 0;
+	if (!err && b->inode && !(flags & RENAME_EXCHANGE))
+		err = S_ISDIR(a->inode->mode) && !S_ISDIR(b->inode->mode) ? -ENOTDIR :
+		      !S_ISDIR(a->inode->mode) && S_ISDIR(b->inode->mode) ? -EISDIR : 0;
+	if (!err)
+		err = may_move(a, b, cred);
+	if (!err && (flags & RENAME_EXCHANGE))
+		return may_move(b, a, cred);
+	if (!err && b->inode && S_ISDIR(b->inode->mode) && !dir_empty(b->inode))
+		err = -ENOTEMPTY;
+	return err;
 }
 
-static int rename_in_memory(const struct walk *a, const struct walk *b)
+static int rename_in_memory(const struct walk *a, const struct walk *b, unsigned flags)
 {
+	if (flags & RENAME_EXCHANGE) {
+		dir_exchange(walked_name(a), walked_name(b));
+		return 0;
+	}
 	if (b->inode)
 		dir_remove(b->dir, walked_name(b));
 	return dir_move(a->dir, walked_name(a), b->dir, b->last, b->last_len);
 }
 
+/* 9P's rename has no flags; a name that is busy cannot come into being meanwhile. */
+static int rename_in_store(const struct walk *a, const struct walk *b, unsigned flags)
+{
+	if (flags & RENAME_EXCHANGE)
+		return -EINVAL;
+	return sfs_rename(walked_name(a), walked_name(b), changed);
+}
+
 static int op_rename(fit_node_t from, const void *msg, size_t len, struct reply *r)
 {
 	const struct file_two *m = msg;
+	unsigned flags = le16_get(m->flags);
 	struct walk *a, *b;
-	int err = walk_two(m, len, &a, &b);
+	int err;
 
+	if (flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE) ||
+	    flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+		return -EINVAL;
+	err = walk_two(m, len, WALK_PARENT, &a, &b);
 	if (err)
 		return err;
-	err = rename_check(a, b, file_req_cred(&m->at));
-	if (!err && a->inode != b->inode)
-		err = inode_is_store(a->dir) ? sfs_rename(walked_name(a), walked_name(b), changed) :
-			rename_in_memory(a, b);
+	err = rename_names(a, b, flags);
+	if (!err && a->inode != b->inode) {
+		err = rename_check(a, b, flags, file_req_cred(&m->at));
+		if (!err)
+			err = inode_is_store(a->dir) ? rename_in_store(a, b, flags) :
+						       rename_in_memory(a, b, flags);
+	}
 	file_req_end(b);
 	file_req_end(a);
 	return err;
@@ -394,36 +477,11 @@ static void set_times(struct inode *i, uint32_t valid, uint64_t atime, uint64_t 
 		i->mtime_ns = mtime == UINT64_MAX ? now : mtime;
 }
 
-/* Whoever may write a file may set its times to now. */
-static bool touches_only(const struct file_setattr *m)
-{
-	return !(le32_get(m->valid) & ~(FILE_SET_ATIME | FILE_SET_MTIME)) &&
-	       le64_get(m->atime_ns) == UINT64_MAX && le64_get(m->mtime_ns) == UINT64_MAX;
-}
-
-static int setattr_check(const struct inode *i, const struct file_setattr *m, struct cred cred)
+static int setattr_in_memory(struct inode *i, const struct file_setattr *m, uint32_t mode)
 {
 	uint32_t valid = le32_get(m->valid);
 
-	if (i->fs->read_only)
-		return -EROFS;
-	if (!cred.uid)
-		return 0;
-	if (cred.uid != i->uid)
-		return touches_only(m) && !inode_permission(i, cred, 2) ? 0 : -EPERM;
-	if ((valid & FILE_SET_UID) && le32_get(m->uid) != i->uid)
-		return -EPERM;
-	if ((valid & FILE_SET_GID) && le32_get(m->gid) != i->gid && le32_get(m->gid) != cred.gid)
-		return -EPERM;
-	return 0;
-}
-
-static int setattr_in_memory(struct inode *i, const struct file_setattr *m)
-{
-	uint32_t valid = le32_get(m->valid);
-
-	if (valid & FILE_SET_MODE)
-		i->mode = (i->mode & S_IFMT) | (le32_get(m->mode) & 07777);
+	i->mode = mode;
 	if (valid & FILE_SET_UID)
 		i->uid = le32_get(m->uid);
 	if (valid & FILE_SET_GID)
@@ -442,20 +500,30 @@ static int setattr_made(struct job *j, int status, struct reply *r)
 	return job_run_op(j, 0, r);
 }
 
-static int setattr(struct inode *i, const struct file_setattr *m, struct cred cred)
+static int setattr_in_store(struct inode *i, const struct file_setattr *m, uint32_t mode)
 {
 	struct store_setattr set = {
-		.valid = m->valid, .mode = le32(le32_get(m->mode) & 07777), .uid = m->uid,
-		.gid = m->gid, .atime_ns = m->atime_ns, .mtime_ns = m->mtime_ns,
+		.valid = le32(le32_get(m->valid) & STORE_SET_NAMES), .mode = le32(mode & 07777),
+		.uid = m->uid, .gid = m->gid, .atime_ns = m->atime_ns, .mtime_ns = m->mtime_ns,
 	};
+
+	if (mode != i->mode)
+		set.valid = le32(le32_get(set.valid) | STORE_SET_MODE);
+	return le32_get(set.valid) ? sfs_setattr(i, &set, setattr_made) : 0;
+}
+
+static int setattr(struct inode *i, const struct file_setattr *m, struct cred cred)
+{
+	uint32_t mode;
 	int err;
 
 	if (job_now()->made)
 		return 0;
-	err = setattr_check(i, m, cred);
+	err = inode_may_set(i, m, cred);
 	if (err || !le32_get(m->valid))
 		return err;
-	return inode_is_store(i) ? sfs_setattr(i, &set, setattr_made) : setattr_in_memory(i, m);
+	mode = inode_new_mode(i, m, cred);
+	return inode_is_store(i) ? setattr_in_store(i, m, mode) : setattr_in_memory(i, m, mode);
 }
 
 static int op_setattr(fit_node_t from, const void *msg, size_t len, struct reply *r)
@@ -467,7 +535,7 @@ static int op_setattr(fit_node_t from, const void *msg, size_t len, struct reply
 
 	if (le32_get(m->valid) & ~FILE_SET_ALL)
 		return -EINVAL;
-	err = file_req_walk(&m->at, m + 1, len - sizeof(*m), wants_follow(&m->at), &w);
+	err = file_req_walk(&m->at, m + 1, len - sizeof(*m), follow_flag(&m->at), &w);
 	if (err)
 		return err;
 	err = w->inode ? setattr(w->inode, m, file_req_cred(&m->at)) : -ENOENT;
@@ -498,7 +566,7 @@ static int op_statfs(fit_node_t from, const void *msg, size_t len, struct reply 
 	const struct file_path *at = msg;
 	struct file_statfs out;
 	struct walk *w;
-	int err = file_req_walk(at, at + 1, len - sizeof(*at), true, &w);
+	int err = file_req_walk(at, at + 1, len - sizeof(*at), WALK_FOLLOW, &w);
 
 	if (err)
 		return err;

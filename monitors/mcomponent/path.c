@@ -57,15 +57,6 @@ static bool came_up_to_dev(const struct walk *w)
 	return !w->last_len && e && w->inode == e->inode;
 }
 
-int inode_permission(const struct inode *i, struct cred cred, unsigned want)
-{
-	unsigned shift = cred.uid == i->uid ? 6 : cred.gid == i->gid ? 3 : 0;
-
-	if (cred.uid == 0)
-		return (want & 1) && S_ISREG(i->mode) && !(i->mode & 0111) ? -EACCES : 0;
-	return (i->mode >> shift & want) == want ? 0 : -EACCES;
-}
-
 static void walk_set(struct inode **slot, struct inode *to)
 {
 	if (to)
@@ -75,17 +66,15 @@ static void walk_set(struct inode **slot, struct inode *to)
 	*slot = to;
 }
 
-/* Replaces what is left of the path by target + "/" + rest. */
+/* Puts target in front of what is left of the path, which is empty or begins with a slash. */
 static int splice_link(struct walk *w, const char *target, const char *rest)
 {
 	size_t tlen = strlen(target), rlen = strlen(rest);
 
-	if (tlen + rlen + 2 > sizeof(w->buf))
+	if (tlen + rlen + 1 > sizeof(w->buf))
 		return -ENAMETOOLONG;
-	memmove(w->buf + tlen + (rlen ? 1 : 0), rest, rlen + 1);
+	memmove(w->buf + tlen, rest, rlen + 1);
 	memcpy(w->buf, target, tlen);
-	if (rlen)
-		w->buf[tlen] = '/';
 	return 0;
 }
 
@@ -117,14 +106,17 @@ static int walk_step(struct walk *w, const char *name, size_t len, struct cred c
 	if (len > NAME_LEN_MAX)
 		return -ENAMETOOLONG;
 	w->last_len = 0;
+	w->kind = LAST_DOT;
 	if (len == 1 && name[0] == '.')
 		return 0;
+	w->kind = LAST_DOTDOT;
 	if (len == 2 && name[0] == '.' && name[1] == '.') {
 		walk_set(&w->inode, w->inode->parent ? w->inode->parent : w->inode);
 		walk_set(&w->dir, w->inode);
 		return 0;
 	}
 	walk_set(&w->dir, w->inode);
+	w->kind = LAST_NAME;
 	w->last = name;
 	w->last_len = len;
 	err = lookup(w->dir, name, len, &found);
@@ -163,7 +155,8 @@ static int walk_loop(struct walk *w, struct cred cred, unsigned flags)
 		if (leave && came_up_to_dev(w))
 			return go_remote("dev", 3, rest);
 		if (w->inode && S_ISLNK(w->inode->mode) &&
-		    (*rest || w->must_be_dir || (flags & WALK_FOLLOW))) {
+		    (*rest || (flags & WALK_FOLLOW) ||
+		     (w->must_be_dir && !(flags & WALK_PARENT)))) {
 			const char *target;
 
 			if (++links > SYMLINKS_MAX)
@@ -173,12 +166,13 @@ static int walk_loop(struct walk *w, struct cred cred, unsigned flags)
 				return err;
 			target = w->inode->target;
 			struct inode *from = target[0] == '/' ? inode_root() : w->dir;
-			err = splice_link(w, target, at + len + (at[len] == '/'));
+			err = splice_link(w, target, at + len);
 			if (err)
 				return err;
 			walk_set(&w->inode, from);
 			walk_set(&w->dir, from);
 			w->last_len = 0;
+			w->kind = LAST_ROOT; /* if nothing follows */
 			at = w->buf;
 			continue;
 		}
@@ -196,6 +190,7 @@ int walk_path(struct walk *w, struct inode *base, const char *path, size_t len, 
 	w->dir = w->inode = NULL;
 	w->last = NULL;
 	w->last_len = 0;
+	w->kind = LAST_ROOT;
 	w->must_be_dir = false;
 	if (len >= FILE_PATH_MAX)
 		return -ENAMETOOLONG;
@@ -208,7 +203,8 @@ int walk_path(struct walk *w, struct inode *base, const char *path, size_t len, 
 	walk_set(&w->dir, base);
 	walk_set(&w->inode, base);
 	err = walk_loop(w, cred, flags);
-	if (!err && w->must_be_dir && w->inode && !S_ISDIR(w->inode->mode))
+	if (!err && w->must_be_dir && !(flags & WALK_PARENT) && w->inode &&
+	    !S_ISDIR(w->inode->mode))
 		err = -ENOTDIR;
 	if (err)
 		walk_end(w);

@@ -44,7 +44,8 @@ static int call_fixed(uint64_t object, uint16_t op, const void *req, size_t len,
 /* A request with `fixed` bytes of struct (beginning with its file_path), then texts; its reply. */
 struct named {
 	size_t len, got;
-	uint8_t bytes[sizeof(struct file_two) + 2 * FILE_PATH_MAX];
+	uint8_t bytes[sizeof(struct file_two) + 2 * FILE_PATH_MAX +
+		      TASK_GROUPS_MAX * sizeof(le32_t)];
 	char reply[FILE_PATH_MAX];
 };
 
@@ -66,10 +67,25 @@ static int come_back(struct path_arg *p, const struct named *n)
 	return p->path[0] == '/' && pseudo_begins(p) ? -EREMOTE : -EPROTO;
 }
 
+/* Behind all else: what the caller is a member of. Root needs no groups. */
+static void add_groups(struct named *n)
+{
+	const struct cred *c = &task_current()->cred;
+	struct file_path *at = (struct file_path *)n->bytes;
+
+	if (!c->fsuid)
+		return;
+	at->ngroups = le16(c->ngroups);
+	for (unsigned i = 0; i < c->ngroups; i++, n->len += sizeof(le32_t))
+		*(le32_t *)(n->bytes + n->len) = le32(c->groups[i]);
+}
+
 static int named_call(struct path_arg *p, uint16_t op, struct named *n)
 {
-	int err = call(p->base, op, n->bytes, n->len, n->reply, sizeof(n->reply), &n->got);
+	int err;
 
+	add_groups(n);
+	err = call(p->base, op, n->bytes, n->len, n->reply, sizeof(n->reply), &n->got);
 	return err == -EREMOTE ? come_back(p, n) : err;
 }
 
@@ -230,9 +246,10 @@ int file_make(uint16_t op, struct path_arg *p, uint32_t mode, uint64_t rdev)
 	return call_named(op, p, &m, sizeof(m), false, NULL, 0);
 }
 
-int file_two(uint16_t op, struct path_arg *p, uint64_t base2, const char *path2, size_t len2)
+int file_two(uint16_t op, struct path_arg *p, uint64_t base2, const char *path2, size_t len2,
+	     unsigned flags)
 {
-	struct file_two m = { .base2 = le64(base2), .len2 = le16(len2) };
+	struct file_two m = { .base2 = le64(base2), .len2 = le16(len2), .flags = le16(flags) };
 	struct named *n;
 	int err;
 

@@ -124,7 +124,8 @@ int file_truncate(uint64_t object, uint64_t size, struct attr *out);
 int file_readdir(uint64_t object, uint64_t cookie, void *buf, size_t *len);
 int file_path_op(uint16_t op, struct path_arg *p);
 int file_make(uint16_t op, struct path_arg *p, uint32_t mode, uint64_t rdev);
-int file_two(uint16_t op, struct path_arg *p, uint64_t base2, const char *path2, size_t len2);
+int file_two(uint16_t op, struct path_arg *p, uint64_t base2, const char *path2, size_t len2,
+	     unsigned flags);
 ssize_t_k file_readlink(struct path_arg *p, char *buf, size_t size);
 int file_set(struct path_arg *p, bool follow, const struct file_setattr *what);
 int file_statfs(struct path_arg *p, struct file_statfs *out);

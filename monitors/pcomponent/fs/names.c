@@ -7,6 +7,7 @@
 #include <kern/string.h>
 #include <kern/uspace.h>
 #include <linux/fcntl.h>
+#include <linux/fs.h>
 #include <linux/time.h>
 #include "fs/fs.h"
 #include "proc/task.h"
@@ -89,6 +90,8 @@ static int64_t mknod_at(int dirfd, uint64_t path, uint32_t mode, uint64_t rdev)
 {
 	if (S_ISDIR(mode))
 		return -EPERM;
+	if ((mode & S_IFMT) == S_IFMT)
+		return -EINVAL;
 	return make_at(dirfd, path, OP_FILE_MKNOD, mode & S_IFMT ? mode : mode | S_IFREG, rdev);
 }
 
@@ -139,7 +142,7 @@ static int other_device(const struct path_end *e, void *arg)
 }
 
 /* A path that comes here only by way of links is of another file system all the same. */
-static int64_t two_ends(struct path_arg *p, uint16_t op)
+static int64_t two_ends(struct path_arg *p, uint16_t op, unsigned flags)
 {
 	static const struct path_call look = { .there = look_only, .here = other_device };
 	int err = path_run(&p[0], &look);
@@ -147,11 +150,12 @@ static int64_t two_ends(struct path_arg *p, uint16_t op)
 	if (!err)
 		err = path_run(&p[1], &look);
 	if (!err)
-		err = file_two(op, &p[0], p[1].base, p[1].path, p[1].len);
+		err = file_two(op, &p[0], p[1].base, p[1].path, p[1].len, flags);
 	return err == -EREMOTE ? -EXDEV : err;
 }
 
-static int64_t two_paths(int dirfd1, uint64_t path1, int dirfd2, uint64_t path2, uint16_t op)
+static int64_t two_paths(int dirfd1, uint64_t path1, int dirfd2, uint64_t path2, uint16_t op,
+			 unsigned flags)
 {
 	struct path_arg *p = kmalloc(2 * sizeof(*p));
 	int64_t ret;
@@ -162,7 +166,7 @@ static int64_t two_paths(int dirfd1, uint64_t path1, int dirfd2, uint64_t path2,
 	if (!ret) {
 		ret = path_get(&p[1], dirfd2, path2, 0);
 		if (!ret) {
-			ret = two_ends(p, op);
+			ret = two_ends(p, op, flags);
 			path_put(&p[1]);
 		}
 		path_put(&p[0]);
@@ -173,31 +177,36 @@ static int64_t two_paths(int dirfd1, uint64_t path1, int dirfd2, uint64_t path2,
 
 static int64_t sys_rename(struct syscall_args *a)
 {
-	return two_paths(AT_FDCWD, a->a[0], AT_FDCWD, a->a[1], OP_FILE_RENAME);
+	return two_paths(AT_FDCWD, a->a[0], AT_FDCWD, a->a[1], OP_FILE_RENAME, 0);
 }
 SYSCALL_DEFINE(__NR_rename, "rename", sys_rename);
 
 static int64_t sys_renameat(struct syscall_args *a)
 {
-	return two_paths((int)a->a[0], a->a[1], (int)a->a[2], a->a[3], OP_FILE_RENAME);
+	return two_paths((int)a->a[0], a->a[1], (int)a->a[2], a->a[3], OP_FILE_RENAME, 0);
 }
 SYSCALL_DEFINE(__NR_renameat, "renameat", sys_renameat);
 
 static int64_t sys_renameat2(struct syscall_args *a)
 {
-	return a->a[4] ? -EINVAL : sys_renameat(a);
+	uint32_t flags = (uint32_t)a->a[4];
+
+	if ((flags & ~(uint32_t)(RENAME_NOREPLACE | RENAME_EXCHANGE)) ||
+	    flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+		return -EINVAL;
+	return two_paths((int)a->a[0], a->a[1], (int)a->a[2], a->a[3], OP_FILE_RENAME, flags);
 }
 SYSCALL_DEFINE(__NR_renameat2, "renameat2", sys_renameat2);
 
 static int64_t sys_link(struct syscall_args *a)
 {
-	return two_paths(AT_FDCWD, a->a[1], AT_FDCWD, a->a[0], OP_FILE_LINK);
+	return two_paths(AT_FDCWD, a->a[1], AT_FDCWD, a->a[0], OP_FILE_LINK, 0);
 }
 SYSCALL_DEFINE(__NR_link, "link", sys_link);
 
 static int link_there(struct path_arg *p, void *arg)
 {
-	return file_two(OP_FILE_LINK, p, *(uint64_t *)arg, "", 0);
+	return file_two(OP_FILE_LINK, p, *(uint64_t *)arg, "", 0, 0);
 }
 
 /* linkat() of what a path or descriptor leads to: opened first, then named by its object. */
@@ -230,7 +239,7 @@ static int64_t sys_linkat(struct syscall_args *a)
 	if (a->a[4])
 		return link_object(a, (a->a[4] & AT_EMPTY_PATH) ? PATH_EMPTY_OK : 0,
 				   a->a[4] & AT_SYMLINK_FOLLOW);
-	return two_paths((int)a->a[2], a->a[3], (int)a->a[0], a->a[1], OP_FILE_LINK);
+	return two_paths((int)a->a[2], a->a[3], (int)a->a[0], a->a[1], OP_FILE_LINK, 0);
 }
 SYSCALL_DEFINE(__NR_linkat, "linkat", sys_linkat);
 
@@ -243,7 +252,7 @@ static int symlink_there(struct path_arg *p, void *arg)
 {
 	struct symlink_arg *s = arg;
 
-	return file_two(OP_FILE_SYMLINK, p, 0, s->target, s->len);
+	return file_two(OP_FILE_SYMLINK, p, 0, s->target, s->len, 0);
 }
 
 static int64_t symlink_at(uint64_t target, int dirfd, uint64_t path)
@@ -444,6 +453,8 @@ static int64_t set_times(int dirfd, uint64_t path, const struct times t[2], bool
 		err = put_time(&t[1], &s.mtime_ns, FILE_SET_MTIME, &valid);
 	if (err)
 		return err;
+	if (!valid)
+		return 0; /* utimensat(2): not even the path is looked at */
 	s.valid = le32(valid);
 	return path ? set_at(dirfd, path, follow, &s) : set_fd(dirfd, &s);
 }

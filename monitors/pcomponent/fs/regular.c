@@ -205,16 +205,26 @@ static size_t write_length(const struct file *f, uint64_t off, uint64_t left)
 	return KMIN(max - off % PAGE_SIZE, left);
 }
 
+/* Before others than root change contents: what they write must not run as the owner. */
+static int drop_set_ids(struct file *f)
+{
+	struct file_setattr what = { .valid = le32(FILE_SET_PRIV) };
+	struct open_file *o = f->priv;
+	struct path_arg p = { .base = f->object };
+
+	if (!(o->mode & (S_ISUID | S_ISGID)) || !task_current()->cred.fsuid)
+		return 0;
+	return file_set(&p, true, &what);
+}
+
 static ssize_t_k regular_write(struct file *f, struct uio *from, uint64_t *off)
 {
 	uint64_t limit = task_rlimit(RLIMIT_FSIZE);
 	size_t size = KMAX(write_length(f, *off, from->left), PAGE_SIZE);
 	uint8_t *buf = kmalloc(size);
-	ssize_t_k done = 0, n = 0;
+	ssize_t_k done = 0, n = buf ? drop_set_ids(f) : -ENOMEM;
 
-	if (!buf)
-		return -ENOMEM;
-	while (from->left) {
+	while (!n && from->left) {
 		uint64_t len = KMIN(write_length(f, *off, from->left), size);
 
 		if (*off >= limit) {
@@ -232,6 +242,7 @@ static ssize_t_k regular_write(struct file *f, struct uio *from, uint64_t *off)
 			n = got;
 			break;
 		}
+		n = 0;
 	}
 	kfree(buf);
 	return done ? done : n;
@@ -246,8 +257,9 @@ int regular_truncate(struct file *f, uint64_t size)
 		uthread_signal_self(SIGXFSZ, NULL);
 		return -EFBIG;
 	}
-	err = file_truncate(f->object, size, &a);
-
+	err = drop_set_ids(f);
+	if (!err)
+		err = file_truncate(f->object, size, &a);
 	if (err)
 		return err;
 	inode_learn(&a);

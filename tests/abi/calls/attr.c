@@ -303,6 +303,73 @@ CASE(permission_attributes)
 	say_stat("mine", -1);
 }
 
+CASE(set_ids_written)
+{
+	static const mode_t modes[] = { 06755, 06745, 04711, 02755, 02745 };
+	char name[16];
+
+	for (unsigned i = 0; i < 5; i++) {
+		snprintf(name, sizeof(name), "m%04o", modes[i]);
+		close(make_file(name, "x", 1));
+		chmod(name, modes[i]);
+		CHILD({
+			int fd = open(name, O_RDWR), t = open(name, O_RDWR);
+
+			R(write(fd, "root", 4));
+			say_stat(NULL, fd);
+			as_user();
+			if (i % 2)
+				R(write(fd, "user", 4));
+			else
+				R(ftruncate(t, 1));
+			say_stat(NULL, fd);
+		});
+		R(chown(name, -1, -1));
+		say_stat(name, -1);
+	}
+	mkdir("d", 0755);
+	R(chmod("d", 06755));
+	R(chown("d", 1000, 1000));
+	say_stat("d", -1);
+	close(make_file("mine", "x", 1));
+	chown("mine", 1000, 77);
+	CHILD({
+		as_user();
+		R(chmod("mine", 06755)); /* of a group that is not the caller's */
+		say_stat("mine", -1);
+	});
+}
+
+CASE(permission_groups)
+{
+	gid_t g[3] = { 5, 6, 7 };
+
+	mkdir("g", 0);
+	chown("g", 0, 6);
+	chmod("g", 0070);
+	close(make_file("f", "x", 1));
+	chown("f", 1000, 1000);
+	CHILD({
+		NEED(!setgroups(3, g) && !setresgid(1000, 1000, 1000) &&
+		     !setresuid(1000, 1000, 1000));
+		R(close(open("g/new", O_CREAT | O_RDWR, 0600)));
+		R(mkdir("g/d", 0700));
+		R(symlink("to", "g/s"));
+		R(rename("g/new", "g/moved"));
+		R(link("g/moved", "g/hard"));
+		R(chown("f", -1, 7));
+		say_stat("f", -1);
+		R(chown("f", -1, 8));
+		R(chmod("f", 02711));
+		say_stat("f", -1);
+		R(rmdir("g/d"));
+		R(unlink("g/s"));
+		R(chdir("g"));
+		R(access("moved", R_OK | W_OK));
+	});
+	CHILD({ as_user(); R(open("g/moved", O_RDONLY)); R(chdir("g")); R(unlink("g/moved")); });
+}
+
 CASE(access_ids)
 {
 	close(make_file("a", "x", 1));

@@ -84,6 +84,65 @@ CASE(renameat2_flags)
 	R(renameat2(AT_FDCWD, "new", AT_FDCWD, "x", 0x100));
 }
 
+CASE(rename_exchange)
+{
+	make_kinds();
+	R(renameat2(AT_FDCWD, "file", AT_FDCWD, "full/x", RENAME_EXCHANGE));
+	say_stat("file", -1);
+	R(renameat2(AT_FDCWD, "empty", AT_FDCWD, "full/x", RENAME_EXCHANGE));
+	say_stat("empty", -1);
+	say_stat("full", -1);
+	say_stat(".", -1);
+	R(access("full/x/../x/..", F_OK));
+	R(renameat2(AT_FDCWD, "full", AT_FDCWD, "full/x", RENAME_EXCHANGE));
+	R(renameat2(AT_FDCWD, "full/x", AT_FDCWD, "full", RENAME_EXCHANGE));
+	R(renameat2(AT_FDCWD, "link", AT_FDCWD, "empty2", RENAME_EXCHANGE));
+	say_stat("link", -1);
+	R(renameat2(AT_FDCWD, "file", AT_FDCWD, "file", RENAME_EXCHANGE));
+	R(renameat2(AT_FDCWD, "file", AT_FDCWD, "file", RENAME_NOREPLACE));
+	R(renameat2(AT_FDCWD, "full/..", AT_FDCWD, "x", RENAME_NOREPLACE));
+	R(renameat2(AT_FDCWD, "file", AT_FDCWD, ".", RENAME_NOREPLACE));
+	R(renameat2(AT_FDCWD, "none", AT_FDCWD, "file", RENAME_NOREPLACE));
+	R(rename("full/x", "full"));
+	say_folder(".");
+	say_folder("full");
+}
+
+CASE(names_slash)
+{
+	make_kinds();
+	symlink("empty", "to-empty");
+	symlink("none", "to-none");
+	R(unlink("to-empty/"));
+	R(rmdir("to-empty/"));
+	R(rmdir("to-empty"));
+	R(mkdir("to-empty/", 0755));
+	R(mkdir("to-none/", 0755));
+	R(mkdir("file/", 0755));
+	R(symlink("x", "new/"));
+	R(link("file", "new/"));
+	R(link("file/", "new"));
+	R(link("file", "file2/"));
+	R(mknod("new/", S_IFREG | 0644, 0));
+	R(rename("to-empty/", "x"));
+	R(rename("file", "link/"));
+	R(rename("empty", "to-none/"));
+	R(open("new/", O_CREAT | O_RDWR, 0644));
+	R(open("file/", O_CREAT | O_RDWR, 0644));
+	R(open("file/", O_RDONLY));
+	R(open("link/", O_RDONLY));
+	R(open("link/", O_CREAT | O_RDWR, 0644));
+	R(access("to-empty/", F_OK));
+	R(unlink("none/"));
+	R(unlink("."));
+	R(unlink("empty/.."));
+	R(mkdir("empty/..", 0755));
+	R(symlink("x", "."));
+	R(link("file", "empty/."));
+	R(open("empty/..", O_CREAT | O_RDWR, 0644));
+	say_folder(".");
+}
+
 CASE(rename_open_file)
 {
 	int fd = make_file("a", "old", 3), fb = make_file("b", "new!", 4);
