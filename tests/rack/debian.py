@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Debian's own programs, unmodified, on pComponents (racks/debian.toml): shells and coreutils, python3, sqlite3,
-nginx, redis, iperf3, curl. What can be is compared with the same command on this machine. Afterwards
+nginx under wrk, redis, iperf3, curl. What can be is compared with the same command on this machine. Afterwards
 every board holds what it held before."""
 # timeout: 420
 import json
@@ -11,8 +11,9 @@ import subprocess
 import time
 
 from lib import BUILD, Rack, Tap, rack
+from udp import DNS_AT, Outside
 
-P0 = "192.168.79.10"
+P0, HOST = "192.168.79.10", "192.168.79.1"
 ROOT = os.path.join(BUILD, "rack", os.environ["RACK"], "root")
 MIB = 1 << 20
 HELD = re.compile(r"slab\.(task|uthread|thread|rmap|p_\w+|m_page|m_vma|m_space|net_leg|\w*skel\w*)$")
@@ -63,20 +64,21 @@ async def echo(r, w):
         w.write(d); await w.drain()
     w.close()
 async def main():
-    s = await asyncio.start_server(echo, None, 7777)
+    s = await asyncio.start_server(echo, None, 7777, backlog=1000)
     print("ready", flush=True)
     await s.serve_forever()
 asyncio.run(main())
 """
 CLIENTS = r"""
-import asyncio, sys
+import asyncio, resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
 async def one(i):
     r, w = await asyncio.open_connection("%s", 7777)
     for k in range(3):
         m = b"%%d-%%d|" %% (i, k) * 20
         w.write(m); assert await r.readexactly(len(m)) == m
     w.close(); await w.wait_closed(); return 1
-async def main(): print(sum(await asyncio.gather(*[one(i) for i in range(100)])))
+async def main(): print(sum(await asyncio.gather(*[one(i) for i in range(500)])))
 asyncio.run(main())
 """ % P0
 
@@ -110,6 +112,29 @@ def held(r):
     return {f"{b}.{k}": v for b in BOARDS for k, v in s.get(b, {}).items() if HELD.match(k)}
 
 
+def theirs(program, *argv):
+    """A program of the rack's own packages, run by this machine on the external side."""
+    libs = os.path.join(ROOT, "usr", "lib", "x86_64-linux-gnu")
+    return ("env", f"LD_LIBRARY_PATH={libs}", os.path.join(ROOT, "usr", "bin", program), *argv)
+
+
+WRK = ("-d2s", "--timeout", "20s", f"http://{P0}/")
+
+
+def wrk(t, name, connections, x):
+    """Several requests on each connection; none failed."""
+    n = re.search(r"(\d+) requests in", x.out)
+    t.check(f"nginx under wrk, {name}", x.rc == 0 and n and int(n[1]) > connections and
+            "Socket errors" not in x.out and "Non-2xx" not in x.out, x)
+
+
+def by_name(t, r):
+    dns = Outside(DNS_AT % (P0, HOST))
+    x = r.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code} %{remote_ip}", "http://rack.test/", on="p1")
+    t.check("curl by name", x.out == f"200 {P0}", x)
+    dns.end()
+
+
 def nginx(t, r):
     r.sh(f"head -c {64 * MIB} /dev/urandom > /var/www/html/big", on="p1")
     pid = r.start("nginx", "-g", "daemon off;", on="p0", data="dma")
@@ -125,6 +150,12 @@ def nginx(t, r):
     x = r.client("sh", "-c", "for i in 1 2 3 4 5 6 7 8; do curl -s -o /dev/null -w '%{http_code} ' "
                  f"http://{P0}/ & done; wait; curl -s -o /dev/null -w %{{http_code}} http://{P0}/no")
     t.check("nginx: eight at once, and 404", x.out == "200 " * 8 + "404", x)
+    accepted = stats()["p0"]["stub.accepts"]
+    wrk(t, "from outside", 20, r.client(*theirs("wrk", "-t2", "-c20", *WRK)))
+    accepted = stats()["p0"]["stub.accepts"] - accepted
+    t.check("nginx: 20 connections served all of them", accepted in range(20, 31), accepted)
+    wrk(t, "on p1", 10, r.run("wrk", "-t1", "-c10", *WRK, on="p1"))
+    by_name(t, r)
     x = r.sh("pgrep -c nginx", on="p0")
     t.check("nginx: a master and two workers", x.out.strip() == "3", x)
     rack("kill", "-s", "QUIT", pid)
@@ -156,19 +187,13 @@ def redis(t, r):
     t.check("redis: ends when asked", r.sh("pgrep redis", on="p0").rc != 0, pid)
 
 
-def iperf3_here(*argv):
-    """The rack's own iperf3, as a program of this machine on the external side."""
-    libs = os.path.join(ROOT, "usr", "lib", "x86_64-linux-gnu")
-    return ("env", f"LD_LIBRARY_PATH={libs}", os.path.join(ROOT, "usr", "bin", "iperf3"), *argv)
-
-
 def iperf3(t, r):
     pid = r.start("iperf3", "-s", on="p0")
     until(lambda: "5201" in r.sh("cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | head -20; echo 5201",
                                  on="p0").out, 3)
     time.sleep(1)
-    for way in ((), ("-R",), ("-P", "4"), ("-u", "-b", "5M")):
-        x = r.client(*iperf3_here("-c", P0, "-t", "1", "-J", *way))
+    for way in ((), ("-R",), ("-P", "8"), ("-u", "-b", "1M", "-P", "8")):
+        x = r.client(*theirs("iperf3", "-c", P0, "-t", "1", "-J", *way))
         end = json.loads(x.out or "{}").get("end", {})
         total = end.get("sum_received") or end.get("sum") or {}
         t.check(f"iperf3 {' '.join(way)}", x.rc == 0 and total.get("bytes", 0) > 100000,
@@ -180,9 +205,9 @@ def asyncio(t, r):
     pid = r.start("python3", "-c", ASYNCIO, on="p0")
     got = []
     until(lambda: got.append(r.client("python3", "-c", CLIENTS)) or got[-1].rc == 0, 25)
-    t.check("asyncio: 100 clients from outside", got[-1].out == "100\n", got[-1])
+    t.check("asyncio: 500 clients from outside", got[-1].out == "500\n", got[-1])
     x = r.run("python3", "-c", CLIENTS, on="p1")
-    t.check("asyncio: 100 clients on p1", x.out == "100\n", x)
+    t.check("asyncio: 500 clients on p1", x.out == "500\n", x)
     rack("kill", "-s", "KILL", pid)
 
 
@@ -215,7 +240,7 @@ def sqlite_goes_on(t, r, acknowledged):
 
 def main():
     t = Tap()
-    with Rack("-c", "debian") as r:
+    with Rack("-c", "debian", "--set", f"nameserver={HOST}") as r:
         r.sh("true", on="p0")
         r.sh("true", on="p1")
         same_as_here(t, r, "bash and coreutils", "bash", "-c", SHELL)

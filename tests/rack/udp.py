@@ -73,8 +73,8 @@ for n in (56, 3000):
 print(*got)
 """ % RACK_IP
 
-# A DNS server (RFC 1035) that knows three names and no IPv6.
-DNS = """
+# A DNS server (RFC 1035) that knows three names and no IPv6; its own address is the second.
+DNS_AT = """
 import socket
 NAMES = {"one.test": ["192.0.2.1"], "many.test": ["192.0.2.%%d" %% i for i in range(1, 31)], "rack.test": ["%s"]}
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -92,7 +92,8 @@ while True:
     answer = b"".join(b"\\xc0\\x0c\\0\\1\\0\\1\\0\\0\\0\\x3c\\0\\4" + socket.inet_aton(i) for i in ips)
     s.sendto(q[:2] + bytes((0x81, 0x80 | code)) + b"\\0\\1" + len(ips).to_bytes(2, "big") + b"\\0\\0\\0\\0"
              + question + answer, peer)
-""" % (RACK_IP, HOST)
+"""
+DNS = DNS_AT % (RACK_IP, HOST)
 
 
 class Outside:
