@@ -58,6 +58,7 @@ struct virtq {
 	uint16_t kicked_idx; /* avail_idx when the doorbell was last considered */
 	uint16_t last_used;
 	bool event_idx;
+	uint8_t again;       /* the doorbell is rung so many times more than once */
 	bool broken;         /* the device returned nonsense; nothing more is taken from it */
 	struct vring_desc *desc;
 	struct vring_avail *avail;

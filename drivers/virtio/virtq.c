@@ -96,7 +96,7 @@ void virtq_kick(struct virtq *q)
 	else
 		wanted = !(*(volatile uint16_t *)&q->used->flags & VRING_USED_F_NO_NOTIFY);
 	q->kicked_idx = q->avail_idx;
-	if (wanted)
+	for (unsigned i = 0; wanted && i < 1u + q->again; i++)
 		mmio_write16(q->doorbell, q->index);
 }
 

@@ -42,11 +42,18 @@ def machine_args(cpus, memory, program=QEMU, icount=None):
             *(["-icount", f"shift={icount}"] if counted else [])]
 
 
-def nic_args(model, ident, tap, mac, slot, mtu, queue=1024):
+# QEMU: a doorbell of virtio-net puts sending off by x-txtimer (ns; never so long here) and the next one sends at
+# once, in the CPU's own thread. Without it each frame waits for QEMU's main loop to wake up.
+TWO_DOORBELLS = "tx=timer,x-txtimer=4000000000"
+TWO_DOORBELLS_WORD = "virtio.doorbells=2"  # tells the monitor's driver
+
+
+def nic_args(model, ident, tap, mac, slot, mtu, queue=1024, two_doorbells=False):
     netdev = f"tap,id={ident},ifname={tap},script=no,downscript=no,vnet_hdr=on"
     if model == "virtio-net":
         device = (f"virtio-net-pci,netdev={ident},mac={mac},host_mtu={mtu},mrg_rxbuf=on,ioeventfd=off,"
-                  f"rx_queue_size={queue},disable-legacy=on,addr={slot:#x}")
+                  f"rx_queue_size={queue},disable-legacy=on,addr={slot:#x}"
+                  + (f",{TWO_DOORBELLS}" if two_doorbells else ""))
     else:
         device = f"e1000e,netdev={ident},mac={mac},addr={slot:#x}"
     return ["-netdev", netdev, "-device", device]
@@ -78,7 +85,7 @@ def boot_args(cfg, board):
     """What a board boots: its monitor, or Linux with the managers as a program."""
     words = config.command_line(cfg, board)
     if not config.on_linux(cfg, board):
-        args = ["-kernel", image_of(cfg, board), "-append", words]
+        args = ["-kernel", image_of(cfg, board), "-append", f"{words} {TWO_DOORBELLS_WORD}"]
         return args + (["-initrd", initrd_of(board)] if board.role == "mcomponent" else [])
     return ["-kernel", linux.kernel(), "-initrd", linux.managers_initramfs(),
             "-append", f"console=ttyS0 panic=-1 quiet loglevel=3 -- {words}"]
@@ -99,7 +106,8 @@ def board_args(cfg, board):
         "-gdb", f"unix:gdb-{n}.sock,server=on,wait=off",
         "-qmp", f"unix:qmp-{n}.sock,server=on,wait=off"]
     args += nic_args(cfg.fabric["nic"], "fab", net.fabric_tap(board),
-                     f"52:54:00:77:00:{board.index + 1:02x}", 4, cfg.fabric["mtu"])
+                     f"52:54:00:77:00:{board.index + 1:02x}", 4, cfg.fabric["mtu"],
+                     two_doorbells=not config.on_linux(cfg, board))
     args += export_args(cfg, board)
     if board.eth:
         args += nic_args("e1000e", "eth", net.eth_tap(board),
