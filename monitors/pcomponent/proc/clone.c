@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * fork, vfork, clone, clone3: new processes and threads. Left out: namespaces, control groups,
- * process descriptors, numbers chosen by the caller; CLONE_FS and CLONE_SIGHAND between processes
+ * numbers chosen by the caller; CLONE_FS and CLONE_SIGHAND between processes
  * give a copy.
  */
 #include <kern/mm.h>
@@ -9,7 +9,7 @@
 #include <linux/sched.h>
 
 #include "excache/aspace.h"
-#include "fs/file.h"
+#include "fs/fs.h"
 #include "proc/proc.h"
 #include "syscall/table.h"
 
@@ -17,6 +17,7 @@ struct clone {
 	uint64_t flags, stack, parent_tid, child_tid, tls;
 	struct uregs *regs;
 	uint64_t exit_signal;
+	uint64_t pidfd;      /* user address, with CLONE_PIDFD */
 };
 
 #define CLONE_THREAD_NEEDS (CLONE_VM | CLONE_SIGHAND)
@@ -31,7 +32,9 @@ static int clone_check(const struct clone *c)
 		return -EINVAL;
 	if ((c->flags & CLONE_FS) && (c->flags & CLONE_NEWNS))
 		return -EINVAL;
-	if (c->exit_signal > NSIG_K || (c->flags & (CLONE_PIDFD | CLONE_INTO_CGROUP)))
+	if (c->exit_signal > NSIG_K || (c->flags & CLONE_INTO_CGROUP))
+		return -EINVAL;
+	if ((c->flags & CLONE_PIDFD) && (c->flags & CLONE_THREAD))
 		return -EINVAL;
 	if (c->flags & (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
 			CLONE_NEWNET | CLONE_NEWCGROUP))
@@ -193,12 +196,24 @@ static bool too_many(void)
 	return c.n >= task_rlimit(RLIMIT_NPROC);
 }
 
+/* CLONE_PIDFD: the descriptor, told to the caller; -errno. */
+static int give_pidfd(struct task *t, uint64_t user)
+{
+	int fd = pidfd_create(t, 0);
+
+	if (fd >= 0 && copy_to_user(user, &fd, sizeof(fd))) {
+		(void)fd_close(fd);
+		return -EFAULT;
+	}
+	return fd;
+}
+
 static int64_t clone_process(const struct clone *c)
 {
 	struct task *self = task_current(), *t = task_alloc();
 	struct uthread *ut;
 	uint64_t seen = task_group_signals();
-	int err, pid;
+	int err, pid, fd = -1;
 
 	if (!t)
 		return -EAGAIN;
@@ -209,13 +224,19 @@ static int64_t clone_process(const struct clone *c)
 	ut = new_thread(t, c, pid, &err);
 	if (!ut)
 		goto out_task;
+	if (c->flags & CLONE_PIDFD) {
+		err = fd = give_pidfd(t, c->pidfd);
+		if (fd < 0)
+			goto out_thread;
+	}
 	atomic_store(&t->vfork_busy, (c->flags & CLONE_VFORK) != 0);
 	task_get(t);
 	if (!task_publish(t, c->flags & CLONE_PARENT ? self->parent : self, seen)) {
 		task_put(t);
-		uthread_discard(ut);
-		uncopy_task(t);
-		return -ERESTARTNOINTR;
+		if (fd >= 0)
+			(void)fd_close(fd);
+		err = -ERESTARTNOINTR;
+		goto out_thread;
 	}
 	err = start_thread(ut, c);
 	kassert(!err); /* nobody could end a process that has not begun, see uthread_start() */
@@ -224,6 +245,8 @@ static int64_t clone_process(const struct clone *c)
 				      !atomic_load(&t->vfork_busy) || fatal_pending(), 0, true);
 	task_put(t);
 	return pid;
+out_thread:
+	uthread_discard(ut);
 out_task:
 	uncopy_task(t);
 	return err;
@@ -250,9 +273,11 @@ static int64_t do_clone(const struct clone *c)
 static int64_t sys_clone(struct syscall_args *a)
 {
 	struct clone c = { a->a[0] & UINT32_MAX & ~(uint64_t)CSIGNAL, a->a[1], a->a[2], a->a[3],
-			   a->a[4], a->regs, a->a[0] & CSIGNAL };
+			   a->a[4], a->regs, a->a[0] & CSIGNAL, a->a[2] };
 
-	/* CLONE_DETACHED, which means nothing any more, shares a bit with one of clone3's */
+	/* both would be written to one place; CLONE_DETACHED means nothing any more */
+	if ((c.flags & CLONE_PIDFD) && (c.flags & (CLONE_PARENT_SETTID | CLONE_DETACHED)))
+		return -EINVAL;
 	return do_clone(&c);
 }
 SYSCALL_DEFINE(__NR_clone, "clone", sys_clone);
@@ -292,7 +317,7 @@ static int64_t sys_clone3(struct syscall_args *a)
 	    ((in.flags & (CLONE_THREAD | CLONE_PARENT)) && in.exit_signal))
 		return -EINVAL;
 	c = (struct clone){ in.flags, in.stack + in.stack_size, in.parent_tid, in.child_tid,
-			    in.tls, a->regs, in.exit_signal };
+			    in.tls, a->regs, in.exit_signal, in.pidfd };
 	return do_clone(&c);
 }
 SYSCALL_DEFINE(__NR_clone3, "clone3", sys_clone3);

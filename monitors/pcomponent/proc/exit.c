@@ -137,6 +137,7 @@ static void become_zombie(struct task *t)
 	fill_chld(&info, t, (status & 0x7f) ? CLD_KILLED : CLD_EXITED,
 		  (status & 0x7f) ? status & 0x7f : (status >> 8) & 0xff);
 	spin_unlock(&tasks_lock);
+	pidfd_notify();
 	if (p) {
 		if (sig)
 			task_signal(p, sig, sig == SIGCHLD ? &info : NULL);
@@ -229,6 +230,7 @@ SYSCALL_DEFINE(__NR_exit_group, "exit_group", sys_exit_group);
 /* ---- wait ---- */
 struct wait {
 	int pid;             /* > 0 one, -1 any, 0 own group, < -1 a group */
+	struct task *task;   /* P_PIDFD: this one, whatever pid is */
 	unsigned options;
 	int found, status;   /* result: pid and wait status */
 	int code;            /* CLD_* */
@@ -245,6 +247,8 @@ static bool wait_matches(const struct wait *w, const struct task *c)
 	if (!(w->options & __WALL) &&
 	    (c->exit_signal != SIGCHLD) != ((w->options & __WCLONE) != 0))
 		return false;
+	if (w->task)
+		return c == w->task;
 	if (w->pid > 0)
 		return c->pid == w->pid;
 	if (w->pid == 0)
@@ -363,31 +367,70 @@ static int64_t sys_wait4(struct syscall_args *a)
 }
 SYSCALL_DEFINE(__NR_wait4, "wait4", sys_wait4);
 
+/* Whom waitid() is for; P_PIDFD takes a reference to the process. */
+static int wait_whom(struct wait *w, int type, bool *nonblock)
+{
+	switch (type) {
+	case P_ALL:
+		w->pid = -1;
+		return 0;
+	case P_PID:
+		return w->pid > 0 ? 0 : -EINVAL;
+	case P_PGID:
+		if (w->pid < 0)
+			return -EINVAL;
+		w->pid = -w->pid;
+		return w->pid == -1 ? -ECHILD : 0; /* no group has that number */
+	case P_PIDFD:
+		if (w->pid < 0)
+			return -EINVAL;
+		w->task = pidfd_task(w->pid, nonblock);
+		return w->task ? 0 : -EBADF;
+	default:
+		return -EINVAL;
+	}
+}
+
+static int put_waited(uint64_t user, const struct wait *w)
+{
+	siginfo_t info;
+
+	memset(&info, 0, sizeof(info));
+	if (w->found) {
+		info.si_signo = SIGCHLD;
+		info.si_code = w->code;
+		info.si_pid = w->found;
+		info.si_uid = w->uid;
+		info.si_status = w->code == CLD_CONTINUED ? SIGCONT :
+			w->code == CLD_KILLED ? w->status & 0x7f : (w->status >> 8) & 0xff;
+	}
+	return user ? copy_to_user(user, &info, sizeof(info)) : 0;
+}
+
+#define WAITID_OPTIONS                                                                            \
+	(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL)
+
 static int64_t sys_waitid(struct syscall_args *a)
 {
 	struct wait w = { .pid = (int)a->a[1], .options = (unsigned)a->a[3] };
-	siginfo_t info;
+	bool nonblock = false;
 	int64_t r;
 
-	if (!(w.options & (WEXITED | WSTOPPED | WCONTINUED)) || a->a[0] > P_PGID)
+	if (!(w.options & (WEXITED | WSTOPPED | WCONTINUED)) ||
+	    (w.options & ~(unsigned)WAITID_OPTIONS))
 		return -EINVAL;
-	if (a->a[0] == P_ALL)
-		w.pid = -1;
-	else if (a->a[0] == P_PGID)
-		w.pid = w.pid ? -w.pid : 0;
+	r = wait_whom(&w, (int)a->a[0], &nonblock);
+	if (r)
+		return r;
+	w.options |= nonblock ? WNOHANG : 0;
 	r = do_wait(&w);
+	if (w.task)
+		task_put(w.task);
+	if (!r && nonblock && !(a->a[3] & WNOHANG))
+		return -EAGAIN;
 	if (r < 0)
 		return r;
-	memset(&info, 0, sizeof(info));
-	if (r > 0) {
-		info.si_signo = SIGCHLD;
-		info.si_code = w.code;
-		info.si_pid = w.found;
-		info.si_uid = w.uid;
-		info.si_status = w.code == CLD_CONTINUED ? SIGCONT :
-			w.code == CLD_KILLED ? w.status & 0x7f : (w.status >> 8) & 0xff;
-	}
-	if (a->a[2] && copy_to_user(a->a[2], &info, sizeof(info)))
+	if (put_waited(a->a[2], &w))
 		return -EFAULT;
 	return put_rusage(a->a[4], w.times, w.lines);
 }

@@ -104,6 +104,21 @@ int sigframe_push(struct uthread *ut, struct uregs *r, int sig, const siginfo_t 
 /* deliver.c: on the way to user mode */
 void signal_leave(struct uregs *r);
 
+/* ---- sigcalls.c ---- */
+/* What the caller says of itself when it sends a signal. */
+void signal_own_info(siginfo_t *info, int sig, int code);
+/* By the caller, if it may; sig 0: only that. 0, -EINVAL, -ESRCH, -EPERM, -EAGAIN. */
+int task_kill(struct task *t, int sig, const siginfo_t *info);
+
+/* ---- pidfd.c ---- */
+void pidfd_init(void);
+/* A process has ended. */
+void pidfd_notify(void);
+/* A new descriptor of the caller's, or -errno; flags: PIDFD_NONBLOCK. */
+int pidfd_create(struct task *t, uint32_t flags);
+/* Reference to the process of a descriptor, or NULL (EBADF). */
+struct task *pidfd_task(int fd, bool *nonblock);
+
 /* ---- exit.c ---- */
 __noreturn void uthread_exit(void);
 void task_notify_parent(struct task *t, int code, int status);

@@ -178,7 +178,7 @@ static int64_t sys_sigaltstack(struct syscall_args *a)
 SYSCALL_DEFINE(__NR_sigaltstack, "sigaltstack", sys_sigaltstack);
 
 /* ---- sending ---- */
-static void own_info(siginfo_t *info, int sig, int code)
+void signal_own_info(siginfo_t *info, int sig, int code)
 {
 	struct task *t = task_current();
 
@@ -211,17 +211,25 @@ static void kill_one(struct task *t, void *arg)
 		task_signal(t, k->sig, k->info);
 }
 
+int task_kill(struct task *t, int sig, const siginfo_t *info)
+{
+	if (sig && !valid_sig(sig))
+		return -EINVAL;
+	if (t->state == TASK_REAPED)
+		return -ESRCH;
+	if (!may_signal(t, sig))
+		return -EPERM;
+	return sig && t->state == TASK_LIVE ? task_signal_try(t, sig, info) : 0;
+}
+
 static int kill_pid(int pid, int sig, const siginfo_t *info)
 {
 	struct task *t = task_find(pid);
-	int err = 0;
+	int err;
 
 	if (!t)
 		return -ESRCH;
-	if (!may_signal(t, sig))
-		err = -EPERM;
-	else if (sig && t->state == TASK_LIVE)
-		err = task_signal_try(t, sig, info);
+	err = task_kill(t, sig, info);
 	task_put(t);
 	return err;
 }
@@ -234,7 +242,7 @@ static int64_t sys_kill(struct syscall_args *a)
 
 	if (sig && !valid_sig(sig))
 		return -EINVAL;
-	own_info(&info, sig, SI_USER);
+	signal_own_info(&info, sig, SI_USER);
 	if (pid > 0)
 		return kill_pid(pid, sig, &info);
 	if (pid == 0)
@@ -271,7 +279,7 @@ static int64_t sys_tgkill(struct syscall_args *a)
 {
 	siginfo_t info;
 
-	own_info(&info, (int)a->a[2], SI_TKILL);
+	signal_own_info(&info, (int)a->a[2], SI_TKILL);
 	if ((int)a->a[0] <= 0)
 		return -EINVAL;
 	return do_tgkill((int)a->a[0], (int)a->a[1], (int)a->a[2], &info);
@@ -282,7 +290,7 @@ static int64_t sys_tkill(struct syscall_args *a)
 {
 	siginfo_t info;
 
-	own_info(&info, (int)a->a[1], SI_TKILL);
+	signal_own_info(&info, (int)a->a[1], SI_TKILL);
 	return do_tgkill(0, (int)a->a[0], (int)a->a[1], &info);
 }
 SYSCALL_DEFINE(__NR_tkill, "tkill", sys_tkill);

@@ -39,6 +39,7 @@ void task_init(void)
 	uthread_cache = kmem_cache_create("uthread", sizeof(struct uthread), 16);
 	kassert(task_cache && uthread_cache);
 	cputime_init();
+	pidfd_init();
 }
 
 /* ---- numbers ---- */
@@ -127,7 +128,8 @@ static void task_free(struct task *t)
 void task_discard(struct task *t)
 {
 	tid_free(t->pid);
-	task_free(t);
+	t->state = TASK_REAPED; /* for who has a descriptor of it */
+	task_put(t);
 }
 
 struct task *task_get(struct task *t)
