@@ -9,7 +9,9 @@
  *     fork MIB       fork, exit and wait of a process with so much touched memory
  *     work MIB       read-modify-write of random words within so much
  *     miss MIB       touch of a random page of so much, each once, after all were written
- *     scan MIB       the same, one after the other
+ *     scan MIB       touch of one page after the other; all were written, and went through once
+ *     update MIB     the same, but each is written to
+ *     map FILE       touch of one page after the other of a file mapped, twice; the second time
  *     local MIB N    N touches of so much, 4 of 5 of them in a fifth of it
  */
 #include <fcntl.h>
@@ -143,7 +145,7 @@ static void pages(const char *what, uint64_t mib)
 
 	for (uint64_t i = 0; i < n; i++)
 		order[i] = i;
-	for (uint64_t i = n - 1; i && *what == 'm'; i--) {
+	for (uint64_t i = n - 1; i; i--) {
 		uint64_t j = mix(i * 977) % (i + 1), o = order[i];
 
 		order[i] = order[j];
@@ -153,6 +155,37 @@ static void pages(const char *what, uint64_t mib)
 	for (uint64_t i = 0; i < n; i++)
 		(void)m[order[i] * PAGE];
 	say(what, now_ns() - t, n);
+}
+
+static uint64_t pass(volatile uint8_t *m, uint64_t n, int write)
+{
+	uint64_t t = now_ns();
+
+	for (uint64_t i = 0; i < n; i++) {
+		if (write)
+			m[i * PAGE]++;
+		else
+			(void)m[i * PAGE];
+	}
+	return now_ns() - t;
+}
+
+/* The second time: the first has brought home what was dirty, or brings dirty pages. */
+static void in_order(const char *what, volatile uint8_t *m, uint64_t n, int write)
+{
+	(void)pass(m, n, write);
+	say(what, pass(m, n, write), n);
+}
+
+static void map_file(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+	void *p = size > 0 ? mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
+
+	if (p == MAP_FAILED)
+		die(path);
+	in_order("map", p, (uint64_t)size / PAGE, 0);
 }
 
 static void local(uint64_t mib, uint64_t n)
@@ -188,13 +221,17 @@ int main(int argc, char **argv)
 		struct area a = { (volatile uint64_t *)memory(mib), mib * MIB / 8 };
 
 		say(what, best(work, &a), STEPS);
-	} else if ((!strcmp(what, "miss") || !strcmp(what, "scan")) && mib) {
+	} else if (!strcmp(what, "miss") && mib) {
 		pages(what, mib);
+	} else if ((!strcmp(what, "scan") || !strcmp(what, "update")) && mib) {
+		in_order(what, memory(mib), mib * MIB / PAGE, *what == 'u');
+	} else if (!strcmp(what, "map") && argc > 2) {
+		map_file(argv[2]);
 	} else if (!strcmp(what, "local") && mib && argc > 3) {
 		local(mib, strtoull(argv[3], NULL, 0));
 	} else {
-		fprintf(stderr, "usage: membench getpid | read FILE | local MIB N |\n"
-				"       fork|work|miss|scan MIB\n");
+		fprintf(stderr, "usage: membench getpid | read FILE | map FILE | local MIB N |\n"
+				"       fork|work|miss|scan|update MIB\n");
 		return 2;
 	}
 	return 0;

@@ -127,3 +127,23 @@ struct file_statfs {
 #define OP_FILE_SYNC PROTO_OP(PROTO_CLASS_FILE, 21)     /* sync(2); reply: nothing */
 /* Forgets what is kept only because it may be wanted again. Reply: nothing. */
 #define OP_FILE_DROP_CACHES PROTO_OP(PROTO_CLASS_FILE, 22)
+
+/*
+ * Several pages at once: index + k for the bits k of wanted, those behind the end excepted. Their
+ * lines are written to mr, from off on, as by MEM_FILL_MANY; then the reply.
+ */
+#define OP_FILE_FILL_MANY PROTO_OP(PROTO_CLASS_FILE, 23)
+struct file_fill_many {
+	le64_t object, index;
+	le32_t wanted;
+	le32_t reserved;
+	struct proto_mr mr;
+	le64_t off;
+};
+static_assert(sizeof(struct file_fill_many) == 48, "wire layout");
+struct file_fill_many_reply {
+	le64_t size, version;
+	le32_t n;           /* the first so many of those wanted were written */
+	le32_t reserved;
+	le64_t seq[MEM_MANY];
+};

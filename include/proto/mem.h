@@ -192,3 +192,22 @@ struct mem_writeback {
  * this is answered; the caller's dirty lines of them came home before. -ENOMEM: a gap.
  */
 #define OP_MEM_SYNC PROTO_OP(PROTO_CLASS_MEM, 20)
+
+/*
+ * Several misses at once, asked for before the program is there: of the pages addr + 4096 * k those
+ * whose bit k is set in wanted. The mComponent writes their lines to mr, from off on, one behind
+ * the other (one-sided), and answers when they are there: a mem_fill_reply for each page wanted, in
+ * order. One without MEM_FILL_DATA was not written (fresh, not mapped, not to be had at once); who
+ * needs such a page asks for it by MEM_FILL. Nothing is changed.
+ */
+#define OP_MEM_FILL_MANY PROTO_OP(PROTO_CLASS_MEM, 22)
+#define MEM_MANY 16 /* pages in a message: one transfer, and one in nobody's way */
+struct mem_fill_many {
+	proto_as_t as;
+	le64_t addr;        /* page aligned */
+	le32_t wanted;
+	le32_t reserved;
+	struct proto_mr mr;
+	le64_t off;
+};
+static_assert(sizeof(struct mem_fill_many) == 48, "wire layout");

@@ -11,6 +11,7 @@
 #include <kern/string.h>
 #include <proto/mem.h>
 #include "far.h"
+#include "line.h"
 #include "server.h"
 #include "space.h"
 
@@ -64,8 +65,8 @@ static int backing_page(struct vma *v, uint64_t addr, struct line_id *id, struct
 	return err ? err : inode_page(v->inode, id->index, p);
 }
 
-static int fill(struct space *s, uint64_t addr, uint32_t access, struct mem_fill_reply *out,
-		struct line_id *id, struct page **page)
+int line_look(struct space *s, uint64_t addr, uint32_t access, struct mem_fill_reply *out,
+	      struct line_id *id, struct page **page)
 {
 	struct vma *v = vma_find(&s->vmas, addr);
 	struct page **leaf;
@@ -108,7 +109,7 @@ static int op_fill(fit_node_t from, const void *msg, size_t len, struct reply *r
 		return -ESRCH;
 	if (addr % PAGE_SIZE)
 		return -EINVAL;
-	err = fill(s, addr, le32_get(m->access), &out, &id, &p);
+	err = line_look(s, addr, le32_get(m->access), &out, &id, &p);
 	if (err)
 		return err;
 	counter_add(mline, fill, 1);

@@ -16,8 +16,8 @@
 COUNTERS_DECLARE(mserver, SERVER_COUNTERS);
 COUNTERS_DEFINE(mserver, SERVER_COUNTERS);
 
-static const struct op *const tables[] = { line_ops, map_ops, exec_ops, file_ops, list_ops,
-					   name_ops, sync_ops, sockmem_ops };
+static const struct op *const tables[] = { line_ops, many_ops, map_ops, exec_ops, file_ops,
+					   list_ops, name_ops, sync_ops, sockmem_ops };
 #define OPS_PER_CLASS 32
 static const struct op *index_of[PROTO_CLASSES][OPS_PER_CLASS];
 

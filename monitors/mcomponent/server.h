@@ -37,7 +37,7 @@ struct op {
 		(r)->len = sizeof(value);                                                         \
 	} while (0)
 
-extern const struct op map_ops[], line_ops[], exec_ops[], file_ops[], list_ops[], name_ops[],
-	sync_ops[], sockmem_ops[];
+extern const struct op map_ops[], line_ops[], many_ops[], exec_ops[], file_ops[], list_ops[],
+	name_ops[], sync_ops[], sockmem_ops[];
 
 int server_start(struct fit *fit);

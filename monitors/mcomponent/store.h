@@ -73,5 +73,6 @@ struct store_port {
 	void (*send)(fit_node_t node, uint16_t op, const void *msg, size_t len);
 	struct fit_mr *(*lend)(fit_node_t node, void *addr, size_t len, struct proto_mr *out);
 	void (*unlend)(struct fit_mr *mr);
+	void (*write)(struct fit_xfer *x); /* to a pComponent */
 };
 extern struct store_port store_port;

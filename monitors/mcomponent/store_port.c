@@ -28,8 +28,14 @@ static void port_unlend(struct fit_mr *mr)
 	fit_mr_dereg(fit, mr);
 }
 
+static void port_write(struct fit_xfer *x)
+{
+	fit_write(fit, x);
+}
+
 void store_init(struct fit *f)
 {
 	fit = f;
-	store_port = (struct store_port){ port_call, port_send, port_lend, port_unlend };
+	store_port = (struct store_port){ port_call, port_send, port_lend, port_unlend,
+		port_write };
 }

@@ -10,6 +10,7 @@
 #define LOG_SUBSYS "mem"
 #include <kern/log.h>
 
+#include "mem_bulk.h"
 #include "proc/task.h"
 
 static struct fit *fit;
@@ -75,6 +76,7 @@ int mem_hello(uint16_t node)
 		if (!err && le64_get(r.anon_object) >> 48 != node)
 			err = -EPROTO;
 		if (!err) {
+			mem_bulk_lend(node);
 			atomic_store(&h->next_index, 1);
 			atomic_store(&h->anon_object, le64_get(r.anon_object));
 		}
@@ -95,8 +97,10 @@ uint64_t mem_next_index(uint16_t node, unsigned n)
 
 void mem_forget(uint16_t node)
 {
-	if (node < FIT_NODES_MAX)
-		atomic_store(&homes[node].anon_object, 0);
+	if (node >= FIT_NODES_MAX)
+		return;
+	atomic_store(&homes[node].anon_object, 0);
+	mem_bulk_forget(node);
 }
 
 /* ---- address spaces ---- */
@@ -224,6 +228,15 @@ static int ask(uint16_t node, uint16_t op, const void *q, size_t len, void *buf,
 	return err;
 }
 
+struct mem_fill_result mem_fill_result_of(const struct mem_fill_reply *rep)
+{
+	return (struct mem_fill_result){
+		.object = le64_get(rep->line.object), .index = le64_get(rep->line.index),
+		.seq = le64_get(rep->seq), .rights = le32_get(rep->rights),
+		.flags = le32_get(rep->flags),
+	};
+}
+
 int mem_fill(uint16_t node, uint64_t as, uint64_t addr, uint32_t access, uint32_t flags, void *buf,
 	     struct mem_fill_result *r, void **data)
 {
@@ -237,11 +250,7 @@ int mem_fill(uint16_t node, uint64_t as, uint64_t addr, uint32_t access, uint32_
 		return err;
 	if (got < sizeof(*rep))
 		return -EPROTO;
-	*r = (struct mem_fill_result){
-		.object = le64_get(rep->line.object), .index = le64_get(rep->line.index),
-		.seq = le64_get(rep->seq), .rights = le32_get(rep->rights),
-		.flags = le32_get(rep->flags),
-	};
+	*r = mem_fill_result_of(rep);
 	*data = rep + 1;
 	if ((r->flags & MEM_FILL_DATA) && got != sizeof(*rep) + PAGE_SIZE)
 		return -EPROTO;
@@ -265,77 +274,6 @@ int mem_fill_file(uint64_t object, uint64_t index, void *buf, uint64_t *size, ui
 	*seq = le64_get(rep->seq);
 	*data = rep + 1;
 	return 0;
-}
-
-/* ---- read-ahead ---- */
-struct mem_ra {
-	struct fit_call call;
-	struct file_fill req;
-	mem_ra_done done;
-	void *arg;
-	uint64_t since;
-	struct mem_ra *next;
-};
-static struct spinlock ra_lock = SPINLOCK_INIT("mem_ra");
-static struct mem_ra *ra_free;
-
-int mem_ra_init(unsigned slots)
-{
-	while (slots--) {
-		struct mem_ra *r = kzalloc(sizeof(*r));
-
-		if (!r)
-			return -ENOMEM;
-		mem_ra_cancel(r);
-	}
-	return 0;
-}
-
-struct mem_ra *mem_ra_try_get(void)
-{
-	struct mem_ra *r;
-
-	spin_lock(&ra_lock);
-	r = ra_free;
-	if (r)
-		ra_free = r->next;
-	spin_unlock(&ra_lock);
-	return r;
-}
-
-void mem_ra_cancel(struct mem_ra *r)
-{
-	spin_lock(&ra_lock);
-	r->next = ra_free;
-	ra_free = r;
-	spin_unlock(&ra_lock);
-}
-
-static void ra_ended(struct fit_call *c, const struct fit_reply *r)
-{
-	struct mem_ra *ra = container_of(c, struct mem_ra, call);
-	const struct file_fill_reply *rep = r->data;
-	int status = r->status;
-
-	if (!status && r->len != sizeof(*rep) + PAGE_SIZE)
-		status = -EPROTO;
-	/* no line beyond the end: a mapping must find out that there is nothing */
-	if (!status && le64_get(ra->req.index) >= DIV_ROUND_UP(le64_get(rep->size), PAGE_SIZE))
-		status = -ENXIO;
-	ra->done(ra->arg, status, rep + 1, status ? 0 : le64_get(rep->seq), ra->since);
-	mem_ra_cancel(ra);
-}
-
-void mem_ra_start(struct mem_ra *r, uint64_t object, uint64_t index, uint64_t since,
-		  mem_ra_done done, void *arg)
-{
-	r->req = (struct file_fill){ le64(object), le64(index) };
-	r->done = done;
-	r->arg = arg;
-	r->since = since;
-	r->call = (struct fit_call){ .node = (uint16_t)(object >> 48), .op = OP_FILE_FILL,
-		.req = &r->req, .req_len = sizeof(r->req), .done = ra_ended };
-	fit_call_start(fit, &r->call);
 }
 
 /* ---- write-backs ---- */

@@ -50,24 +50,13 @@ struct mem_fill_result {
 	uint64_t object, index, seq;
 	uint32_t rights, flags;
 };
+struct mem_fill_result mem_fill_result_of(const struct mem_fill_reply *rep);
 /* buf: MEM_REPLY_BUF bytes; the line's data, when there is any, is at *data inside it. */
 #define MEM_REPLY_BUF FIT_MSG_MAX
 int mem_fill(uint16_t node, uint64_t as, uint64_t addr, uint32_t access, uint32_t flags, void *buf,
 	     struct mem_fill_result *r, void **data);
 int mem_fill_file(uint64_t object, uint64_t index, void *buf, uint64_t *size, uint64_t *seq,
 		  void **data);
-
-/*
- * Read-ahead of file pages: asynchronous, on slots taken at boot. done runs in the fabric's loop;
- * since is handed through.
- */
-struct mem_ra;
-typedef void (*mem_ra_done)(void *arg, int status, const void *data, uint64_t seq, uint64_t since);
-int mem_ra_init(unsigned slots);
-struct mem_ra *mem_ra_try_get(void); /* NULL: all are in flight */
-void mem_ra_cancel(struct mem_ra *r);
-void mem_ra_start(struct mem_ra *r, uint64_t object, uint64_t index, uint64_t since,
-		  mem_ra_done done, void *arg);
 
 /* Write-backs: asynchronous, on slots taken at boot, so that freeing memory needs none. */
 struct mem_wb;

@@ -51,6 +51,14 @@ def beyond_the_cache(t, r):
     grown = {k: after.get(k, 0) - before.get(k, 0)
              for k in ("excache.writeback_bytes", "excache.fill_bytes")}
     t.check("its lines went out and came back", all(v > n // 2 for v in grown.values()), grown)
+    before = after
+    x = r.run("streams", str(EXCACHE_MIB), on="p0", timeout=120)
+    after = stats()["p0"]
+    t.check("mappings that change ahead of who reads in order", x.rc == 0 and "streams ok" in x.out, x)
+    ahead = {k: after.get(f"excache.{k}", 0) - before.get(f"excache.{k}", 0)
+             for k in ("ahead", "ahead_used", "ahead_wasted", "miss")}
+    t.check("most lines were asked for ahead, and used", ahead["miss"] < ahead["ahead"] < 2 * ahead["ahead_used"],
+            ahead)
     x = r.sh("bigmem 6 2000 & forkcow 3 & threads 300 & bigmem 5 2000 & signals & wait; echo all",
              on="p0", timeout=120)
     t.check("five at once", x.rc == 0 and x.out.count(" ok\n") == 5 and x.out.endswith("all\n"), x)

@@ -73,10 +73,21 @@ bool aspace_unused(struct aspace *as)
 	return r;
 }
 
+static bool no_faults(struct aspace *as)
+{
+	bool r;
+
+	spin_lock(&as->lock);
+	r = TAILQ_EMPTY(&as->faults);
+	spin_unlock(&as->lock);
+	return r;
+}
+
 void aspace_put(struct aspace *as)
 {
 	if (!as || atomic_fetch_sub(&as->refs, 1) != 1)
 		return;
+	wait_event(&as->wq, no_faults(as)); /* what was asked for ahead */
 	aspace_drop(as, 0, USER_ADDR_MAX);
 	/* evictors may still be flushing or writing what was ours a moment ago */
 	wait_event(&as->wq, aspace_unused(as));
@@ -94,16 +105,6 @@ static bool try_close(struct aspace *as)
 	as->closed = true;
 	spin_unlock(&as->lock);
 	return ok;
-}
-
-static bool no_faults(struct aspace *as)
-{
-	bool r;
-
-	spin_lock(&as->lock);
-	r = TAILQ_EMPTY(&as->faults);
-	spin_unlock(&as->lock);
-	return r;
 }
 
 void aspace_close_gate(struct aspace *as)
@@ -176,8 +177,7 @@ static void drop_line(struct drop *d, uint64_t addr, upte_t *e, uint64_t v)
 		return;
 	}
 	v = atomic_exchange(e, 0);
-	if (v & UPTE_D)
-		l->dirty = true;
+	line_saw_entry_locked(l, v);
 	rmap_remove(l, e);
 	if (line_only_ours(l)) {
 		l->dirty = false;

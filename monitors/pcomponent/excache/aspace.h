@@ -3,10 +3,10 @@
  * An address space as a pComponent sees it: the handle at its home, a page table whose entries hold
  * cached lines or say "ask", and the grants.
  *
- * The gate: faults are inside it (one per page at a time); a change of the mappings (mmap,
- * munmap, fork, ...) closes it, waits until no fault is inside, works, and opens it. The gate is
- * held across round trips of its holder's own; eviction and write-back never pass it, so nothing
- * waits in a circle. Whoever has closed it must not touch user memory.
+ * The gate: faults and what is asked for ahead are inside it (one per page at a time); a change of
+ * the mappings (mmap, munmap, fork, ...) closes it, waits until nobody is inside, works, and opens
+ * it. The gate is held across round trips of its holder's own; eviction and write-back never pass
+ * it, so nothing waits in a circle. Whoever has closed it must not touch user memory.
  */
 #pragma once
 
@@ -33,7 +33,17 @@ struct aspace_counts {
 struct fault_entry {
 	TAILQ_ENTRY(fault_entry) link;
 	uint64_t page;
+	uint32_t pages; /* bit k: page + 4096 * k; one of a fault, several of prefetch.c's */
 };
+
+/* A program that reads in order, of which several may do so at a time; see ahead.c. */
+struct stream {
+	uint64_t at;     /* the last fault */
+	uint64_t end;    /* asked for up to here; 0: no stream */
+	uint64_t grow;   /* a fault from here on doubles the window */
+	uint32_t window; /* pages */
+};
+#define STREAMS 4
 
 struct aspace {
 	_Atomic uint32_t refs;
@@ -48,17 +58,12 @@ struct aspace {
 	bool closed;              /* the gate */
 	TAILQ_HEAD(, fault_entry) faults;
 	struct grants grants;
+	struct stream ahead[STREAMS];
+	unsigned next_stream;
 
 	_Atomic int64_t resident; /* entries that hold a line */
 
 	struct aspace_counts counts;
-
-	/* reading ahead in mapped files: hints, no lock; pages by address */
-	struct ahead {
-		uint64_t next;          /* where a program that reads in order comes next */
-		uint64_t trigger, end;  /* the last window; one that comes into it asks on */
-		uint32_t window;        /* pages */
-	} ahead;
 
 	/* guarded by the closed gate */
 	uint64_t brk_start, brk;
@@ -131,6 +136,10 @@ struct aspace *aspace_alloc(uint16_t home);
 void aspace_free(struct aspace *as);
 /* No evictor is at work on what was its. */
 bool aspace_unused(struct aspace *as);
+/* Is somebody inside the gate for this page? */
+bool aspace_page_busy_locked(struct aspace *as, uint64_t page);
+/* What is known of a page never touched before; false: nothing. */
+bool aspace_known(struct aspace *as, uint64_t page, struct grant *out);
 void aspace_close_gate(struct aspace *as);
 void aspace_open_gate(struct aspace *as);
 /*

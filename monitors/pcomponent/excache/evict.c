@@ -49,6 +49,8 @@ static struct line *pick_victim_locked(struct set *s)
 		used = rmap_test_accessed(l) || (l->flags & LINE_REF);
 		l->flags &= ~LINE_REF;
 		if (used)
+			line_used_locked(l);
+		if (used)
 			l->grace = 0;
 		else if (l->grace)
 			l->grace--;
@@ -83,8 +85,7 @@ static unsigned collect_locked(struct line *l, struct flush *f, bool only_dirty)
 			v = atomic_fetch_and(m->e, ~UPTE_D);
 		else
 			v = atomic_exchange(m->e, pte_hold(v));
-		if (v & UPTE_D)
-			l->dirty = true;
+		line_saw_entry_locked(l, v);
 		spin_lock(&m->as->lock);
 		m->as->flushers++;
 		spin_unlock(&m->as->lock);
@@ -284,6 +285,30 @@ void set_evict_ahead(struct set *s)
 	}
 	if (!evict_locked(s, l, wb) && wb)
 		mem_wb_cancel(wb);
+}
+
+bool set_try_room(struct set *s)
+{
+	struct line *l = NULL;
+	struct mem_wb *wb;
+	bool inflight, candidate, used;
+
+	spin_lock(&s->lock);
+	if (has_free_locked(s, &inflight, &candidate)) {
+		spin_unlock(&s->lock);
+		return true;
+	}
+	if (!inflight && candidate)
+		l = pick_victim_locked(s);
+	wb = l && l->dirty ? mem_wb_try_get() : NULL;
+	if (!l || (l->dirty && !wb)) {
+		spin_unlock(&s->lock);
+		return false;
+	}
+	used = evict_locked(s, l, wb);
+	if (wb && !used)
+		mem_wb_cancel(wb);
+	return !used;
 }
 
 static bool written(struct line *l)

@@ -24,15 +24,13 @@
 #include <kern/counter.h>
 #include <kern/types.h>
 
-#define EXCACHE_COUNTERS(X)                                                                       \
-	X(miss)                                                                                   \
-	X(miss_hit)                                                                               \
-	X(view_hit) X(view_around) X(zero_fill) X(cow_copy) X(fill_bytes) X(writeback_bytes)      \
-		X(writebacks) X(writeback_failed) X(writeback_lost) X(evict_clean) X(evict_dirty) \
-			X(evict_rescued) X(fork_shared) X(fork_bound) X(file_hit) X(file_miss)    \
-				X(file_update) X(file_prefetch) X(rights) X(wait_pending)         \
-					X(wait_set) X(stale_reply) X(fault_segv) X(fault_bus)     \
-						X(fault_nomem) X(lines) X(dropped)
+#define EXCACHE_COUNTERS(X) \
+	X(miss) X(miss_hit) X(view_hit) X(view_around) X(zero_fill) X(cow_copy) X(fill_bytes) \
+	X(writeback_bytes) X(writebacks) X(writeback_failed) X(writeback_lost) X(evict_clean) \
+	X(evict_dirty) X(evict_rescued) X(fork_shared) X(fork_bound) X(file_hit) X(file_miss) \
+	X(file_update) X(file_prefetch) X(ahead) X(ahead_calls) X(ahead_used) X(ahead_wasted) \
+	X(ahead_no_room) X(rights) X(wait_pending) X(wait_set) X(stale_reply) X(fault_segv) \
+	X(fault_bus) X(fault_nomem) X(lines) X(dropped)
 COUNTERS_DECLARE(excache, EXCACHE_COUNTERS);
 
 /* Misses by how long the answer took, up to so many microseconds. */
@@ -67,9 +65,9 @@ int __must_check excache_read_file(uint64_t object, uint64_t index, unsigned off
 
 /*
  * Asks for n pages from first on that are not cached, without waiting. A reader who comes first
- * waits for them.
+ * waits for them. Returns for how many it could ask.
  */
-void excache_prefetch_file(uint64_t object, uint64_t first, unsigned n);
+unsigned excache_prefetch_file(uint64_t object, uint64_t first, unsigned n);
 
 /*
  * After the home has confirmed a write-through: puts the same bytes in the cached line, if there

@@ -20,9 +20,7 @@
 #include "excache/line.h"
 #include "mem_client.h"
 
-#define AROUND 15u      /* pages mapped with one fault, beside its own */
-#define AHEAD_MIN 8u    /* pages read ahead at first */
-#define AHEAD_MAX 32u
+#define AROUND 15u /* pages mapped with one fault, beside its own */
 
 struct fault {
 	struct aspace *as;
@@ -43,13 +41,16 @@ static void count_zero_fill(struct aspace *as)
 }
 
 /* ---- the gate, from inside ---- */
-static bool page_busy_locked(struct aspace *as, uint64_t page)
+bool aspace_page_busy_locked(struct aspace *as, uint64_t page)
 {
 	struct fault_entry *f;
 
-	TAILQ_FOREACH(f, &as->faults, link)
-		if (f->page == page)
+	TAILQ_FOREACH(f, &as->faults, link) {
+		uint64_t k = (page - f->page) / PAGE_SIZE;
+
+		if (page >= f->page && k < 32 && (f->pages >> k & 1))
 			return true;
+	}
 	return false;
 }
 
@@ -58,7 +59,7 @@ static bool may_enter(struct aspace *as, uint64_t page)
 	bool r;
 
 	spin_lock(&as->lock);
-	r = !as->closed && !page_busy_locked(as, page);
+	r = !as->closed && !aspace_page_busy_locked(as, page);
 	spin_unlock(&as->lock);
 	return r;
 }
@@ -67,11 +68,12 @@ static bool may_enter(struct aspace *as, uint64_t page)
 static bool enter(struct aspace *as, struct fault_entry *f, uint64_t page)
 {
 	f->page = page;
+	f->pages = 1;
 	for (;;) {
 		bool busy;
 
 		spin_lock(&as->lock);
-		busy = page_busy_locked(as, page);
+		busy = aspace_page_busy_locked(as, page);
 		if (!as->closed && !busy) {
 			TAILQ_INSERT_TAIL(&as->faults, f, link);
 			spin_unlock(&as->lock);
@@ -101,7 +103,7 @@ static bool permits(uint32_t rights, uint32_t access)
 	return rights;
 }
 
-static bool known(struct aspace *as, uint64_t page, struct grant *out)
+bool aspace_known(struct aspace *as, uint64_t page, struct grant *out)
 {
 	const struct grant *g;
 
@@ -113,20 +115,18 @@ static bool known(struct aspace *as, uint64_t page, struct grant *out)
 	return g;
 }
 
-/* Puts pinned line l behind the entry, which still says what it said; unpins. */
-static int install(struct fault *f, struct line *l, uint64_t expect, uint32_t rights, uint64_t kind)
+int entry_install(struct aspace *as, uint64_t page, upte_t *e, struct line *l, uint64_t expect,
+		  uint64_t value)
 {
 	struct set *s = line_set(l);
 	int err;
 
 	spin_lock(&s->lock);
-	err = atomic_load(f->e) == expect ? rmap_add(l, f->as, f->page, f->e) : -EAGAIN;
+	err = atomic_load(e) == expect ? rmap_add(l, as, page, e) : -EAGAIN;
 	if (!err) {
-		uint64_t v = pte_make(l, rights, kind);
-
-		if (v & UPTE_W)
+		if ((value & PTE_WR) && !(value & PTE_COW)) /* also of one that is HELD */
 			line_may_be_written_locked(l);
-		atomic_store(f->e, v);
+		atomic_store(e, value);
 	}
 	l->pins--;
 	if (err && !l->pins && (l->flags & LINE_FRESH))
@@ -134,6 +134,11 @@ static int install(struct fault *f, struct line *l, uint64_t expect, uint32_t ri
 	spin_unlock(&s->lock);
 	waitq_wake_all(set_waitq(s));
 	return err;
+}
+
+static int install(struct fault *f, struct line *l, uint64_t expect, uint32_t rights, uint64_t kind)
+{
+	return entry_install(f->as, f->page, f->e, l, expect, pte_make(l, rights, kind));
 }
 
 static int new_fresh(struct fault *f, struct line **out)
@@ -163,12 +168,25 @@ static int zero_fill(struct fault *f, uint64_t expect, uint32_t rights)
 }
 
 /* ---- an entry without a line ---- */
+uint8_t line_flags_of_fill(const struct mem_fill_result *r)
+{
+	bool sole = (r->rights & MEM_WRITE) && !(r->flags & MEM_FILL_COW);
+
+	if (r->object != mem_anon_object((uint16_t)(r->object >> 48)))
+		return 0;
+	return sole ? LINE_ANON : LINE_ANON | LINE_SHARED;
+}
+
+uint64_t entry_of_fill(const struct line *l, const struct mem_fill_result *r)
+{
+	return pte_make(l, r->rights, r->flags & MEM_FILL_SHARED ? PTE_SHARED :
+			r->flags & MEM_FILL_COW ? PTE_COW : 0);
+}
+
 static int line_from_reply(struct fault *f, const struct mem_fill_result *r, const void *data,
 			   uint64_t since, struct line **out)
 {
-	bool sole = (r->rights & MEM_WRITE) && !(r->flags & MEM_FILL_COW), is_new;
-	uint8_t flags = r->object != mem_anon_object((uint16_t)(r->object >> 48)) ? 0 :
-		sole ? LINE_ANON : LINE_ANON | LINE_SHARED;
+	bool is_new;
 	int err = line_get(r->object, r->index, out, &is_new);
 
 	if (err)
@@ -184,7 +202,7 @@ static int line_from_reply(struct fault *f, const struct mem_fill_result *r, con
 	}
 	memcpy(line_data(*out), data, PAGE_SIZE);
 	counter_add(excache, fill_bytes, PAGE_SIZE);
-	return line_filled(*out, flags, r->seq, false, since);
+	return line_filled(*out, line_flags_of_fill(r), r->seq, false, since);
 }
 
 COUNTERS_DEFINE(miss_us, MISS_COUNTERS);
@@ -226,8 +244,7 @@ static int fill(struct fault *f, uint64_t v)
 	err = line_from_reply(f, &r, data, since, &l);
 	if (err)
 		return err;
-	return install(f, l, v, r.rights, r.flags & MEM_FILL_SHARED ? PTE_SHARED :
-		       r.flags & MEM_FILL_COW ? PTE_COW : 0);
+	return entry_install(f->as, f->page, f->e, l, v, entry_of_fill(l, &r));
 }
 
 /* ---- an entry with a line ---- */
@@ -252,7 +269,7 @@ static int refresh_rights(struct fault *f, struct line *l, uint64_t v)
 	int err;
 
 	/* only of a fresh line is it certain that no other space shows it */
-	if ((l->flags & LINE_FRESH) && known(f->as, f->page, &g) && !g.object) {
+	if ((l->flags & LINE_FRESH) && aspace_known(f->as, f->page, &g) && !g.object) {
 		rights = g.prot;
 	} else {
 		struct mem_at at = aspace_at(f->as, f->page);
@@ -270,8 +287,7 @@ static int refresh_rights(struct fault *f, struct line *l, uint64_t v)
 		return -EFAULT;
 	if (!lock_held_line(f, l, &v))
 		return -EAGAIN;
-	if (v & UPTE_D)
-		l->dirty = true;
+	line_saw_entry_locked(l, v);
 	line_take_locked(l);
 	v = pte_with_rights(v, rights, cow);
 	if (v & UPTE_W)
@@ -328,39 +344,16 @@ static int use_line(struct fault *f, uint64_t v)
 		return copy_on_write(f, l, rights);
 	}
 	line_take_locked(l);
+	line_used_locked(l);
 	if (!(v & UPTE_P))
 		atomic_store(f->e, pte_unhold(v));
 	spin_unlock(&line_set(l)->lock);
+	if (!(v & UPTE_P))
+		ahead_fault(f->as, f->page, false, false);
 	return 0;
 }
 
-/* ---- files: reading ahead, and mapping what is there already ---- */
-/*
- * A fault on a page that is not cached asks for the next ones too, more of them the longer the
- * program goes on in order; one in the last window asks for another, so that a program that reads
- * on finds what it wants on its way. Guesses only: two threads that disturb each other's cost time.
- */
-static void read_ahead(struct fault *f, const struct grant *g, bool missed)
-{
-	struct ahead *a = &f->as->ahead;
-	uint64_t from;
-
-	if (missed) {
-		a->window = f->page == a->next ? KMIN(a->window * 2, AHEAD_MAX) : AHEAD_MIN;
-		from = f->page + PAGE_SIZE;
-	} else if (f->page >= a->trigger && f->page < a->end) {
-		a->window = KMIN(a->window * 2, AHEAD_MAX);
-		from = a->end;
-	} else {
-		return;
-	}
-	a->trigger = from;
-	a->end = KMIN(from + a->window * PAGE_SIZE, g->end);
-	if (from < a->end)
-		excache_prefetch_file(g->object, g->index + (from - g->start) / PAGE_SIZE,
-				      (unsigned)((a->end - from) / PAGE_SIZE));
-}
-
+/* ---- files: mapping what is there already ---- */
 /*
  * Maps the pages behind this one that are cached, each only if nothing is there: no fault for
  * them then. Like any change of an entry without a line it is made inside the gate, and under the
@@ -384,7 +377,7 @@ static void map_around(struct fault *f, const struct grant *g)
 			break;
 		counter_add(excache, view_around, 1);
 	}
-	f->as->ahead.next = next.page;
+	ahead_mapped(f->as, f->page, next.page);
 }
 
 static int touch_view(struct fault *f, const struct grant *g)
@@ -393,13 +386,9 @@ static int touch_view(struct fault *f, const struct grant *g)
 	struct line *l = line_lookup_wait(g->object, index);
 	int err;
 
-	read_ahead(f, g, !l);
-	if (!l) {
-		err = fill(f, 0);
-		if (!err)
-			f->as->ahead.next = f->page + PAGE_SIZE;
-		return err;
-	}
+	ahead_fault(f->as, f->page, !l, true);
+	if (!l)
+		return fill(f, 0);
 	counter_add(excache, view_hit, 1);
 	COUNT(f->as, cached);
 	err = install(f, l, 0, g->prot, g->shared ? PTE_SHARED : PTE_COW);
@@ -424,8 +413,9 @@ static int resolve(struct fault *f)
 
 	if (pte_has_line(v))
 		return use_line(f, v);
-	if (!v && known(f->as, f->page, &g))
+	if (!v && aspace_known(f->as, f->page, &g))
 		return first_touch(f, &g);
+	ahead_fault(f->as, f->page, true, false);
 	return fill(f, v);
 }
 

@@ -159,5 +159,6 @@ static void drop_line(struct line *l, void *arg)
 
 void excache_drop_file(uint64_t object, uint64_t first, bool discard)
 {
+	fence_bump(object, FENCE_OBJECT); /* for what is on its way */
 	each_line(object, first, drop_line, &discard);
 }

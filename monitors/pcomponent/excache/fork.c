@@ -36,8 +36,7 @@ static void share_line(struct fork_walk *w, uint64_t addr, upte_t *e, upte_t *ce
 		v = v & UPTE_P ? pte_with_rights(v, pte_rights(v), true) : v | PTE_COW;
 		l->flags |= LINE_SHARED;
 		old = atomic_exchange(e, v);
-		if (old & UPTE_D)
-			l->dirty = true;
+		line_saw_entry_locked(l, old);
 	}
 	atomic_store(ce, v & ~(UPTE_A | UPTE_D));
 	spin_unlock(&s->lock);

@@ -23,6 +23,7 @@ enum line_state { LINE_FREE, LINE_FILLING, LINE_READY, LINE_EVICTING, LINE_WRITE
 #define LINE_SHARED 4u /* was in a fork: someone else may still know it at the home */
 #define LINE_TAKEN 8u  /* in WRITEBACK: a miss wants it to stay */
 #define LINE_BUSY 16u  /* an evictor is between two holds of the lock: not a victim */
+#define LINE_AHEAD 64u /* asked for ahead, and not used since */
 #define LINE_REF 32u   /* used by the kernel since the clock's last visit */
 
 /* One page-table entry that holds a line. The entry is not zero as long as this exists. */
@@ -119,6 +120,22 @@ struct waitq *set_waitq(struct set *s);
 /* A miss or a reader wants the line that is on its way out. */
 void line_take_locked(struct line *l);
 void line_unpin(struct line *l);
+/* The line is used: it was worth asking for ahead. Lock held. */
+static inline void line_used_locked(struct line *l)
+{
+	if (l->flags & LINE_AHEAD) {
+		l->flags &= (uint8_t)~LINE_AHEAD;
+		counter_add(excache, ahead_used, 1);
+	}
+}
+/* What a present entry that goes, or is about to change, says of its line. Lock held. */
+static inline void line_saw_entry_locked(struct line *l, uint64_t v)
+{
+	if (v & UPTE_D)
+		l->dirty = true;
+	if (v & UPTE_A)
+		line_used_locked(l);
+}
 /*
  * The line of this identity, pinned. *is_new: it was not there and now is FILLING; the caller
  * ends that with line_filled() or line_abort(). Waits while another thread fills it. 0 or
@@ -126,8 +143,8 @@ void line_unpin(struct line *l);
  */
 int line_get(uint64_t object, uint64_t index, struct line **out, bool *is_new);
 /*
- * A new line, FILLING and pinned, if there is none and room at once; else NULL. Does not wait for
- * the home.
+ * A new line, FILLING and pinned, if there is none and its place can be had at once; else NULL.
+ * Does not wait for the home.
  */
 struct line *line_try_new(uint64_t object, uint64_t index);
 /* The line of this identity, pinned, if it is there and filled; else NULL. */
@@ -149,9 +166,33 @@ void line_forget_locked(struct line *l);
 bool object_cached(uint64_t object);
 
 /* Fence: did anything newer than a reply's data go home or arrive since the request was sent? */
+#define FENCE_OBJECT UINT64_MAX /* as an index: of all pages */
 uint64_t fence_now(void);
 void fence_bump(uint64_t object, uint64_t index);
 bool fence_passed(uint64_t object, uint64_t index, uint64_t since);
+
+/*
+ * Puts pinned line l behind an entry that still says `expect`; unpins. -EAGAIN: it says something
+ * else. -ENOMEM.
+ */
+int entry_install(struct aspace *as, uint64_t page, upte_t *e, struct line *l, uint64_t expect,
+		  uint64_t value);
+/* What follows for line and entry from what a home says of a page. */
+struct mem_fill_result;
+uint8_t line_flags_of_fill(const struct mem_fill_result *r);
+uint64_t entry_of_fill(const struct line *l, const struct mem_fill_result *r);
+
+/* ---- asking ahead (prefetch.c, ahead.c) ---- */
+int prefetch_init(void);
+/*
+ * Asks for those pages (bit k: addr + 4096 * k, addr a multiple of MEM_MANY pages) whose entries
+ * are REMOTE. False: no more can be asked for now. The caller is inside the gate.
+ */
+bool prefetch_space(struct aspace *as, uint64_t addr, uint32_t pages);
+/* A fault here: missed: not cached; view: a mapped file. May ask for what comes next. */
+void ahead_fault(struct aspace *as, uint64_t page, bool missed, bool view);
+/* With the fault on page all up to end were mapped. */
+void ahead_mapped(struct aspace *as, uint64_t page, uint64_t end);
 
 /* ---- mappings (rmap.c); set lock held ---- */
 int rmap_init(void);
@@ -183,6 +224,11 @@ void line_unmap(struct line *l);
 int set_make_room(struct set *s);
 /* Starts to make room when the set has no free line left; never waits for the home. */
 void set_evict_ahead(struct set *s);
+/*
+ * Makes room at once, or starts to write a line back that would have to go. True: look again. Does
+ * not wait for the home.
+ */
+bool set_try_room(struct set *s);
 /*
  * Writes a dirty line home without evicting it (msync). Line pinned by the caller. 0 or -errno.
  * Sleeps.

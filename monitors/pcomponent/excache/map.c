@@ -167,8 +167,7 @@ static void protect_one(uint64_t addr, upte_t *e, void *arg)
 
 		n = pte_with_rights(v, rights, v & PTE_COW);
 		v = atomic_exchange(e, v & PTE_HELD ? pte_hold(n) : n);
-		if (v & UPTE_D)
-			l->dirty = true;
+		line_saw_entry_locked(l, v);
 		if (v & UPTE_P) {
 			p->low = KMIN(p->low, addr);
 			p->high = KMAX(p->high, addr + PAGE_SIZE);
@@ -302,8 +301,7 @@ static void move_line(struct move *m, uint64_t addr, upte_t *e, upte_t *to, uint
 		return;
 	}
 	v = atomic_exchange(e, 0);
-	if (v & UPTE_D)
-		l->dirty = true;
+	line_saw_entry_locked(l, v);
 	rmap_remove(l, e);
 	/* without a place for it the line stays findable by its identity; the home knows it */
 	if (to && !rmap_add(l, m->as, addr + (uint64_t)m->delta, to))

@@ -26,7 +26,6 @@ COUNTERS_DEFINE(excache, EXCACHE_COUNTERS);
 #define WAYS_MIN 8u
 #define WAYS_MAX 64u
 #define WB_SLOTS 32
-#define RA_SLOTS 64 /* pages being read ahead */
 
 static_assert(CHUNK_SHIFT - PAGE_SHIFT <= PAGE_ORDER_MAX, "a chunk is one allocation");
 
@@ -149,6 +148,7 @@ void line_release_locked(struct line *l)
 	kassert(!l->pins && rmap_empty(l));
 	line_unlist_locked(l);
 	atomic_fetch_sub(object_count(l->object), 1);
+	counter_add(excache, ahead_wasted, (l->flags & LINE_AHEAD) != 0);
 	l->state = LINE_FREE;
 	l->object = l->index = 0;
 	l->flags &= LINE_BUSY;
@@ -214,6 +214,7 @@ int line_get(uint64_t object, uint64_t index, struct line **out, bool *is_new)
 			} else {
 				l->pins++;
 				line_take_locked(l);
+				line_used_locked(l);
 				l->flags |= LINE_REF;
 			}
 			spin_unlock(&s->lock);
@@ -233,13 +234,17 @@ struct line *line_try_new(uint64_t object, uint64_t index)
 {
 	struct set *s = set_of(object, index);
 	struct line *l = NULL;
+	bool there;
 
-	spin_lock(&s->lock);
-	if (!set_find_locked(s, object, index))
-		l = set_find_free(s);
-	if (l)
-		line_begin_fill_locked(l, object, index);
-	spin_unlock(&s->lock);
+	do {
+		spin_lock(&s->lock);
+		there = set_find_locked(s, object, index);
+		if (!there)
+			l = set_find_free(s);
+		if (l)
+			line_begin_fill_locked(l, object, index);
+		spin_unlock(&s->lock);
+	} while (!there && !l && set_try_room(s));
 	if (l)
 		set_evict_ahead(s);
 	return l;
@@ -290,7 +295,8 @@ int line_filled(struct line *l, uint8_t flags, uint64_t seq, bool dirty, uint64_
 
 	spin_lock(&s->lock);
 	kassert(l->state == LINE_FILLING && l->pins == 1);
-	stale = since != UINT64_MAX && fence_passed(l->object, l->index, since);
+	stale = since != UINT64_MAX && (fence_passed(l->object, l->index, since) ||
+					fence_passed(l->object, FENCE_OBJECT, since));
 	if (stale) {
 		l->pins = 0;
 		line_release_locked(l);
@@ -380,7 +386,7 @@ int excache_init(void)
 	if (!err)
 		err = mem_wb_init(WB_SLOTS);
 	if (!err)
-		err = mem_ra_init(RA_SLOTS);
+		err = prefetch_init();
 	if (err)
 		return err;
 	counter_add(excache, lines, excache.nsets * excache.ways);

@@ -525,7 +525,8 @@ void fake_die(void)
 
 void fake_init(void)
 {
-	store_port = (struct store_port){ port_call, port_send, port_lend, port_unlend };
+	store_port = (struct store_port){ .call = port_call, .send = port_send, .lend = port_lend,
+		.unlend = port_unlend };
 	if (fake.root)
 		return;
 	fake.root = node_new(S_IFDIR | 0755);

@@ -14,8 +14,8 @@ size_t reply_len;
 
 static const struct op *find(uint16_t op)
 {
-	const struct op *tables[] = { map_ops, line_ops, exec_ops, file_ops, list_ops, name_ops,
-		sync_ops };
+	const struct op *tables[] = { map_ops, line_ops, many_ops, exec_ops, file_ops, list_ops,
+		name_ops, sync_ops };
 
 	for (unsigned t = 0; t < ARRAY_SIZE(tables); t++)
 		for (const struct op *o = tables[t]; o->fn; o++)

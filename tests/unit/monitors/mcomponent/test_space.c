@@ -12,6 +12,7 @@
 #include "ops.h"
 #include "page.h"
 #include "space.h"
+#include "store.h"
 
 #define P 3 /* the pComponent that calls */
 
@@ -78,6 +79,58 @@ static int write_back(uint64_t object, uint64_t index, uint64_t seq, uint64_t as
 	};
 	memset(w.data, byte, sizeof(w.data));
 	return op_call(P, OP_MEM_WRITEBACK, &w, sizeof(w));
+}
+
+/* ---- lines that are written to the pComponent: the transfer waits until it is asked for ---- */
+static struct fit_xfer *on_its_way;
+static uint8_t lent[(MEM_MANY + 1) * PAGE_SIZE];
+static int transfer_status;
+static void (*meanwhile)(void);
+
+static void take_transfer(struct fit_xfer *x)
+{
+	assert_null(on_its_way);
+	on_its_way = x;
+}
+
+static bool transfer(void)
+{
+	struct fit_xfer *x = on_its_way;
+	size_t at;
+
+	if (!x)
+		return false;
+	if (meanwhile)
+		meanwhile();
+	at = le64_get(x->mr.addr) + x->off;
+	for (unsigned i = 0; i < x->nfrags; at += x->frag[i++].len)
+		memcpy(lent + at, x->frag[i].addr, x->frag[i].len);
+	on_its_way = NULL;
+	x->done(x, transfer_status);
+	return true;
+}
+
+/* For random messages: no region is what they say. */
+static void drop_transfer(struct fit_xfer *x)
+{
+	take_transfer(x);
+	x->nfrags = 0;
+}
+
+static int fill_many(uint64_t as, uint64_t addr, uint32_t wanted, struct mem_fill_reply *out)
+{
+	struct mem_fill_many m = { .as = le64(as), .addr = le64(addr), .wanted = le32(wanted),
+		.mr = { .addr = le64(0), .len = le32(sizeof(lent)) }, .off = le64(PAGE_SIZE) };
+	int err;
+
+	op_wait = transfer;
+	store_port.write = take_transfer;
+	memset(lent, 0xee, sizeof(lent));
+	err = op_call(P, OP_MEM_FILL_MANY, &m, sizeof(m));
+	op_wait = NULL;
+	if (!err)
+		memcpy(out, reply_bytes, reply_len);
+	return err;
 }
 
 static void test_mmap_places_and_splits(void **state)
@@ -210,13 +263,67 @@ static void test_shared_anonymous_survives_fork(void **state)
 	assert_int_equal(page_count(), before);
 }
 
+static uint64_t many_as, many_addr;
+
+static void unmap_meanwhile(void)
+{
+	assert_int_equal(range_op(OP_MEM_MUNMAP, many_as, many_addr, 16 * PAGE_SIZE, 0), 0);
+}
+
+static void test_fill_many(void **state)
+{
+	struct mem_fill_reply f[MEM_MANY];
+	uint64_t object = hello(), as = create(), a, before = page_count();
+
+	assert_int_equal(do_mmap(as, 0x100000, 16 * PAGE_SIZE, 3, MAP_PRIVATE | MAP_ANONYMOUS, &a),
+			 0);
+	for (unsigned k = 0; k < 16; k += 2)
+		assert_int_equal(write_back(object, 100 + k, 1, as, a + k * PAGE_SIZE,
+					    (uint8_t)(k + 1)), 0);
+	assert_int_equal(fill_many(as, a, 0, f), -EINVAL);
+	assert_int_equal(fill_many(as, a, 1u << MEM_MANY, f), -EINVAL);
+	assert_int_equal(fill_many(as, a + 1, 1, f), -EINVAL);
+	assert_int_equal(fill_many(as + 1, a, 1, f), -ESRCH);
+	/* those there are, behind one another, and nothing else */
+	assert_int_equal(fill_many(as, a, 0x7f0, f), 0);
+	assert_int_equal(reply_len, 7 * sizeof(f[0]));
+	for (unsigned k = 4; k < 11; k++) {
+		const struct mem_fill_reply *r = &f[k - 4];
+
+		assert_int_equal(le32_get(r->flags), k % 2 ? MEM_FILL_FRESH : MEM_FILL_DATA);
+		assert_int_equal(le64_get(r->line.index), k % 2 ? 0 : 100 + k);
+		assert_int_equal(le64_get(r->seq), k % 2 ? 0 : 1);
+	}
+	for (unsigned k = 0; k < 6; k++)
+		assert_int_equal(lent[k * PAGE_SIZE], k && k < 5 ? 2 * k + 3 : 0xee);
+	/* nothing there: no transfer */
+	assert_int_equal(fill_many(as, a + 32 * PAGE_SIZE, 0xffff, f), 0);
+	assert_int_equal(le32_get(f[15].flags), 0);
+	/* the asker, or its memory, is gone */
+	transfer_status = -EHOSTDOWN;
+	assert_int_equal(fill_many(as, a, 0xffff, f), -EHOSTDOWN);
+	transfer_status = 0;
+	/* pages that go while they are on their way keep their bytes, and then go */
+	many_as = as;
+	many_addr = a;
+	meanwhile = unmap_meanwhile;
+	assert_int_equal(fill_many(as, a, 0xffff, f), 0);
+	meanwhile = NULL;
+	assert_int_equal(lent[8 * PAGE_SIZE], 15);
+	assert_int_equal(page_count(), before);
+	as_op(OP_MEM_EXIT, as);
+}
+
 /* Any bytes in any operation: an errno, and nothing kept once the spaces are gone. */
 static void test_random_messages(void **state)
 {
 	static const uint16_t ops[] = { OP_MEM_MMAP, OP_MEM_MUNMAP, OP_MEM_MPROTECT, OP_MEM_MREMAP,
-		OP_MEM_BRK, OP_MEM_FILL, OP_MEM_DONTNEED, OP_MEM_BIND, OP_MEM_FORK };
+		OP_MEM_BRK, OP_MEM_FILL, OP_MEM_DONTNEED, OP_MEM_BIND, OP_MEM_FORK,
+		OP_MEM_FILL_MANY };
 	uint64_t before = page_count(), as;
 
+	op_wait = transfer;
+	store_port.write = drop_transfer;
 	srand(1);
 	for (unsigned round = 0; round < 30; round++) {
 		hello();
@@ -234,6 +341,7 @@ static void test_random_messages(void **state)
 		assert_int_equal(space_count(), 0);
 		assert_int_equal(page_count(), before);
 	}
+	op_wait = NULL;
 }
 
 static int setup(void **state)
@@ -251,6 +359,7 @@ int main(void)
 		cmocka_unit_test(test_bind_runs),
 		cmocka_unit_test(test_mremap_moves_lines),
 		cmocka_unit_test(test_shared_anonymous_survives_fork),
+		cmocka_unit_test(test_fill_many),
 		cmocka_unit_test(test_random_messages),
 	};
 
