@@ -49,10 +49,17 @@ static int zero(const uint8_t *m, unsigned from, unsigned n)
 
 static uint8_t *anonymous(unsigned pages)
 {
-	uint8_t *m = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *m = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
 
 	CHECK(m != MAP_FAILED);
 	return m;
+}
+
+static void map_anew(uint8_t *at, size_t len)
+{
+	CHECK(mmap(at, len, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		   0) == at);
 }
 
 /* Everything goes home by way of other memory that wants the cache. */
@@ -71,7 +78,7 @@ static void changes(uint8_t *m, uint8_t *other, unsigned pages)
 	push_out(other, pages, 2);
 	CHECK(painted(m, 0, RUN, 1));
 	CHECK(munmap(at, len) == 0);
-	CHECK(mmap(at, len, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == at);
+	map_anew(at, len);
 	CHECK(zero(m, RUN, PART));
 	paint(m, RUN, PART, 1);
 
@@ -92,7 +99,7 @@ static void changes(uint8_t *m, uint8_t *other, unsigned pages)
 	CHECK(painted(m, 0, RUN, 1));
 	CHECK(mremap(at, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to + RUN * PAGE) != MAP_FAILED);
 	CHECK(painted(to, RUN, PART, 1));
-	CHECK(mmap(at, len, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == at);
+	map_anew(at, len);
 	paint(m, RUN, PART, 1);
 	munmap(to, (RUN + PART) * PAGE);
 	close(zeroes);
