@@ -69,11 +69,31 @@ static void push_out(uint8_t *other, unsigned pages, uint64_t seed)
 	CHECK(painted(other, 0, pages, seed));
 }
 
+/*
+ * Rights go ahead of the reader, each time at another distance from where it has asked on: what
+ * comes then must not bring the old ones.
+ */
+static void rights(uint8_t *m, uint8_t *other, unsigned pages)
+{
+	int zeroes = open("/dev/zero", O_RDONLY);
+	unsigned at = 0;
+
+	push_out(other, pages, 4);
+	for (unsigned run = RUN - 16; at + run + PART < pages; run++) {
+		CHECK(painted(m, at, run, 1));
+		at += run;
+		CHECK(mprotect(m + at * PAGE, PART * PAGE, PROT_NONE) == 0);
+		for (unsigned i = at; i < at + PART; i++)
+			CHECK_ERRNO(read(zeroes, m + i * PAGE, 1), EFAULT);
+		CHECK(mprotect(m + at * PAGE, PART * PAGE, PROT_READ | PROT_WRITE) == 0);
+	}
+	close(zeroes);
+}
+
 static void changes(uint8_t *m, uint8_t *other, unsigned pages)
 {
 	uint8_t *at = m + RUN * PAGE, *to = anonymous(RUN + PART);
 	size_t len = PART * PAGE;
-	int zeroes = open("/dev/zero", O_RDONLY);
 
 	push_out(other, pages, 2);
 	CHECK(painted(m, 0, RUN, 1));
@@ -88,13 +108,6 @@ static void changes(uint8_t *m, uint8_t *other, unsigned pages)
 	CHECK(zero(m, RUN, PART));
 	paint(m, RUN, PART, 1);
 
-	push_out(other, pages, 4);
-	CHECK(painted(m, 0, RUN, 1));
-	CHECK(mprotect(at, len, PROT_NONE) == 0);
-	CHECK_ERRNO(read(zeroes, at, 1), EFAULT);
-	CHECK(mprotect(at, len, PROT_READ | PROT_WRITE) == 0);
-	CHECK(painted(m, RUN, PART, 1));
-
 	push_out(other, pages, 5);
 	CHECK(painted(m, 0, RUN, 1));
 	CHECK(mremap(at, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to + RUN * PAGE) != MAP_FAILED);
@@ -102,7 +115,6 @@ static void changes(uint8_t *m, uint8_t *other, unsigned pages)
 	map_anew(at, len);
 	paint(m, RUN, PART, 1);
 	munmap(to, (RUN + PART) * PAGE);
-	close(zeroes);
 }
 
 /* The child writes what the parent, in order behind it, must not see. */
@@ -198,6 +210,7 @@ int main(int argc, char **argv)
 	CHECK(pages > RUN + 2 * PART);
 	paint(m, 0, pages, 1);
 	threads(m, pages);
+	rights(m, other, pages);
 	changes(m, other, pages);
 	forks(m, other, pages);
 	files(pages);
