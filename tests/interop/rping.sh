@@ -31,9 +31,12 @@ run() {
 		grep -q '^serving' "$WORK/linux" 2>/dev/null && break
 		sleep 0.1
 	done
-	sleep 2 # until it listens
-	board "$WORK/board" "name=ping roce=ping roce.peer=${LINUX_IP:-10.0.0.3} fabric.ip=10.0.0.1 \
-		roce.n=$4 roce.size=$3 fabric.mtu=$2" $NETDEV || fail "$1: the board as client"
+	for _ in $(seq 40); do # refused until it listens
+		board "$WORK/board" "name=ping roce=ping roce.peer=${LINUX_IP:-10.0.0.3} fabric.ip=10.0.0.1 \
+			roce.n=$4 roce.size=$3 fabric.mtu=$2" $NETDEV && break
+		grep -q 'connection: error -111' "$WORK/board" || fail "$1: the board as client"
+		sleep 0.25
+	done
 	wait $linux || fail "$1: rping as server"
 	echo "$1, Linux is server: $(sed -n 's/.*\(rounds=.*\)/\1/p' "$WORK/board" | tr -d '\r')"
 
