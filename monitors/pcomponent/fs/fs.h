@@ -131,6 +131,10 @@ int file_set(struct path_arg *p, bool follow, const struct file_setattr *what);
 int file_statfs(struct path_arg *p, struct file_statfs *out);
 ssize_t_k file_getpath(uint64_t object, char *buf, size_t size);
 
+/* ---- memfd.c ---- */
+/* A new file in memory without a name, open for reading and writing. NULL and *err. */
+struct file *memfd_make(int *err);
+
 /* ---- fifo.c ---- */
 /* As open(2), for an object that was opened; takes over that open. NULL and *err. */
 struct file *fifo_open(uint64_t object, uint32_t oflags, int *err);

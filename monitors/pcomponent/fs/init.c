@@ -2,6 +2,7 @@
 /* Start of fs/, before the first program. */
 #include "fs/fs.h"
 #include "fs/inode.h"
+#include "ipc/ipc.h"
 #include "proc/task.h"
 
 void fs_init(void)
@@ -18,4 +19,5 @@ void fs_init(void)
 	locks_init();
 	unix_init();
 	stdio_init();
+	ipc_init();
 }

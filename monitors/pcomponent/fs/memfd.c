@@ -13,7 +13,7 @@
 
 #define NAME_MAX_K 249 /* memfd_create(2) */
 
-static struct file *make(int *err)
+struct file *memfd_make(int *err)
 {
 	struct path_arg p;
 	struct file *f;
@@ -51,7 +51,7 @@ static int64_t sys_memfd_create(struct syscall_args *a)
 	n = strncpy_from_user(name, a->a[0], sizeof(name));
 	if (n < 0)
 		return n == -ENAMETOOLONG ? -EINVAL : n;
-	f = make(&err);
+	f = memfd_make(&err);
 	return f ? fd_install_or_put(f, a->a[1] & MFD_CLOEXEC) : err;
 }
 SYSCALL_DEFINE(__NR_memfd_create, "memfd_create", sys_memfd_create);

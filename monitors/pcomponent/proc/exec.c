@@ -18,6 +18,7 @@
 #include "fs/file.h"
 #include "fs/fs.h"
 #include "mem_client.h"
+#include "ipc/ipc.h"
 #include "proc/proc.h"
 #include "syscall/table.h"
 
@@ -326,6 +327,7 @@ static void commit(struct exec_args *x, struct aspace *as, const struct image *i
 	futex_exit(ut);
 	uthread_become_leader(ut);
 	aspace_put(uthread_set_aspace(ut, as));
+	shm_task_gone();
 	vfork_release(t);
 	err = fdtable_exec(&t->files);
 	signal_exec_reset(t);

@@ -14,6 +14,7 @@
 
 #include "excache/aspace.h"
 #include "fs/file.h"
+#include "ipc/ipc.h"
 #include "proc/proc.h"
 #include "syscall/table.h"
 
@@ -170,6 +171,8 @@ static void task_finish(struct task *t)
 	vfork_release(t);
 	itimer_exit(t);
 	ptimer_exit(t);
+	sem_task_exit(t);
+	shm_task_gone();
 	let_files_go(t);
 	if (t->spawned)
 		spawn_ended(t, t->exit_code);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Process descriptors (pidfd_open(2)): a file that keeps a process's entry, so that its number cannot
- * come to mean another, and is readable once the process has ended. All of them share one poll head:
- * they are few, and who is woken looks again. Left out: those of threads, and information about the
- * process by ioctl.
+ * Process descriptors (pidfd_open(2)): a file that keeps a process's entry, so that its number
+ * cannot come to mean another, and is readable once the process has ended. All of them share one
+ * poll head: they are few, and who is woken looks again. Left out: those of threads, and
+ * information about the process by ioctl.
  */
 #include <linux/eventpoll.h>
 #include <linux/fcntl.h>
