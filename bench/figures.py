@@ -9,7 +9,7 @@ import statistics
 from benchlib import OUT, median, ratio, read_results
 
 TARGETS = ("linux", "ddio", "dma")
-PARTS = ("hop", "fabric", "tcp", "shaped", "connect", "local", "joined", "words", "scale", "two", "path")
+PARTS = ("hop", "fabric", "tcp", "shaped", "connect", "local", "joined", "words", "scale", "two", "nics", "path")
 PAPER_RATE = 880  # Mb/s
 OPS = {"echo": ("us_median", "half a round trip, us"), "in": ("mbps", "into the server, Mb/s"),
        "out": ("mbps", "out of the server, Mb/s")}
@@ -148,15 +148,15 @@ def busy_per_frame(rows, nics, way):
     return statistics.median(found) if found else None
 
 
-def two_table(data):
-    rows, table = data["two"], []
+def two_table(data, name="two", what="nComponent"):
+    rows, table = data[name], []
     if not rows:
         return None
     for way in ("in", "out"):
         one, both = (busy_per_frame(rows, n, way) for n in (1, 2))
         table.append([way] + [number(median(rows, "mbps", way=way, nics=n, board="n0")) for n in (1, 2)]
                      + [number(one, 2), number(both, 2), number(ratio(both, one), 2)])
-    return ("two", "one nComponent, and two at once",
+    return (name, f"one {what}, and two at once",
             ["", "Mb/s: one", "two", "host us per frame: one", "two", "two / one"], table)
 
 
@@ -190,6 +190,7 @@ def fabric_table(data):
 
 def tables(data):
     found = [*size_tables(data), connect_table(data), words_table(data), scale_table(data), two_table(data),
+             two_table(data, "nics", "NIC"),
              path_table(data), hop_table(data), fabric_table(data)]
     return [t for t in found if t]
 

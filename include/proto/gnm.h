@@ -32,7 +32,7 @@ struct gnm_lease { le32_t period_ms; le32_t reserved; };
 struct gnm_resolve { le32_t ip; le32_t reserved; };
 /*
  * pComponent -> manager, call (connect without bind): from where to this destination? Reply:
- * gnm_place, one entry. -ENETUNREACH.
+ * gnm_place, the best first; who keeps the answer uses the others in turn. -ENETUNREACH.
  */
 #define OP_GNM_ROUTE PROTO_OP(PROTO_CLASS_GNM, 3)
 struct gnm_route { le32_t dst; le32_t policy; /* enum gnm_policy */ };

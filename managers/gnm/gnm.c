@@ -172,10 +172,11 @@ static bool better(const struct nic *a, const struct nic *b)
 	return le32_get(a->n.load) + a->routed < le32_get(b->n.load) + b->routed;
 }
 
-static struct nic *choose(uint32_t dst, enum gnm_policy policy, fit_node_t from)
+/* Those that the policy permits, the best first: how many. */
+static unsigned choose(uint32_t dst, enum gnm_policy policy, fit_node_t from,
+		       struct nic *cand[GNM_NICS])
 {
-	struct nic *cand[GNM_NICS], *best;
-	unsigned n = 0;
+	unsigned n = 0, best = 0;
 	int longest = 0;
 
 	for (unsigned i = 0; i < gnm.n; i++) {
@@ -187,15 +188,18 @@ static struct nic *choose(uint32_t dst, enum gnm_policy policy, fit_node_t from)
 		longest = bits;
 		cand[n++] = &gnm.nic[i];
 	}
-	if (!n)
-		return NULL;
-	if (policy == GNM_POLICY_PIN)
-		return cand[from % n];
-	best = cand[0];
+	if (n && policy == GNM_POLICY_PIN)
+		best = from % n;
 	for (unsigned i = 1; i < n && policy == GNM_POLICY_SPREAD; i++)
-		if (better(cand[i], best))
-			best = cand[i];
-	return best;
+		if (better(cand[i], cand[best]))
+			best = i;
+	if (n) {
+		struct nic *first = cand[0];
+
+		cand[0] = cand[best];
+		cand[best] = first;
+	}
+	return policy == GNM_POLICY_SPREAD ? n : KMIN(n, 1u);
 }
 
 static bool is_broadcast(const struct nic *c, uint32_t dst)
@@ -205,17 +209,20 @@ static bool is_broadcast(const struct nic *c, uint32_t dst)
 
 static int route(uint32_t dst, unsigned policy, fit_node_t from, struct gnm_place *p)
 {
-	struct nic *c;
+	struct nic *cand[GNM_NICS];
+	unsigned n;
 
 	if (policy > GNM_POLICY_PIN || !dst)
 		return -EINVAL;
 	if (is_loopback(dst) || find_ip(dst))
 		return resolve(dst, p);
-	c = choose(dst, policy ? policy : gnm.policy, from);
-	if (!c)
+	n = choose(dst, policy ? policy : gnm.policy, from, cand);
+	if (!n)
 		return -ENETUNREACH;
-	c->routed++;
-	place(p, c, ip_of(c), is_broadcast(c, dst) ? GNM_PLACE_BROADCAST : 0);
+	cand[0]->routed++;
+	for (unsigned i = 0; i < n; i++)
+		place(p, cand[i], ip_of(cand[i]),
+		      is_broadcast(cand[i], dst) ? GNM_PLACE_BROADCAST : 0);
 	return 0;
 }
 

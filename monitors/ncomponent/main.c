@@ -23,7 +23,7 @@ static struct nsock *sockets;
 struct bring_up {
 	struct loop_call call;
 	struct board *board;
-	struct eth_config eth;
+	struct eth_configs eth;
 	int err;
 	struct completion done;
 };

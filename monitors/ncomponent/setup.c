@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The Ethernet NIC and the stack on it, as the command line says. */
+/* The Ethernet NICs and the stack on them, as the command line says. */
 #define LOG_SUBSYS "setup"
 #include "setup.h"
 
@@ -25,38 +25,79 @@ static int parse_prefix(const char *text, uint32_t *ip, uint8_t *len)
 	return 0;
 }
 
-int setup_eth(struct eth_config *out)
+/* The key of a NIC's: "eth.ip", "eth1.ip". */
+static const char *key_of(unsigned nic, const char *what, char *buf, size_t size)
 {
-	const char *name = cmdline_get("eth.dev"), *ip = cmdline_get("eth.ip");
+	if (nic)
+		snprintf(buf, size, "eth%u.%s", nic, what);
+	else
+		snprintf(buf, size, "eth.%s", what);
+	return buf;
+}
+
+static int setup_nic(unsigned i, struct eth_config *out)
+{
+	char dev[16], ip[16], gw[16];
+	const char *name = cmdline_get(key_of(i, "dev", dev, sizeof(dev)));
+	const char *addr = cmdline_get(key_of(i, "ip", ip, sizeof(ip)));
 
 	if (!name || !*name)
-		name = "e1000e0";
-	*out = (struct eth_config){ .dev = netdev_find(name), .gateway = cmdline_ipv4("eth.gw") };
+		name = i ? "" : "e1000e0";
+	*out = (struct eth_config){ .dev = netdev_find(name),
+		.gateway = cmdline_ipv4(key_of(i, "gw", gw, sizeof(gw))) };
 	if (!out->dev) {
-		log_err("eth.dev=%s: no such device", name);
+		log_err("%s=%s: no such device", dev, name);
 		return -ENODEV;
 	}
-	if (!ip || parse_prefix(ip, &out->ip, &out->prefix_len)) {
-		log_err("eth.ip=%s: expected a.b.c.d/len", ip ? ip : "");
+	if (!addr || parse_prefix(addr, &out->ip, &out->prefix_len)) {
+		log_err("%s=%s: expected a.b.c.d/len", ip, addr ? addr : "");
 		return -EINVAL;
 	}
 	return 0;
 }
 
-struct stack *setup_stack(const struct eth_config *eth, struct loop *loop, int *err)
+int setup_eth(struct eth_configs *out)
 {
-	struct stack_config cfg = { .dev = eth->dev, .loop = loop, .ip = eth->ip,
-		.prefix_len = eth->prefix_len, .gateway = eth->gateway,
-		.time_wait_ms = (uint32_t)cmdline_u64("tcp.time_wait_ms", 0) };
-	struct stack *s = stack_create(&cfg, err);
+	char key[16];
+	int err;
 
-	if (!s) {
-		log_err("no TCP/IP stack on %s: error %d", eth->dev->name, *err);
-		return NULL;
+	out->n = 0;
+	do {
+		err = setup_nic(out->n, &out->nic[out->n]);
+		out->n++;
+	} while (!err && out->n < STACK_NICS_MAX &&
+		 cmdline_get(key_of(out->n, "ip", key, sizeof(key))));
+	return err;
+}
+
+static void add_nic(struct stack **s, const struct eth_config *e, struct loop *loop, int *err)
+{
+	struct stack_config cfg = { .dev = e->dev, .loop = loop, .ip = e->ip,
+		.prefix_len = e->prefix_len, .gateway = e->gateway,
+		.time_wait_ms = (uint32_t)cmdline_u64("tcp.time_wait_ms", 0) };
+
+	if (*s)
+		*err = stack_add_nic(*s, &cfg);
+	else
+		*s = stack_create(&cfg, err);
+}
+
+struct stack *setup_stack(const struct eth_configs *eth, struct loop *loop, int *err)
+{
+	struct stack *s = NULL;
+
+	for (unsigned i = 0; i < eth->n; i++) {
+		const struct eth_config *e = &eth->nic[i];
+
+		add_nic(&s, e, loop, err);
+		if (*err) {
+			log_err("no TCP/IP stack on %s: error %d", e->dev->name, *err);
+			return NULL;
+		}
+		log_info("%s: %u.%u.%u.%u/%u, link %s, checksums %s", e->dev->name, e->ip >> 24,
+			 e->ip >> 16 & 255, e->ip >> 8 & 255, e->ip & 255, e->prefix_len,
+			 stack_link_up(s, i) ? "up" : "down",
+			 e->dev->features & NETDEV_F_TX_CSUM ? "by the device" : "in software");
 	}
-	log_info("%s: %u.%u.%u.%u/%u, link %s, checksums %s", eth->dev->name, eth->ip >> 24,
-		 eth->ip >> 16 & 255, eth->ip >> 8 & 255, eth->ip & 255, eth->prefix_len,
-		 stack_link_up(s) ? "up" : "down",
-		 eth->dev->features & NETDEV_F_TX_CSUM ? "by the device" : "in software");
 	return s;
 }

@@ -135,7 +135,7 @@ static int listen_on(struct stack *s, const enum service *service)
 
 int standalone_main(void)
 {
-	struct eth_config eth;
+	struct eth_configs eth;
 	struct loop *loop = loop_create("eth", 0);
 	int err = setup_eth(&eth);
 

@@ -44,6 +44,7 @@ keys of a rack's TOML file (all can be given with --set KEY=VALUE):
   board.NAME.memory     such as 512M or 1G (default 512M)
   board.NAME.excache    pComponent: size of exCache
   board.NAME.eth        nComponent: its address on the Ethernet
+  board.NAME.eth2       nComponent: the address of its second NIC there (default: it has one NIC)
   board.NAME.exports    sComponent: its exports, such as ["root", "host"] (default: root, and host
                         when the rack has one); each is in one sComponent only
   board.NAME.initrd     mComponent: cpio archive for its ramfs (default build/ramfs.cpio)
@@ -113,6 +114,7 @@ KEYS = {
     "board.*.memory": (is_size, "a size such as 512M"),
     "board.*.excache": (is_size, "a size such as 64M"),
     "board.*.eth": (is_ip, "an IPv4 address"),
+    "board.*.eth2": (is_ip, "an IPv4 address"),
     "board.*.initrd": TEXT,
     "board.*.image": TEXT,
     "board.*.icount": number(0, 10),
@@ -125,7 +127,7 @@ KEYS = {
     "nameserver": (is_ip, "an IPv4 address"),
 }
 LISTS = ("rootfs.packages",)  # with --set: words with commas between them
-ROLE_ONLY = {"excache": "pcomponent", "eth": "ncomponent", "initrd": "mcomponent",
+ROLE_ONLY = {"excache": "pcomponent", "eth": "ncomponent", "eth2": "ncomponent", "initrd": "mcomponent",
              "exports": "scomponent"}
 
 
@@ -139,6 +141,7 @@ class Board:
     memory: str = "512M"
     excache: str = ""
     eth: str = ""
+    eth2: str = ""
     initrd: str = ""
     exports: list = field(default_factory=list)
     image: str = ""
@@ -303,7 +306,8 @@ def check_boards(cfg, src):
         raise RackError(f"{src.path}: the rack has {count['manager']} managers, expected one")
     seen = {cfg.ethernet["host"]: "ethernet.host"}
     for b in cfg.boards:
-        for key, net in (("ip", cfg.fabric["network"]), ("eth", cfg.ethernet["network"])):
+        for key, net in (("ip", cfg.fabric["network"]), ("eth", cfg.ethernet["network"]),
+                         ("eth2", cfg.ethernet["network"])):
             value = getattr(b, key)
             if not value:
                 continue
@@ -407,4 +411,7 @@ def command_line(cfg, board):
         words += [f"eth.dev={eth_dev}", f"eth.ip={board.eth}/{eth.prefixlen}",
                   f"eth.gw={cfg.ethernet['host']}", f"eth.mtu={cfg.ethernet['mtu']}",
                   "e1000e.tso=on"]  # sound on our taps: they have vnet_hdr
+    if board.eth2:
+        words += [f"eth1.dev=e1000e{int(eth_dev[-1]) + 1}", f"eth1.ip={board.eth2}/{eth.prefixlen}",
+                  f"eth1.gw={cfg.ethernet['host']}"]
     return " ".join(words + [w for w in (cfg.append, board.append) if w])

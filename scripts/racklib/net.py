@@ -37,6 +37,11 @@ def eth_tap(board):
     return f"e-{board.name}"
 
 
+def eth_taps(board):
+    """One for each NIC on the Ethernet."""
+    return [eth_tap(board)] * bool(board.eth) + [f"e2-{board.name}"] * bool(board.eth2)
+
+
 def ip_batch(lines):
     r = subprocess.run(["ip", "-batch", "-"], input="\n".join(lines) + "\n", text=True,
                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -77,8 +82,8 @@ def make_links(cfg):
     lines += bridge_lines(FABRIC, cfg.fabric["mtu"]) + bridge_lines(ETHERNET, cfg.ethernet["mtu"])
     for b in cfg.boards:
         lines += tap_lines(fabric_tap(b), FABRIC, cfg.fabric["mtu"])
-        if b.eth:
-            lines += tap_lines(eth_tap(b), ETHERNET, cfg.ethernet["mtu"])
+        for tap in eth_taps(b):
+            lines += tap_lines(tap, ETHERNET, cfg.ethernet["mtu"])
     lines.append(f"addr add {cfg.ethernet['host']}/{prefix} dev {ETHERNET}")
     ip_batch(lines)
 
@@ -88,8 +93,8 @@ def link_names(cfg):
     links = {"fabric": FABRIC, "ethernet": ETHERNET, "eth": ETHERNET}
     for b in cfg.boards:
         links[b.name] = fabric_tap(b)
-        if b.eth:
-            links[f"{b.name}.eth"] = eth_tap(b)
+        for i, tap in enumerate(eth_taps(b)):
+            links[f"{b.name}.eth{i + 1 if i else ''}"] = tap
     return links
 
 

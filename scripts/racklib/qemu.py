@@ -109,9 +109,9 @@ def board_args(cfg, board):
                      f"52:54:00:77:00:{board.index + 1:02x}", 4, cfg.fabric["mtu"],
                      two_doorbells=not config.on_linux(cfg, board))
     args += export_args(cfg, board)
-    if board.eth:
-        args += nic_args("e1000e", "eth", net.eth_tap(board),
-                         f"52:54:00:77:01:{board.index + 1:02x}", 5, cfg.ethernet["mtu"])
+    for i, tap in enumerate(net.eth_taps(board)):
+        args += nic_args("e1000e", f"eth{i}", tap, f"52:54:00:77:{i + 1:02x}:{board.index + 1:02x}",
+                         5 + i, cfg.ethernet["mtu"])
     return args
 
 

@@ -51,7 +51,7 @@ static int open_check(const struct nsock *ns, const struct sock_open *m)
 		return -ESOCKTNOSUPPORT;
 	if (proto && proto != (type == SOCK_TYPE_STREAM ? IPPROTO_TCP : IPPROTO_UDP))
 		return -EPROTONOSUPPORT;
-	if (ip && ip != stack_ip(ns->stack) && ip >> 24 != 127 &&
+	if (ip && !stack_has_ip(ns->stack, ip) && ip >> 24 != 127 &&
 	    !stack_is_group(ns->stack, ip))
 		return -EADDRNOTAVAIL;
 	return 0;

@@ -44,7 +44,7 @@ static void send_item(struct skel *s, struct tx_item *it)
 
 	memcpy(&h, it->data, sizeof(h));
 	local = be32_get(h.local);
-	if (local && local != stack_ip(s->ns->stack) && local >> 24 != 127)
+	if (local && !stack_has_ip(s->ns->stack, local) && local >> 24 != 127)
 		local = 0;
 	struct stack_dgram to = { .ip = be32_get(h.ip), .port = be16_get(h.port),
 		.local_ip = local, .tos = h.tos, .ttl = h.ttl ? h.ttl : 64 };

@@ -20,7 +20,7 @@ static bool is_local(const struct tcp_pcb *pcb)
 	const ip4_addr_t *to = ip_2_ip4(&pcb->remote_ip);
 
 	return ip4_addr_isloopback(to) ||
-	       ip4_addr_cmp(to, netif_ip4_addr(&stack_instance()->netif));
+	       stack_nic_of(stack_instance(), lwip_ntohl(to->addr));
 }
 
 u16_t stack_tcp_send_size(const struct tcp_pcb *pcb)
@@ -58,7 +58,7 @@ u32_t *stack_tcp_segment(const struct pbuf *p, const struct tcp_hdr *h,
 	struct stack *s = stack_instance();
 	u16_t head = TCPH_HDRLEN_BYTES(h);
 
-	if (p->tot_len + IP_HLEN > s->netif.mtu) /* and so it is a connection's */
+	if (p->tot_len + IP_HLEN > s->nic[0].netif.mtu) /* and so it is a connection's */
 		s->gso_mss = pcb->mss;
 	if (pcb && p->tot_len > head)
 		stack_tcp_time_segment(pcb, lwip_ntohl(h->seqno), p->tot_len - head);

@@ -48,6 +48,10 @@ int stack_tcp_accept_waits(const struct tcp_pcb *p);
 /* The ACK was a cookie's and there is no room: no RST. */
 int stack_tcp_cookie_dropped(void);
 
+struct netif;
+/* By which NIC a packet leaves: the one that has src (NULL: none yet). NULL: as lwIP finds. */
+struct netif *stack_route(const ip4_addr_t *src, const ip4_addr_t *dest);
+
 /* Initial sequence number, RFC 6528. */
 u32_t stack_tcp_isn(const ip_addr_t *local_ip, u16_t local_port, const ip_addr_t *remote_ip,
 		    u16_t remote_port);

@@ -13,6 +13,9 @@
  * so many of the driver's buffers are kept; beyond that frames are copied. Whether lwIP verifies
  * checksums is decided for each frame by what the device says of it. gro.c joins segments.
  *
+ * With several NICs a packet leaves by the one that has its source address, so that a connection
+ * stays on the NIC that it came by, or was routed to by GNM.
+ *
  * Context: the stack's loop; the device reports from its poll and from our own xmit, both there.
  */
 #define LOG_SUBSYS "stack"
@@ -27,6 +30,7 @@
 #include "lwip/prot/tcp.h"
 #include "lwip/prot/udp.h"
 #include "netif/ethernet.h"
+#include "stack/lwip_hooks.h"
 #include "stack/priv.h"
 
 #define CSUM_GEN_DEVICE (NETIF_CHECKSUM_GEN_TCP)
@@ -111,7 +115,7 @@ static void tx_udp_checksum(struct nettx *tx, struct pbuf *p, struct ip_hdr *ip,
 }
 
 /* Asks the device for the checksums that lwIP left out. The headers lie in the first pbuf. */
-static void tx_checksums(struct stack *s, struct nettx *tx, struct pbuf *p)
+static void tx_checksums(struct stack_nic *nic, struct nettx *tx, struct pbuf *p)
 {
 	uint8_t *frame = p->payload;
 	struct ip_hdr *ip = (struct ip_hdr *)(frame + SIZEOF_ETH_HDR);
@@ -120,21 +124,21 @@ static void tx_checksums(struct stack *s, struct nettx *tx, struct pbuf *p)
 	if (p->len < SIZEOF_ETH_HDR + IP_HLEN ||
 	    ((struct eth_hdr *)frame)->type != PP_HTONS(ETHTYPE_IP))
 		return;
-	if (s->dev->features & NETDEV_F_IP_CSUM)
+	if (nic->dev->features & NETDEV_F_IP_CSUM)
 		tx->flags |= NTX_IP_CSUM;
 	uint16_t hlen = IPH_HL_BYTES(ip);
-	if (s->dev->features & NETDEV_F_TX_CSUM && IPH_PROTO(ip) == IP_PROTO_UDP)
+	if (nic->dev->features & NETDEV_F_TX_CSUM && IPH_PROTO(ip) == IP_PROTO_UDP)
 		tx_udp_checksum(tx, p, ip, hlen);
-	if (!(s->dev->features & NETDEV_F_TX_CSUM) || IPH_PROTO(ip) != IP_PROTO_TCP ||
+	if (!(nic->dev->features & NETDEV_F_TX_CSUM) || IPH_PROTO(ip) != IP_PROTO_TCP ||
 	    p->len < SIZEOF_ETH_HDR + hlen + TCP_HLEN)
 		return;
 	struct tcp_hdr *tcp = (struct tcp_hdr *)((uint8_t *)ip + hlen);
 	tcp->chksum = pseudo_sum(ip, (uint16_t)(lwip_ntohs(IPH_LEN(ip)) - hlen));
 	tx->flags |= NTX_CSUM;
 	tx->gso_size = 0;
-	if (lwip_ntohs(IPH_LEN(ip)) > s->netif.mtu) {
+	if (lwip_ntohs(IPH_LEN(ip)) > nic->netif.mtu) {
 		tx->flags |= NTX_TSO4;
-		tx->gso_size = s->gso_mss;
+		tx->gso_size = nic->stack->gso_mss;
 		tx->hdr_len = (uint16_t)(SIZEOF_ETH_HDR + hlen + TCPH_HDRLEN_BYTES(tcp));
 		counter_add(lwip, tx_gso, 1);
 	}
@@ -143,24 +147,24 @@ static void tx_checksums(struct stack *s, struct nettx *tx, struct pbuf *p)
 }
 
 /* Gives the held frame to the device. False: the ring is full, it stays held. */
-static bool tx_held(struct stack *s, bool more)
+static bool tx_held(struct stack_nic *nic, bool more)
 {
-	struct stack_tx *t = s->held;
+	struct stack_tx *t = nic->held;
 
 	if (!t)
 		return true;
 	uint32_t bytes = t->p->tot_len;
-	s->held = NULL; /* done() may come from within */
-	int err = s->dev->ops->xmit(s->dev, &t->tx, more);
+	nic->held = NULL; /* done() may come from within */
+	int err = nic->dev->ops->xmit(nic->dev, &t->tx, more);
 	if (err == -ENOSPC) {
-		s->held = t;
-		s->tx_blocked = true;
+		nic->held = t;
+		nic->tx_blocked = true;
 		counter_add(lwip, tx_full, 1);
 		return false;
 	}
 	if (err) {
 		counter_add(lwip, tx_dropped, 1);
-		tx_put(s, t);
+		tx_put(nic->stack, t);
 		return true;
 	}
 	counter_add(lwip, tx_frames, 1);
@@ -168,16 +172,27 @@ static bool tx_held(struct stack *s, bool more)
 	return true;
 }
 
-bool stack_netif_flush(struct stack *s)
+void stack_netif_flush(struct stack *s)
 {
-	return s->tx_blocked ? false : tx_held(s, false);
+	for (unsigned i = 0; i < s->nnics; i++)
+		if (!s->nic[i].tx_blocked)
+			(void)tx_held(&s->nic[i], false);
+}
+
+bool stack_netif_idle(const struct stack *s)
+{
+	for (unsigned i = 0; i < s->nnics; i++)
+		if (s->nic[i].held && !s->nic[i].tx_blocked)
+			return false;
+	return true;
 }
 
 static err_t link_output(struct netif *nif, struct pbuf *p)
 {
-	struct stack *s = nif->state;
+	struct stack_nic *nic = nif->state;
+	struct stack *s = nic->stack;
 
-	if (s->tx_blocked || !tx_held(s, true))
+	if (nic->tx_blocked || !tx_held(nic, true))
 		return ERR_MEM;
 	struct stack_tx *t = tx_get(s);
 	if (!t)
@@ -199,17 +214,17 @@ static err_t link_output(struct netif *nif, struct pbuf *p)
 	t->tx.gso_size = 0;
 	t->tx.done = tx_done;
 	t->tx.priv = t;
-	tx_checksums(s, &t->tx, p);
-	s->held = t;
+	tx_checksums(nic, &t->tx, p);
+	nic->held = t;
 	return ERR_OK;
 }
 
 static void on_tx_room(struct netdev *dev, void *arg)
 {
-	struct stack *s = arg;
+	struct stack_nic *nic = arg;
 
-	s->tx_blocked = false;
-	if (tx_held(s, true))
+	nic->tx_blocked = false;
+	if (tx_held(nic, true))
 		tcp_txnow();
 }
 
@@ -288,14 +303,18 @@ static struct pbuf *rx_copy(struct netbuf *nb)
 
 void stack_netif_checks(struct stack *s, u16_t checks)
 {
-	u16_t flags = (u16_t)((s->netif.chksum_flags & ~CSUM_CHECKS) | checks);
+	for (unsigned i = 0; i < s->nnics; i++) {
+		struct netif *nif = &s->nic[i].netif;
 
-	NETIF_SET_CHECKSUM_CTRL(&s->netif, flags);
+		NETIF_SET_CHECKSUM_CTRL(nif, (u16_t)((nif->chksum_flags & ~CSUM_CHECKS) | checks));
+	}
 }
 
 void stack_netif_input(struct stack *s, struct pbuf *p)
 {
-	if (s->netif.input(p, &s->netif) != ERR_OK)
+	struct netif *nif = netif_get_by_index(p->if_idx);
+
+	if (nif->input(p, nif) != ERR_OK)
 		pbuf_free(p);
 }
 
@@ -310,7 +329,8 @@ static bool rx_legal(const struct netbuf *nb)
 
 static void on_rx(struct netdev *dev, struct netbuf *nb, void *arg)
 {
-	struct stack *s = arg;
+	struct stack_nic *nic = arg;
+	struct stack *s = nic->stack;
 	uint32_t flags = nb->flags, len = nb->frame_len;
 
 	if (!rx_legal(nb)) {
@@ -323,6 +343,7 @@ static void on_rx(struct netdev *dev, struct netbuf *nb, void *arg)
 		counter_add(lwip, rx_nomem, 1);
 		return;
 	}
+	p->if_idx = netif_get_index(&nic->netif);
 	counter_add(lwip, rx_frames, 1);
 	counter_add(lwip, rx_bytes, len);
 	u16_t checks = CSUM_CHECKS;
@@ -344,53 +365,99 @@ static void on_rx(struct netdev *dev, struct netbuf *nb, void *arg)
 
 static err_t netif_setup(struct netif *nif)
 {
-	struct stack *s = nif->state;
+	struct stack_nic *nic = nif->state;
 	u16_t gen = NETIF_CHECKSUM_ENABLE_ALL;
 
 	nif->name[0] = 'e';
 	nif->name[1] = 'n';
 	nif->output = etharp_output;
 	nif->linkoutput = link_output;
-	nif->mtu = (u16_t)KMIN(s->dev->mtu, 1500u);
+	nif->mtu = (u16_t)KMIN(nic->dev->mtu, 1500u);
 	nif->hwaddr_len = ETH_ADDR_LEN;
-	memcpy(nif->hwaddr, s->dev->mac, ETH_ADDR_LEN);
+	memcpy(nif->hwaddr, nic->dev->mac, ETH_ADDR_LEN);
 	nif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET;
-	if (s->dev->features & NETDEV_F_TX_CSUM)
+	if (nic->dev->features & NETDEV_F_TX_CSUM)
 		gen &= (u16_t)~CSUM_GEN_DEVICE;
-	if (s->dev->features & NETDEV_F_IP_CSUM)
+	if (nic->dev->features & NETDEV_F_IP_CSUM)
 		gen &= (u16_t)~NETIF_CHECKSUM_GEN_IP;
 	NETIF_SET_CHECKSUM_CTRL(nif, gen);
-	s->gso = s->dev->features & NETDEV_F_TSO4 && s->dev->features & NETDEV_F_TX_CSUM;
 	return ERR_OK;
 }
 
 static void on_link_change(struct netdev *dev, void *arg)
 {
-	struct stack *s = arg;
+	struct stack_nic *nic = arg;
 
 	if (dev->ops->link_up(dev))
-		netif_set_link_up(&s->netif);
+		netif_set_link_up(&nic->netif);
 	else
-		netif_set_link_down(&s->netif);
+		netif_set_link_down(&nic->netif);
+}
+
+static bool cuts_segments(const struct netdev *dev)
+{
+	return dev->features & NETDEV_F_TSO4 && dev->features & NETDEV_F_TX_CSUM;
 }
 
 int stack_netif_init(struct stack *s, const struct stack_config *cfg)
 {
+	struct stack_nic *nic = &s->nic[s->nnics];
 	ip4_addr_t ip, mask, gw;
 
 	ip4_addr_set_u32(&ip, lwip_htonl(cfg->ip));
 	ip4_addr_set_u32(&mask, lwip_htonl(cfg->prefix_len ? ~0u << (32 - cfg->prefix_len) : 0));
 	ip4_addr_set_u32(&gw, lwip_htonl(cfg->gateway));
-	if (!netif_add(&s->netif, &ip, &mask, &gw, s, netif_setup, ethernet_input))
+	nic->stack = s;
+	nic->dev = cfg->dev;
+	if (!netif_add(&nic->netif, &ip, &mask, &gw, nic, netif_setup, ethernet_input))
 		return -ENOMEM;
-	int err = netdev_attach(s->dev, s->loop, on_rx, on_tx_room, s);
+	int err = netdev_attach(nic->dev, s->loop, on_rx, on_tx_room, nic);
 	if (err) {
-		netif_remove(&s->netif);
+		netif_remove(&nic->netif);
 		return err;
 	}
-	s->dev->link_change = on_link_change;
-	netif_set_default(&s->netif);
-	netif_set_up(&s->netif);
-	on_link_change(s->dev, s);
+	s->gso = cuts_segments(nic->dev) && (s->gso || !s->nnics);
+	nic->dev->link_change = on_link_change;
+	if (!s->nnics++)
+		netif_set_default(&nic->netif);
+	netif_set_up(&nic->netif);
+	on_link_change(nic->dev, nic);
 	return 0;
+}
+
+/* ---- which NIC ---- */
+
+struct stack_nic *stack_nic_of(struct stack *s, uint32_t ip)
+{
+	for (unsigned i = 0; i < s->nnics; i++)
+		if (netif_ip4_addr(&s->nic[i].netif)->addr == lwip_htonl(ip))
+			return &s->nic[i];
+	return NULL;
+}
+
+static bool is_neighbour(const struct netif *nif, const ip4_addr_t *dest)
+{
+	return netif_is_link_up(nif) &&
+	       ip4_addr_netcmp(dest, netif_ip4_addr(nif), netif_ip4_netmask(nif));
+}
+
+static bool reaches(const struct netif *nif, const ip4_addr_t *dest)
+{
+	return is_neighbour(nif, dest) || (netif_is_link_up(nif) && netif_ip4_gw(nif)->addr);
+}
+
+struct netif *stack_route(const ip4_addr_t *src, const ip4_addr_t *dest)
+{
+	struct stack *s = stack_instance();
+	struct stack_nic *nic = stack_nic_of(s, lwip_ntohl(dest->addr));
+
+	if (nic)
+		return &nic->netif; /* turns round */
+	nic = src && src->addr ? stack_nic_of(s, lwip_ntohl(src->addr)) : NULL;
+	if (nic && reaches(&nic->netif, dest))
+		return &nic->netif;
+	for (unsigned i = 0; i < s->nnics; i++)
+		if (is_neighbour(&s->nic[i].netif, dest))
+			return &s->nic[i].netif;
+	return NULL; /* the default route, or the loop */
 }

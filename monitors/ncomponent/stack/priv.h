@@ -40,21 +40,27 @@ struct stack_gro {
 };
 #define STACK_GRO_SLOTS 8 /* connections at once */
 
-struct stack {
-	struct netif netif;
+struct stack_nic {
+	struct netif netif;        /* its state is this struct */
+	struct stack *stack;
 	struct netdev *dev;
+	struct stack_tx *held;     /* built, waits for a companion or for the end of the round */
+	bool tx_blocked;           /* the ring was full: tx_room() will come */
+};
+
+struct stack {
+	struct stack_nic nic[STACK_NICS_MAX];
+	unsigned nnics;
 	struct loop *loop;
 	struct loop_source source;
-	struct stack_tx *held;     /* built, waits for a companion or for the end of the round */
 	struct stack_tx *tx_free;
 	struct stack_rx *rx_free;
 	unsigned rx_held;          /* buffers of the NIC that lwIP and the sockets keep */
-	bool tx_blocked;           /* the ring was full: tx_room() will come */
 	struct kmem_cache *tcp_cache, *udp_cache, *udp_tx_cache;
 	struct stack_gro gro[STACK_GRO_SLOTS];
 	unsigned gro_used;         /* slots that hold something */
 	bool running;              /* the loop has entered us: from now on only it may */
-	bool gso;                  /* the device cuts TCP segments */
+	bool gso;                  /* the devices cut TCP segments */
 	uint16_t gso_mss;          /* of the large segment being sent */
 	uint8_t ext_id;            /* lwIP's slot for struct stack_tcp in a PCB */
 	uint64_t stats_at_ns;
@@ -87,8 +93,13 @@ struct stack_tcp {
 /* The one instance of this copy of the stack. */
 struct stack *stack_instance(void);
 
+/* The next NIC. */
 int stack_netif_init(struct stack *s, const struct stack_config *cfg);
-bool stack_netif_flush(struct stack *s);
+void stack_netif_flush(struct stack *s);
+/* Nothing is held that the device could take. */
+bool stack_netif_idle(const struct stack *s);
+/* The NIC with this address (host order); NULL: not ours. */
+struct stack_nic *stack_nic_of(struct stack *s, uint32_t ip);
 /* Which checksums (NETIF_CHECKSUM_CHECK_*) lwIP verifies in the packets that follow. */
 void stack_netif_checks(struct stack *s, u16_t checks);
 /* To lwIP, which takes p over. */

@@ -27,19 +27,27 @@ struct stack *stack_instance(void)
 
 uint32_t stack_ip(const struct stack *s)
 {
-	return lwip_ntohl(netif_ip4_addr(&s->netif)->addr);
+	return lwip_ntohl(netif_ip4_addr(&s->nic[0].netif)->addr);
+}
+
+bool stack_has_ip(struct stack *s, uint32_t ip)
+{
+	return stack_nic_of(s, ip);
 }
 
 bool stack_is_group(const struct stack *s, uint32_t ip)
 {
 	ip4_addr_t a = { lwip_htonl(ip) };
 
-	return ip4_addr_ismulticast(&a) || ip4_addr_isbroadcast(&a, &s->netif);
+	for (unsigned i = 0; i < s->nnics; i++)
+		if (ip4_addr_isbroadcast(&a, &s->nic[i].netif))
+			return true;
+	return ip4_addr_ismulticast(&a);
 }
 
-bool stack_link_up(const struct stack *s)
+bool stack_link_up(const struct stack *s, unsigned nic)
 {
-	return netif_is_link_up(&s->netif);
+	return netif_is_link_up(&s->nic[nic].netif);
 }
 
 int stack_errno(err_t e)
@@ -106,7 +114,7 @@ static bool source_arm(struct loop_source *src)
 {
 	struct stack *s = container_of(src, struct stack, source);
 
-	return (!s->held || s->tx_blocked) && !turned_round(s);
+	return stack_netif_idle(s) && !turned_round(s);
 }
 
 static uint64_t source_deadline(struct loop_source *src)
@@ -142,7 +150,6 @@ struct stack *stack_create(const struct stack_config *cfg, int *err)
 	if (*err)
 		return NULL;
 	stack_made = true;
-	s->dev = cfg->dev;
 	s->loop = cfg->loop;
 	if (cfg->time_wait_ms)
 		stack_tcp_msl_ms = cfg->time_wait_ms / 2;
@@ -161,4 +168,13 @@ struct stack *stack_create(const struct stack_config *cfg, int *err)
 	s->source.deadline = source_deadline;
 	loop_add(s->loop, &s->source);
 	return s;
+}
+
+int stack_add_nic(struct stack *s, const struct stack_config *cfg)
+{
+	if (s->nnics == STACK_NICS_MAX)
+		return -ENOSPC;
+	if (!cfg->ip || cfg->prefix_len > 32 || stack_nic_of(s, cfg->ip))
+		return -EINVAL;
+	return stack_netif_init(s, cfg);
 }

@@ -36,14 +36,20 @@ struct stack_config {
 	uint32_t gateway;      /* 0: none */
 	uint32_t time_wait_ms; /* 0: default */
 };
+#define STACK_NICS_MAX 4
 #define STACK_TIME_WAIT_MS_DEFAULT 10000
 
 /* NULL and *err: -EBUSY (second instance, or the netdev is attached), -ENOMEM, -EINVAL. */
 struct stack *stack_create(const struct stack_config *cfg, int *err);
+/* Another NIC, in the loop or before it runs; of cfg what is the NIC's. 0; -ENOSPC, -EINVAL. */
+int __must_check stack_add_nic(struct stack *s, const struct stack_config *cfg);
+/* The first NIC's address. */
 uint32_t stack_ip(const struct stack *s);
+/* One of the NICs'. */
+bool stack_has_ip(struct stack *s, uint32_t ip);
 /* A multicast or broadcast address: may be bound, and is never a source. */
 bool stack_is_group(const struct stack *s, uint32_t ip);
-bool stack_link_up(const struct stack *s);
+bool stack_link_up(const struct stack *s, unsigned nic);
 /* Hands what was queued for the NIC to it, with one doorbell. The stack's own source does it at
  * the end of every round of the loop; who cannot wait calls it. */
 void stack_flush(struct stack *s);

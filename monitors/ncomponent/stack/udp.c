@@ -262,11 +262,11 @@ static struct pbuf *make_packet(struct stack *s, const void *data, uint32_t len,
 }
 
 /* Where it leaves; loopback and our own address need no link. */
-static struct netif *route(struct stack *s, uint32_t ip)
+static struct netif *route(uint32_t from, uint32_t ip)
 {
-	ip4_addr_t to = { lwip_htonl(ip) };
+	ip4_addr_t to = { lwip_htonl(ip) }, src = { lwip_htonl(from) };
 
-	return ip == stack_ip(s) ? &s->netif : ip4_route(&to);
+	return ip4_route_src(&src, &to);
 }
 
 static uint32_t source(const struct stack_udp *u, const struct stack_dgram *to,
@@ -282,9 +282,12 @@ static uint32_t source(const struct stack_udp *u, const struct stack_dgram *to,
 static void fill_checksum(struct stack *s, struct udp_hdr *udp, struct pbuf *p,
 			  const struct netif *nif, const ip4_addr_t *from, const ip4_addr_t *to)
 {
-	if (nif != &s->netif || ip4_addr_cmp(to, netif_ip4_addr(nif)))
+	const struct stack_nic *nic = nif->state;
+
+	if (nif->linkoutput != s->nic[0].netif.linkoutput || /* the loop's */
+	    ip4_addr_cmp(to, netif_ip4_addr(nif)))
 		return;
-	if (s->dev->features & NETDEV_F_TX_CSUM && p->tot_len + IP_HLEN <= nif->mtu)
+	if (nic->dev->features & NETDEV_F_TX_CSUM && p->tot_len + IP_HLEN <= nif->mtu)
 		return;
 	udp->chksum = inet_chksum_pseudo(p, IP_PROTO_UDP, p->tot_len, from, to);
 	if (!udp->chksum)
@@ -294,7 +297,7 @@ static void fill_checksum(struct stack *s, struct udp_hdr *udp, struct pbuf *p,
 int stack_udp_send(struct stack_udp *u, const struct stack_dgram *to, const void *data,
 		   uint32_t len, void (*done)(void *arg), void *done_arg)
 {
-	struct netif *nif = route(u->stack, to->ip);
+	struct netif *nif = route(to->local_ip ? to->local_ip : u->ip, to->ip);
 	struct pbuf *p;
 
 	stack_assert_context();
@@ -342,7 +345,7 @@ void stack_udp_bind(struct stack_udp *u, uint32_t ip, uint16_t port, bool spread
 
 int stack_udp_connect(struct stack_udp *u, uint32_t ip, uint16_t port, uint32_t *local)
 {
-	struct netif *nif = ip ? route(u->stack, ip) : NULL;
+	struct netif *nif = ip ? route(u->bound_ip, ip) : NULL;
 
 	stack_assert_context();
 	if (ip && !nif)

@@ -144,7 +144,7 @@ static struct leg *choose_leg(struct stub *s, uint32_t ip, int *err)
 	struct gnm_place at;
 	unsigned n = leg_list(s, l);
 
-	*err = n == 1 ? 0 : gnm_route(ip, &at);
+	*err = n == 1 ? 0 : gnm_route_in_turn(ip, &at);
 	if (!*err && !n)
 		chosen = open_from(s, &at, err);
 	for (unsigned i = 0; i < n; i++) {
@@ -271,7 +271,7 @@ static int begin_at_once(struct stub *s, struct sock_name to)
 	struct sock_open_reply r;
 	struct gnm_place at;
 	struct leg *l;
-	int err = gnm_route(to.ip, &at);
+	int err = gnm_route_in_turn(to.ip, &at);
 
 	l = err ? NULL : open_leg(s, le16_get(at.at[0].node), &err);
 	if (!l)

@@ -97,3 +97,14 @@ int gnm_route(uint32_t dst, struct gnm_place *out)
 
 	return err == -EPROTO || err == -EHOSTDOWN ? -ENETUNREACH : err;
 }
+
+int gnm_route_in_turn(uint32_t dst, struct gnm_place *out)
+{
+	static _Atomic uint32_t turn;
+	int err = gnm_route(dst, out);
+	uint32_t n = err ? 0 : le32_get(out->n);
+
+	if (n > 1)
+		out->at[0] = out->at[atomic_fetch_add(&turn, 1) % n];
+	return err;
+}

@@ -333,6 +333,8 @@ void sockmem_wake(struct sockmem *sm);
 /* ---- gnm.c: sleep ---- */
 int gnm_resolve(uint32_t ip, struct gnm_place *out);
 int gnm_route(uint32_t dst, struct gnm_place *out);
+/* The same for a connection: the answer's places come first in turn. */
+int gnm_route_in_turn(uint32_t dst, struct gnm_place *out);
 void gnm_forget(void);
 
 /* ---- open.c, connect.c, accept.c, close.c: blocking calls; 0 or -errno ---- */
