@@ -50,3 +50,18 @@ struct gmm_home_reply {
 	le16_t node;
 	le16_t reserved[3];
 };
+
+/*
+ * pComponent -> manager, call: which mComponent keeps a region of a space that is touched for the
+ * first time. Reply: gmm_home_reply. -ENOMEM: there is no mComponent.
+ */
+#define OP_GMM_REGION PROTO_OP(PROTO_CLASS_GMM, 2)
+struct gmm_region {
+	le16_t home;        /* of the space: preferred as long as it has room */
+	le16_t reserved[3];
+	le64_t pages;       /* that it may come to have */
+};
+
+/* pComponent -> manager, call: how much memory all mComponents have. Request: none. */
+#define OP_GMM_ROOM PROTO_OP(PROTO_CLASS_GMM, 3)
+struct gmm_room_reply { le64_t total_pages, free_pages; };

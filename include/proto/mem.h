@@ -2,8 +2,14 @@
 /*
  * Memory: pComponent -> mComponent.
  *
- * An address space lives on its home mComponent, which owns VMA tree, page tables and pages. The
- * pComponent caches 4-KiB lines. A line has an identity (object, index) that does not depend on
+ * An address space has a home mComponent, which owns its list of mappings, decides what mmap and
+ * the like do, and has the pages of the regions that are its own. Other regions (ranges of a size
+ * that only the pComponent knows) are kept by the mComponents that GMM chose for them: each of
+ * those has a part of the space, made by MEM_CREATE, with a copy of the mappings in its regions
+ * (ELSEWHERE: all but private anonymous ones) and the private pages there. The pComponent knows
+ * which region is whose and tells each its share of every change, after the home.
+ *
+ * The pComponent caches 4-KiB lines. A line has an identity (object, index) that does not depend on
  * the address space it is seen through: file pages are (file object, page number); anonymous
  * pages are (anonymous object, number). Anonymous objects belong to one pComponent and the numbers
  * in them are chosen by it, so that first touch and copy-on-write need no round trip:
@@ -99,9 +105,14 @@ struct mem_mmap {
 	le32_t prot, flags; /* PROT_*, MAP_* */
 	le64_t file, off;
 	le32_t file_writable; /* opened for writing: a shared mapping may be */
-	le32_t reserved;
+	le32_t how;         /* MEM_MMAP_* */
 	le64_t limit;       /* bytes that the space may have mapped then (RLIMIT_AS), or -ENOMEM */
 };
+/*
+ * In a part of a space, for file mappings and shared ones (file is 0, all the same): only private
+ * pages that were bound are here; a miss on another gets -EXDEV, for the home to answer.
+ */
+#define MEM_MMAP_ELSEWHERE 1u
 struct mem_addr { le64_t addr; };
 
 /*
@@ -134,16 +145,18 @@ struct mem_brk { proto_as_t as; le64_t addr; le64_t limit; };
 /*
  * A miss. Reply: mem_fill_reply, with a 4-KiB line behind it when MEM_FILL_DATA is set.
  * -EFAULT: nothing mapped there or not with this access (SIGSEGV). -ENXIO: beyond the file's end
- * (SIGBUS). -ENOMEM.
+ * (SIGBUS). -EXDEV: ask the home. -ENOMEM.
  */
 #define OP_MEM_FILL PROTO_OP(PROTO_CLASS_MEM, 12)
 struct mem_fill {
 	proto_as_t as;
 	le64_t addr;        /* page aligned */
 	le32_t access;      /* MEM_* wanted */
-	le32_t flags;       /* MEM_FILL_RIGHTS: only rights, no data */
+	le32_t flags;       /* MEM_FILL_RIGHTS: only rights, no data; MEM_FILL_ANY: for mremap,
+			     * whatever the rights of the mapping are */
 };
 #define MEM_FILL_RIGHTS 1u
+#define MEM_FILL_ANY 2u
 struct mem_fill_reply {
 	struct proto_line line; /* object 0 with MEM_FILL_FRESH */
 	/* of the mapping, MEM_*; with MEM_FILL_COW a write needs a fresh copy */
@@ -211,3 +224,23 @@ struct mem_fill_many {
 	le64_t off;
 };
 static_assert(sizeof(struct mem_fill_many) == 48, "wire layout");
+
+/*
+ * What is mapped from addr to addr + len, clipped to it, for the copy of another mComponent:
+ * mem_range -> mem_areas_reply. When there are more than fit, next says where to go on.
+ */
+#define OP_MEM_AREAS PROTO_OP(PROTO_CLASS_MEM, 21)
+struct mem_area {
+	le64_t start, end;
+	le32_t prot;
+	le32_t flags;       /* MEM_AREA_* */
+};
+#define MEM_AREA_SHARED 1u
+#define MEM_AREA_ELSEWHERE 2u /* shared, or of a file */
+struct mem_areas_reply {
+	le64_t next;        /* 0: these are all */
+	le32_t n;
+	le32_t pages;       /* not 0: the space has private pages in the range here */
+	struct mem_area area[];
+};
+#define MEM_AREAS_MAX 128

@@ -65,14 +65,14 @@ static int backing_page(struct vma *v, uint64_t addr, struct line_id *id, struct
 	return err ? err : inode_page(v->inode, id->index, p);
 }
 
-int line_look(struct space *s, uint64_t addr, uint32_t access, struct mem_fill_reply *out,
-	      struct line_id *id, struct page **page)
+int line_look(struct space *s, uint64_t addr, uint32_t access, bool any,
+	      struct mem_fill_reply *out, struct line_id *id, struct page **page)
 {
 	struct vma *v = vma_find(&s->vmas, addr);
 	struct page **leaf;
 	int err;
 
-	if (!v || (access & ~v->prot) || !v->prot)
+	if (!v || (!any && ((access & ~v->prot) || !v->prot)))
 		return -EFAULT;
 	out->rights = le32(v->prot);
 	leaf = v->shared ? NULL : space_leaf(s, addr, false);
@@ -81,6 +81,8 @@ int line_look(struct space *s, uint64_t addr, uint32_t access, struct mem_fill_r
 		*id = (*leaf)->id;
 		return fill_private_page(v, *leaf, out);
 	}
+	if (v->elsewhere)
+		return -EXDEV;
 	if (vma_is_private_anon(v)) {
 		out->flags = le32(MEM_FILL_FRESH);
 		return 0;
@@ -109,7 +111,8 @@ static int op_fill(fit_node_t from, const void *msg, size_t len, struct reply *r
 		return -ESRCH;
 	if (addr % PAGE_SIZE)
 		return -EINVAL;
-	err = line_look(s, addr, le32_get(m->access), &out, &id, &p);
+	err = line_look(s, addr, le32_get(m->access), le32_get(m->flags) & MEM_FILL_ANY, &out, &id,
+			&p);
 	if (err)
 		return err;
 	counter_add(mline, fill, 1);

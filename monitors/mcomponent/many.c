@@ -141,7 +141,7 @@ static int add_of_space(struct many *y, struct space *s, uint64_t addr, struct m
 {
 	struct line_id id = { 0, 0 };
 	struct page *p = NULL;
-	int err = is_far(s, addr) ? -EAGAIN : line_look(s, addr, 0, out, &id, &p);
+	int err = is_far(s, addr) ? -EAGAIN : line_look(s, addr, 0, false, out, &id, &p);
 
 	if (err == JOB_PARKED)
 		return err;

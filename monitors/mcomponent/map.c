@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Shape of an address space: create, fork, exit, mmap, munmap, mprotect, mremap, brk, madvise.
- * Semantics are those of the system calls of the same names in section 2 of the manual.
+ * Semantics are those of the system calls of the same names in section 2 of the manual. Whether
+ * the rack has the memory is for the pComponent to find out, which may ask GMM.
  */
 #include <kern/mm.h>
 #include <kern/mode.h>
@@ -62,19 +63,12 @@ static int op_exit(fit_node_t from, const void *msg, size_t len, struct reply *r
 	return 0;
 }
 
-/*
- * May more bytes be mapped? limit: what the space may have then. A single mapping larger than all
- * memory of this board is refused as Linux's heuristic refuses it; less may still run short later.
- */
-static int check_room(struct space *s, uint64_t more, uint64_t limit, bool reserve)
+/* May more bytes be mapped? limit: what the space may have then. */
+static int check_limit(struct space *s, uint64_t more, uint64_t limit)
 {
-	struct mm_stats mm;
 	uint64_t mapped = 0;
 	struct vma *v;
 
-	mm_stats(&mm);
-	if (reserve && more / PAGE_SIZE > mm.total_pages)
-		return -ENOMEM;
 	if (limit == UINT64_MAX)
 		return 0;
 	for (v = vma_first_from(&s->vmas, 0); v; v = vma_next(v))
@@ -184,12 +178,42 @@ static int op_mapped(fit_node_t from, const void *msg, size_t len, struct reply 
 	return !err && mapped_until(s, start, end) < end ? -ENOMEM : err;
 }
 
+static int op_areas(fit_node_t from, const void *msg, size_t len, struct reply *r)
+{
+	struct mem_areas_reply *out = (void *)r->head;
+	struct space *s;
+	struct vma *v;
+	uint64_t start, end;
+	uint32_t n = 0;
+	int err = decode_range(from, msg, &s, &start, &end);
+
+	static_assert(sizeof(*out) + MEM_AREAS_MAX * sizeof(out->area[0]) <= FIT_MSG_MAX, "fits");
+	if (err)
+		return err;
+	for (v = vma_first_from(&s->vmas, start); v && v->start < end; v = vma_next(v)) {
+		bool elsewhere = !vma_is_private_anon(v);
+
+		if (n == MEM_AREAS_MAX)
+			break;
+		out->area[n++] = (struct mem_area){
+			le64(KMAX(v->start, start)), le64(KMIN(v->end, end)), le32(v->prot),
+			le32((v->shared ? MEM_AREA_SHARED : 0) |
+			     (elsewhere ? MEM_AREA_ELSEWHERE : 0)) };
+	}
+	out->next = le64(v && v->start < end ? v->start : 0);
+	out->n = le32(n);
+	out->pages = le32(space_has_pages(s, start, end));
+	r->len = sizeof(*out) + n * sizeof(out->area[0]);
+	return 0;
+}
+
 /* ---- mmap ---- */
 
 static int mmap_decode(fit_node_t from, const struct mem_mmap *m, struct space **s, struct vma *v)
 {
 	uint32_t flags = le32_get(m->flags), type = flags & MAP_TYPE;
 	uint64_t len = ROUND_UP(le64_get(m->len), PAGE_SIZE), off = le64_get(m->off);
+	uint32_t how = le32_get(m->how);
 
 	*s = space_find(le64_get(m->as), from);
 	if (!*s)
@@ -200,8 +224,10 @@ static int mmap_decode(fit_node_t from, const struct mem_mmap *m, struct space *
 		return -ENOMEM;
 	if (type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE)
 		return -EINVAL;
+	if ((how & ~MEM_MMAP_ELSEWHERE) || (how && !(flags & MAP_ANONYMOUS)))
+		return -EINVAL;
 	*v = (struct vma){ .prot = le32_get(m->prot), .shared = type != MAP_PRIVATE,
-			   .pgoff = off / PAGE_SIZE };
+			   .pgoff = off / PAGE_SIZE, .elsewhere = how & MEM_MMAP_ELSEWHERE };
 	if (flags & MAP_ANONYMOUS) {
 		v->pgoff = 0;
 	} else {
@@ -242,17 +268,6 @@ static int mmap_place(struct space *s, const struct mem_mmap *m, struct vma *v)
 	return 0;
 }
 
-/* Private and writable, or shared without a file, and not only an address range to be filled. */
-static bool wants_memory(const struct mem_mmap *m)
-{
-	uint32_t flags = le32_get(m->flags);
-
-	if (flags & MAP_NORESERVE)
-		return false;
-	return (flags & MAP_TYPE) == MAP_PRIVATE ? le32_get(m->prot) & MEM_WRITE :
-		flags & MAP_ANONYMOUS;
-}
-
 static int op_mmap(fit_node_t from, const void *msg, size_t len, struct reply *r)
 {
 	const struct mem_mmap *m = msg;
@@ -264,10 +279,10 @@ static int op_mmap(fit_node_t from, const void *msg, size_t len, struct reply *r
 	if (!err)
 		err = mmap_place(s, msg, &v);
 	if (!err)
-		err = check_room(s, v.end - v.start, le64_get(m->limit), wants_memory(m));
+		err = check_limit(s, v.end - v.start, le64_get(m->limit));
 	if (err)
 		return err;
-	if (v.shared && !v.inode) {
+	if (v.shared && !v.inode && !v.elsewhere) {
 		v.anon = shared_anon_create();
 		if (!v.anon)
 			return -ENOMEM;
@@ -341,7 +356,7 @@ static int op_mremap(fit_node_t from, const void *msg, size_t len, struct reply 
 	if (!v || v->end < old + old_len)
 		return -EFAULT;
 	if (new_len > old_len)
-		err = check_room(s, new_len - old_len, le64_get(m->limit), v->prot & MEM_WRITE);
+		err = check_limit(s, new_len - old_len, le64_get(m->limit));
 	if (err)
 		return err;
 	if (!(flags & MREMAP_FIXED)) {
@@ -383,7 +398,7 @@ static int op_brk(fit_node_t from, const void *msg, size_t len, struct reply *r)
 		if (new_end < old_end)
 			err = unmap_range(s, new_end, old_end);
 		else if (new_end > old_end && (!vma_range_free(&s->vmas, old_end, new_end) ||
-			 check_room(s, new_end - old_end, le64_get(m->limit), true)))
+			 check_limit(s, new_end - old_end, le64_get(m->limit))))
 			err = -ENOMEM;
 		else if (new_end > old_end)
 			err = vma_insert(&s->vmas, &(struct vma){ .start = old_end, .end = new_end,
@@ -404,6 +419,7 @@ const struct op map_ops[] = {
 	{ OP_MEM_MUNMAP, sizeof(struct mem_range), op_munmap, "munmap" },
 	{ OP_MEM_MPROTECT, sizeof(struct mem_range), op_mprotect, "mprotect" },
 	{ OP_MEM_DONTNEED, sizeof(struct mem_range), op_dontneed, "dontneed" },
+	{ OP_MEM_AREAS, sizeof(struct mem_range), op_areas, "areas" },
 	{ OP_MEM_MAPPED, sizeof(struct mem_range), op_mapped, "mapped" },
 	{ OP_MEM_MREMAP, sizeof(struct mem_mremap), op_mremap, "mremap" },
 	{ OP_MEM_BRK, sizeof(struct mem_brk), op_brk, "brk" },

@@ -132,6 +132,16 @@ void space_unmap(struct space *s, uint64_t start, uint64_t end)
 		each_leaf(s->table, LEVELS - 1, 0, start, end, drop_leaf, s);
 }
 
+static int found_leaf(uint64_t addr, struct page **leaf, void *arg)
+{
+	return 1;
+}
+
+bool space_has_pages(struct space *s, uint64_t start, uint64_t end)
+{
+	return s->table && each_leaf(s->table, LEVELS - 1, 0, start, end, found_leaf, NULL);
+}
+
 struct move { struct space *s; uint64_t from, to; };
 
 static int prepare_leaf(uint64_t addr, struct page **leaf, void *arg)

@@ -35,6 +35,7 @@ unsigned space_count(void);
 struct page **space_leaf(struct space *s, uint64_t addr, bool alloc);
 /* Puts p (reference taken) at addr in place of what was there. -ENOMEM. */
 int space_map(struct space *s, uint64_t addr, struct page *p);
+bool space_has_pages(struct space *s, uint64_t start, uint64_t end);
 void space_unmap(struct space *s, uint64_t start, uint64_t end);
 /* Moves leaves from [from, from+len) to to; the target is empty. -ENOMEM: nothing moved. */
 int space_move(struct space *s, uint64_t from, uint64_t len, uint64_t to);

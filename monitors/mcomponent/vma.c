@@ -92,6 +92,7 @@ static bool vma_mergeable(const struct vma *a, const struct vma *b)
 
 	return a->end == b->start && a->prot == b->prot && a->shared == b->shared &&
 	       a->inode == b->inode && a->anon == b->anon && a->grows_down == b->grows_down &&
+	       a->elsewhere == b->elsewhere &&
 	       a->file_writable == b->file_writable &&
 	       (!backed || a->pgoff + (a->end - a->start) / PAGE_SIZE == b->pgoff);
 }
@@ -196,5 +197,5 @@ uint64_t vma_find_gap(struct vma_tree *t, uint64_t len, uint64_t bottom, uint64_
 
 bool vma_is_private_anon(const struct vma *v)
 {
-	return !v->shared && !v->inode;
+	return !v->shared && !v->inode && !v->elsewhere;
 }

@@ -20,6 +20,7 @@ struct vma {
 	bool shared;
 	bool file_writable;  /* shared file mapping that may become writable */
 	bool grows_down;     /* the stack */
+	bool elsewhere;      /* of a part: the home answers for pages that have no leaf */
 	struct inode *inode; /* file mapping, referenced */
 	struct shared_anon *anon; /* shared anonymous mapping, referenced */
 	uint64_t pgoff;      /* page number in inode or anon at start */

@@ -11,6 +11,7 @@
 #include <kern/log.h>
 
 #include "mem_bulk.h"
+#include <proto/gpm.h>
 #include "proc/task.h"
 
 static struct fit *fit;
@@ -151,7 +152,7 @@ int mem_mmap(uint16_t node, uint64_t as, const struct mem_mmap_args *m, uint64_t
 		.as = le64(as), .addr = le64(m->addr), .len = le64(m->len),
 		.prot = le32(m->prot), .flags = le32(m->flags), .file = le64(m->file),
 		.off = le64(m->off), .file_writable = le32(m->file_writable),
-		.limit = le64(m->limit),
+		.limit = le64(m->limit), .how = le32(m->elsewhere ? MEM_MMAP_ELSEWHERE : 0),
 	};
 	struct mem_addr r;
 	int err = call(node, OP_MEM_MMAP, &q, sizeof(q), &r, sizeof(r));
@@ -168,6 +169,53 @@ int mem_range_op(uint16_t node, uint16_t op, uint64_t as, uint64_t addr, uint64_
 			       .prot = le32(prot) };
 
 	return call(node, op, &q, sizeof(q), NULL, 0);
+}
+
+static int check_areas(const struct mem_areas_reply *r, size_t got, uint64_t start, uint64_t end)
+{
+	uint32_t n;
+
+	if (got < sizeof(*r))
+		return -EPROTO;
+	n = le32_get(r->n);
+	if (n > MEM_AREAS_MAX || got != sizeof(*r) + n * sizeof(r->area[0]))
+		return -EPROTO;
+	for (uint32_t i = 0; i < n; i++) {
+		if (le64_get(r->area[i].start) < start ||
+		    le64_get(r->area[i].end) <= le64_get(r->area[i].start) ||
+		    le64_get(r->area[i].end) > end)
+			return -EPROTO;
+		start = le64_get(r->area[i].end);
+	}
+	return 0;
+}
+
+int mem_areas(uint16_t node, uint64_t as, uint64_t addr, uint64_t len, struct mem_areas_reply *r)
+{
+	struct mem_range q = { .as = le64(as), .addr = le64(addr), .len = le64(len) };
+	size_t got = 0;
+	int err = fit ? fit_call(fit, node, OP_MEM_AREAS, &q, sizeof(q), r, MEM_REPLY_BUF, &got) :
+		-EHOSTDOWN;
+
+	return err ? err : check_areas(r, got, addr, addr + len);
+}
+
+uint16_t mem_keeper(uint16_t home, uint64_t pages)
+{
+	struct gmm_region q = { .home = le16(home), .pages = le64(pages) };
+	struct gmm_home_reply r;
+	int err = call(FIT_NODE_MANAGER, OP_GMM_REGION, &q, sizeof(q), &r, sizeof(r));
+
+	return err || le16_get(r.node) >= FIT_NODES_MAX ? home : le16_get(r.node);
+}
+
+int mem_rack_pages(uint64_t *total_pages)
+{
+	struct gmm_room_reply r;
+	int err = call(FIT_NODE_MANAGER, OP_GMM_ROOM, NULL, 0, &r, sizeof(r));
+
+	*total_pages = err ? 0 : le64_get(r.total_pages);
+	return err;
 }
 
 int mem_mremap(uint16_t node, uint64_t as, uint64_t old, uint64_t old_len, uint64_t new_len,

@@ -37,14 +37,22 @@ struct mem_mmap_args {
 	uint64_t addr, len, file, off, limit;
 	uint32_t prot, flags;
 	bool file_writable;
+	bool elsewhere; /* MEM_MMAP_ELSEWHERE */
 };
 int mem_mmap(uint16_t node, uint64_t as, const struct mem_mmap_args *m, uint64_t *addr);
 int mem_range_op(uint16_t node, uint16_t op, uint64_t as, uint64_t addr, uint64_t len,
 		 uint32_t prot);
+/* r: MEM_REPLY_BUF bytes; checked: its n areas are there, in order and in the range. */
+int mem_areas(uint16_t node, uint64_t as, uint64_t addr, uint64_t len, struct mem_areas_reply *r);
 int mem_mremap(uint16_t node, uint64_t as, uint64_t old, uint64_t old_len, uint64_t new_len,
 	       uint64_t new_addr, uint32_t flags, uint64_t limit, uint64_t *addr);
 int mem_brk(uint16_t node, uint64_t as, uint64_t want, uint64_t limit, uint64_t *now);
 int mem_bind(uint16_t node, uint64_t as, const struct mem_bind_run *run, unsigned n);
+
+/* GMM's: who keeps a region of so many pages; the home when it does not answer. */
+uint16_t mem_keeper(uint16_t home, uint64_t pages);
+/* The memory of all mComponents. */
+int mem_rack_pages(uint64_t *total_pages);
 
 struct mem_fill_result {
 	uint64_t object, index, seq;

@@ -12,6 +12,7 @@
 #include <kern/log.h>
 
 #include "excache/line.h"
+#include "excache/region.h"
 #include "mem_client.h"
 
 /* ---- life ---- */
@@ -19,6 +20,8 @@ void aspace_free(struct aspace *as)
 {
 	if (as->upt)
 		upt_destroy(as->upt);
+	region_delist(as);
+	regions_free(as);
 	grants_free(&as->grants);
 	kfree(as->batch);
 	kfree(as);
@@ -34,6 +37,7 @@ struct aspace *aspace_alloc(uint16_t home)
 	as->home = home;
 	spin_init(&as->lock, "aspace");
 	waitq_init(&as->wq);
+	mutex_init(&as->assigning, "regions");
 	TAILQ_INIT(&as->faults);
 	grants_init(&as->grants);
 	as->upt = upt_create();
@@ -49,11 +53,13 @@ struct aspace *aspace_create(uint16_t home, int *err)
 {
 	struct aspace *as = aspace_alloc(home);
 
-	*err = as ? mem_create(home, &as->as) : -ENOMEM;
+	*err = as ? mem_create(home, &as->handle[home]) : -ENOMEM;
 	if (*err && as) {
 		aspace_free(as);
 		as = NULL;
 	}
+	if (as)
+		region_enlist(as);
 	return as;
 }
 
@@ -91,7 +97,7 @@ void aspace_put(struct aspace *as)
 	aspace_drop(as, 0, USER_ADDR_MAX);
 	/* evictors may still be flushing or writing what was ours a moment ago */
 	wait_event(&as->wq, aspace_unused(as));
-	mem_exit(as->home, as->as);
+	parts_exit(as);
 	aspace_free(as);
 }
 
@@ -276,7 +282,7 @@ static void bind_one(uint64_t addr, upte_t *e, void *arg)
 		return;
 	index = l->index;
 	spin_unlock(&line_set(l)->lock);
-	if (addr >= w->at.end) {
+	if (addr >= w->at.end) { /* may be another's */
 		bind_flush(w);
 		w->at = aspace_at(w->as, addr);
 	}

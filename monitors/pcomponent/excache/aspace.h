@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * An address space as a pComponent sees it: the handle at its home, a page table whose entries hold
- * cached lines or say "ask", and the grants.
+ * An address space as a pComponent sees it: the handles at its home and at the other mComponents
+ * that keep regions of it, a page table whose entries hold cached lines or say "ask", the grants.
  *
  * The gate: faults and what is asked for ahead are inside it (one per page at a time); a change of
  * the mappings (mmap, munmap, fork, ...) closes it, waits until nobody is inside, works, and opens
@@ -45,11 +45,19 @@ struct stream {
 };
 #define STREAMS 4
 
+/* Assigned regions in order; see region.c. */
+struct regions {
+	struct region { uint32_t number; uint16_t node; } *r;
+	unsigned n, cap;
+};
+
 struct aspace {
 	_Atomic uint32_t refs;
 	uint16_t home;
-	uint64_t as;              /* handle at the home */
 	struct upt *upt;
+	struct mutex assigning;   /* regions, one at a time */
+	LIST_ENTRY(aspace) all;   /* region.c's */
+	bool listed;
 	struct waitq wq;          /* gate, flushers, binds */
 
 	struct spinlock lock;     /* guards what follows */
@@ -60,6 +68,9 @@ struct aspace {
 	struct grants grants;
 	struct stream ahead[STREAMS];
 	unsigned next_stream;
+	struct regions regions;
+	uint64_t handle[FIT_NODES_MAX]; /* at the home and where regions are; 0: nothing there */
+	bool lost;                /* an mComponent that had one of them is gone */
 
 	_Atomic int64_t resident; /* entries that hold a line */
 
@@ -147,7 +158,12 @@ void aspace_open_gate(struct aspace *as);
  * reference gone).
  */
 void aspace_drop(struct aspace *as, uint64_t start, uint64_t end);
-/* Tells the home all fresh lines of [start, end). Gate closed. */
+/* munmap with the gate closed, page aligned. */
+int aspace_munmap_closed(struct aspace *as, uint64_t addr, uint64_t len);
+/* What is known of private anonymous ranges. */
+void aspace_set_grant(struct aspace *as, uint64_t start, uint64_t end, uint32_t prot);
+void aspace_remove_grant(struct aspace *as, uint64_t start, uint64_t end);
+/* Tells those who keep them all fresh lines of [start, end). Gate closed. */
 int aspace_bind_fresh(struct aspace *as, uint64_t start, uint64_t end);
 /* Waits until no write-back of this space that binds is in flight. */
 void aspace_wait_binds(struct aspace *as);

@@ -18,6 +18,7 @@
 #include <kern/log.h>
 
 #include "excache/line.h"
+#include "excache/region.h"
 #include "mem_client.h"
 
 #define AROUND 15u /* pages mapped with one fault, beside its own */
@@ -144,9 +145,12 @@ static int install(struct fault *f, struct line *l, uint64_t expect, uint32_t ri
 static int new_fresh(struct fault *f, struct line **out)
 {
 	bool is_new;
-	uint16_t node = aspace_at(f->as, f->page).node;
-	int err = line_get(mem_anon_object(node), mem_next_index(node, 1), out, &is_new);
+	struct mem_at at;
+	int err = region_claim(f->as, f->page, &at);
 
+	if (err)
+		return err;
+	err = line_get(mem_anon_object(at.node), mem_next_index(at.node, 1), out, &is_new);
 	kassert(err || is_new);
 	return err;
 }
@@ -220,17 +224,33 @@ static void count_miss(struct aspace *as, uint64_t ns)
 	counter_add(excache, miss, 1);
 }
 
+/* Asks who keeps the page, and the home, which has what is not private memory. */
+static int ask(struct fault *f, uint32_t flags, struct mem_fill_result *r, void **data)
+{
+	struct mem_at at = aspace_at(f->as, f->page);
+	uint16_t home = f->as->home;
+	int err;
+
+	if (!at.as || f->as->lost)
+		return -EHOSTDOWN;
+	err = mem_fill(at.node, at.as, f->page, f->access, flags, f->buf, r, data);
+	if (err != -EXDEV || at.node == home)
+		return err;
+	counter_add(excache, elsewhere, 1);
+	return mem_fill(home, aspace_handle(f->as, home), f->page, f->access, flags, f->buf, r,
+			data);
+}
+
 static int fill(struct fault *f, uint64_t v)
 {
 	uint64_t since = fence_now(), began = clock_mono_ns();
-	struct mem_at at = aspace_at(f->as, f->page);
 	struct mem_fill_result r;
 	struct line *l;
 	void *data;
 	int err;
 
 	COUNT(f->as, misses);
-	err = mem_fill(at.node, at.as, f->page, f->access, 0, f->buf, &r, &data);
+	err = ask(f, 0, &r, &data);
 	count_miss(f->as, clock_mono_ns() - began);
 	if (err)
 		return err;
@@ -272,11 +292,8 @@ static int refresh_rights(struct fault *f, struct line *l, uint64_t v)
 	if ((l->flags & LINE_FRESH) && aspace_known(f->as, f->page, &g) && !g.object) {
 		rights = g.prot;
 	} else {
-		struct mem_at at = aspace_at(f->as, f->page);
-
 		counter_add(excache, rights, 1);
-		err = mem_fill(at.node, at.as, f->page, f->access, MEM_FILL_RIGHTS, f->buf, &r,
-			       &data);
+		err = ask(f, MEM_FILL_RIGHTS, &r, &data);
 		if (err)
 			return err;
 		rights = r.rights;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * fork: the fresh lines become known to the home, the home takes its snapshot, then every entry is
+ * fork: the fresh lines become known to the mComponents that keep them, each of these takes its
+ * snapshot, then every entry is
  * copied and the private ones lose the right to write, on both sides. No line is flushed. The
  * parent's gate is closed throughout, so that nothing fresh is made between the three steps.
  */
@@ -8,7 +9,7 @@
 #include <kern/log.h>
 
 #include "excache/line.h"
-#include "mem_client.h"
+#include "excache/region.h"
 
 struct fork_walk {
 	struct aspace *child;
@@ -68,9 +69,11 @@ static int fork_closed(struct aspace *parent, struct aspace *child)
 
 	if (err)
 		return err;
-	err = mem_fork(parent->home, parent->as, &child->as);
-	if (err)
+	err = parts_fork(parent, child);
+	if (err) {
+		parts_exit(child);
 		return err;
+	}
 	upt_each(parent->upt, 0, USER_ADDR_MAX, share_one, &w);
 	upt_flush(parent->upt, 0, UPT_ALL);
 	(void)grants_copy(&child->grants, &parent->grants);
@@ -81,7 +84,7 @@ static int fork_closed(struct aspace *parent, struct aspace *child)
 	if (!w.nomem)
 		return 0;
 	aspace_drop(child, 0, USER_ADDR_MAX);
-	mem_exit(child->home, child->as);
+	parts_exit(child);
 	return -ENOMEM;
 }
 
@@ -93,6 +96,7 @@ struct aspace *aspace_fork(struct aspace *parent, int *err)
 		*err = -ENOMEM;
 		return NULL;
 	}
+	region_enlist(child);
 	aspace_close_gate(parent);
 	*err = fork_closed(parent, child);
 	aspace_open_gate(parent);

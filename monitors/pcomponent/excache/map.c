@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Changes of the mappings. The home owns the list of mappings; each call here closes the gate,
- * asks the home, then makes page table and grants agree. The order makes sure that an eviction in
+ * asks the home, tells the other mComponents that keep regions of the range, then makes page table
+ * and grants agree. The order makes sure that an eviction in
  * between never binds an old line to a new mapping: a range is empty and no binding is in flight
  * before anything new is mapped there.
  */
@@ -12,11 +13,12 @@
 #include <kern/log.h>
 
 #include "excache/line.h"
+#include "excache/region.h"
 #include "mem_client.h"
 
 static_assert(MEM_READ == PROT_READ && MEM_WRITE == PROT_WRITE && MEM_EXEC == PROT_EXEC, "as mmap");
 
-static void set_grant(struct aspace *as, uint64_t start, uint64_t end, uint32_t prot)
+void aspace_set_grant(struct aspace *as, uint64_t start, uint64_t end, uint32_t prot)
 {
 	spin_lock(&as->lock);
 	grants_set(&as->grants, start, end, prot);
@@ -30,7 +32,7 @@ static void set_view(struct aspace *as, const struct grant *g)
 	spin_unlock(&as->lock);
 }
 
-static void remove_grant(struct aspace *as, uint64_t start, uint64_t end)
+void aspace_remove_grant(struct aspace *as, uint64_t start, uint64_t end)
 {
 	spin_lock(&as->lock);
 	grants_remove(&as->grants, start, end);
@@ -49,9 +51,32 @@ static bool range_ok(uint64_t addr, uint64_t len)
 	       page_up(len) <= USER_ADDR_MAX - addr;
 }
 
+static int home_range_op(struct aspace *as, uint16_t op, uint64_t addr, uint64_t len, uint32_t prot)
+{
+	return mem_range_op(as->home, op, aspace_handle(as, as->home), addr, len, prot);
+}
+
+/* The first pages that a program touches stay at its home: GMM need not be asked about them. */
+static int exec_at_home(struct aspace *as, const struct mem_exec_reply *r)
+{
+	uint64_t top = le64_get(r->stack_high), brk = le64_get(r->brk);
+	int err = top ? regions_at_home(as, top - PAGE_SIZE, top) : 0;
+
+	if (!err && brk)
+		err = regions_at_home(as, brk, brk + PAGE_SIZE);
+	for (uint32_t i = 0; i < le32_get(r->ngrants) && !err; i++)
+		err = regions_at_home(as, le64_get(r->grant[i].start),
+				      le64_get(r->grant[i].start) + PAGE_SIZE);
+	for (uint32_t i = 0; i < le32_get(r->nviews) && !err; i++)
+		if (le32_get(r->view[i].prot) & MEM_WRITE)
+			err = regions_at_home(as, le64_get(r->view[i].start),
+					      le64_get(r->view[i].end));
+	return err;
+}
+
 int aspace_exec(struct aspace *as, const struct mem_exec_args *a, struct mem_exec_reply *r)
 {
-	int err = mem_exec(as->home, as->as, a, r);
+	int err = mem_exec(as->home, aspace_handle(as, as->home), a, r);
 	uint32_t n = err ? 0 : le32_get(r->ngrants), views = err ? 0 : le32_get(r->nviews);
 
 	if (err)
@@ -64,27 +89,28 @@ int aspace_exec(struct aspace *as, const struct mem_exec_args *a, struct mem_exe
 			.object = le64_get(r->view[i].object),
 			.index = le64_get(r->view[i].index), .prot = le32_get(r->view[i].prot) });
 	for (uint32_t i = 0; i < n; i++)
-		set_grant(as, le64_get(r->grant[i].start), le64_get(r->grant[i].end),
+		aspace_set_grant(as, le64_get(r->grant[i].start), le64_get(r->grant[i].end),
 			  le32_get(r->grant[i].prot));
 	if (le64_get(r->stack_high))
-		set_grant(as, le64_get(r->stack_low), le64_get(r->stack_high),
+		aspace_set_grant(as, le64_get(r->stack_low), le64_get(r->stack_high),
 			  MEM_READ | MEM_WRITE);
 	as->stack_low = le64_get(r->stack_low);
 	as->stack_high = le64_get(r->stack_high);
 	as->brk_start = as->brk = le64_get(r->brk);
-	return 0;
+	return exec_at_home(as, r);
 }
 
-static int munmap_closed(struct aspace *as, uint64_t addr, uint64_t len)
+int aspace_munmap_closed(struct aspace *as, uint64_t addr, uint64_t len)
 {
-	int err = mem_range_op(as->home, OP_MEM_MUNMAP, as->as, addr, len, 0);
+	int err = home_range_op(as, OP_MEM_MUNMAP, addr, len, 0);
 
 	if (err)
 		return err;
-	remove_grant(as, addr, addr + len);
+	err = parts_range_op(as, OP_MEM_MUNMAP, addr, addr + len, 0);
+	aspace_remove_grant(as, addr, addr + len);
 	aspace_drop(as, addr, addr + len);
 	aspace_wait_binds(as);
-	return 0;
+	return err;
 }
 
 int aspace_munmap(struct aspace *as, uint64_t addr, uint64_t len)
@@ -94,9 +120,17 @@ int aspace_munmap(struct aspace *as, uint64_t addr, uint64_t len)
 	if (!range_ok(addr, len))
 		return -EINVAL;
 	aspace_close_gate(as);
-	err = munmap_closed(as, addr, page_up(len));
+	err = aspace_munmap_closed(as, addr, page_up(len));
 	aspace_open_gate(as);
 	return err;
+}
+
+/* Private and writable, or shared without a file, and not only an address range to be filled. */
+static bool wants_memory(const struct mem_mmap_args *m)
+{
+	if (m->flags & MAP_NORESERVE)
+		return false;
+	return (m->flags & MAP_TYPE) == MAP_PRIVATE ? m->prot & MEM_WRITE : !m->file;
 }
 
 static int64_t mmap_closed(struct aspace *as, const struct mem_mmap_args *m)
@@ -106,20 +140,25 @@ static int64_t mmap_closed(struct aspace *as, const struct mem_mmap_args *m)
 	int err = 0;
 
 	if ((m->flags & MAP_FIXED) && !(m->flags & MAP_FIXED_NOREPLACE))
-		err = munmap_closed(as, m->addr, len);
+		err = aspace_munmap_closed(as, m->addr, len);
 	if (!err)
-		err = mem_mmap(as->home, as->as, m, &addr);
+		err = mem_mmap(as->home, aspace_handle(as, as->home), m, &addr);
 	if (err)
 		return err;
 	if (!range_ok(addr, len))
 		return -EPROTO;
 	private = (m->flags & MAP_TYPE) == MAP_PRIVATE;
+	err = parts_map(as, addr, addr + len, m->prot, !private, m->file || !private);
+	if (err) {
+		(void)!aspace_munmap_closed(as, addr, len);
+		return err;
+	}
 	if (m->file)
 		set_view(as, &(struct grant){
 			.start = addr, .end = addr + len, .prot = m->prot, .shared = !private,
 			.object = m->file, .index = m->off / PAGE_SIZE });
 	else if (private)
-		set_grant(as, addr, addr + len, m->prot);
+		aspace_set_grant(as, addr, addr + len, m->prot);
 	return (int64_t)addr;
 }
 
@@ -139,6 +178,8 @@ int64_t aspace_mmap(struct aspace *as, const struct mem_mmap_args *m)
 		if (m->addr < USER_ADDR_MIN)
 			return -EPERM;
 	}
+	if (wants_memory(m) && region_room(m->len))
+		return -ENOMEM;
 	aspace_close_gate(as);
 	r = mmap_closed(as, m);
 	aspace_open_gate(as);
@@ -189,8 +230,12 @@ int aspace_mprotect(struct aspace *as, uint64_t addr, uint64_t len, uint32_t pro
 		return -ENOMEM;
 	len = page_up(len);
 	aspace_close_gate(as);
-	err = mem_range_op(as->home, OP_MEM_MPROTECT, as->as, addr, len, prot);
+	err = home_range_op(as, OP_MEM_MPROTECT, addr, len, prot);
 	if (!err || err == -ENOMEM) {
+		int part = err ? parts_reprotect(as, addr, addr + len) :
+			parts_range_op(as, OP_MEM_MPROTECT, addr, addr + len, prot);
+
+		err = part ? part : err;
 		spin_lock(&as->lock);
 		if (err) /* a part of it was changed: what may be done is asked at the home */
 			grants_remove(&as->grants, addr, addr + len);
@@ -208,7 +253,7 @@ int aspace_mprotect(struct aspace *as, uint64_t addr, uint64_t len, uint32_t pro
 
 int aspace_dontneed(struct aspace *as, uint64_t addr, uint64_t len)
 {
-	int err;
+	int err, part;
 
 	if (addr % PAGE_SIZE)
 		return -EINVAL;
@@ -221,7 +266,10 @@ int aspace_dontneed(struct aspace *as, uint64_t addr, uint64_t len)
 	/* first here, so that nothing old is bound after the home has forgotten */
 	aspace_drop(as, addr, addr + len);
 	aspace_wait_binds(as);
-	err = mem_range_op(as->home, OP_MEM_DONTNEED, as->as, addr, len, 0);
+	err = home_range_op(as, OP_MEM_DONTNEED, addr, len, 0);
+	part = parts_range_op(as, OP_MEM_DONTNEED, addr, addr + len, 0);
+	if (!err)
+		err = part;
 	aspace_open_gate(as);
 	return err;
 }
@@ -238,7 +286,7 @@ int aspace_mapped(struct aspace *as, uint64_t addr, uint64_t len)
 	g = grants_find(&as->grants, addr);
 	known = g && addr + len <= g->end;
 	spin_unlock(&as->lock);
-	return known ? 0 : mem_range_op(as->home, OP_MEM_MAPPED, as->as, addr, len, 0);
+	return known ? 0 : home_range_op(as, OP_MEM_MAPPED, addr, len, 0);
 }
 
 bool aspace_resident(struct aspace *as, uint64_t page)
@@ -256,132 +304,42 @@ bool aspace_resident(struct aspace *as, uint64_t page)
 	return file;
 }
 
-int64_t aspace_brk(struct aspace *as, uint64_t addr, uint64_t limit, uint64_t data_limit)
+/* The break as it is then: the old one if something is in the way. Gate closed. */
+static uint64_t brk_closed(struct aspace *as, uint64_t addr, uint64_t limit)
 {
-	uint64_t old, now;
-	int err = 0;
+	uint64_t old = as->brk, now, back;
+	int err = mem_brk(as->home, aspace_handle(as, as->home), addr, limit, &now);
 
-	aspace_close_gate(as);
-	old = as->brk;
-	if (addr >= as->brk_start && addr < USER_ADDR_MAX && addr != old &&
-	    (addr < old || addr - as->brk_start <= data_limit))
-		err = mem_brk(as->home, as->as, addr, limit, &now);
-	else
-		now = old;
 	if (err)
-		now = old;
+		return old;
 	if (now > old) {
-		set_grant(as, page_up(old), page_up(now), MEM_READ | MEM_WRITE);
+		if (parts_map(as, page_up(old), page_up(now), MEM_READ | MEM_WRITE, false, false)) {
+			(void)!mem_brk(as->home, aspace_handle(as, as->home), old, limit, &back);
+			return old;
+		}
+		aspace_set_grant(as, page_up(old), page_up(now), MEM_READ | MEM_WRITE);
 	} else if (now < old) {
-		remove_grant(as, page_up(now), page_up(old));
+		(void)!parts_range_op(as, OP_MEM_MUNMAP, page_up(now), page_up(old), 0);
+		aspace_remove_grant(as, page_up(now), page_up(old));
 		aspace_drop(as, page_up(now), page_up(old));
 		aspace_wait_binds(as);
 	}
+	return now;
+}
+
+int64_t aspace_brk(struct aspace *as, uint64_t addr, uint64_t limit, uint64_t data_limit)
+{
+	uint64_t now;
+	bool room = addr < as->brk || addr >= USER_ADDR_MAX || !region_room(addr - as->brk);
+
+	aspace_close_gate(as);
+	now = as->brk;
+	if (addr >= as->brk_start && addr < USER_ADDR_MAX && addr != now &&
+	    (addr < now || (room && addr - as->brk_start <= data_limit)))
+		now = brk_closed(as, addr, limit);
 	as->brk = now;
 	aspace_open_gate(as);
 	return (int64_t)now;
-}
-
-/* ---- mremap ---- */
-struct move {
-	struct aspace *as;
-	int64_t delta;
-	bool nomem;
-};
-
-static void move_line(struct move *m, uint64_t addr, upte_t *e, upte_t *to, uint64_t v)
-{
-	struct line *l = line_of_pte(v);
-	struct set *s = line_set(l);
-
-	spin_lock(&s->lock);
-	v = atomic_load(e);
-	if (!pte_has_line(v) || line_of_pte(v) != l) {
-		spin_unlock(&s->lock);
-		return;
-	}
-	v = atomic_exchange(e, 0);
-	line_saw_entry_locked(l, v);
-	rmap_remove(l, e);
-	/* without a place for it the line stays findable by its identity; the home knows it */
-	if (to && !rmap_add(l, m->as, addr + (uint64_t)m->delta, to))
-		atomic_store(to, v & ~UPTE_D);
-	else
-		m->nomem = true;
-	spin_unlock(&s->lock);
-}
-
-static void move_one(uint64_t addr, upte_t *e, void *arg)
-{
-	struct move *m = arg;
-	upte_t *to = upt_entry(m->as->upt, addr + (uint64_t)m->delta, true);
-	uint64_t v;
-
-	while ((v = atomic_load(e))) {
-		if (pte_has_line(v)) {
-			move_line(m, addr, e, to, v);
-			continue;
-		}
-		atomic_store(e, 0);
-		if (to)
-			atomic_store(to, PTE_REMOTE);
-		else
-			m->nomem = true;
-	}
-}
-
-static int64_t mremap_closed(struct aspace *as, const struct mremap_args *a)
-{
-	struct move m = { .as = as };
-	const struct grant *g;
-	uint32_t prot = 0;
-	uint64_t addr;
-	bool was_granted;
-	int err = aspace_bind_fresh(as, a->old, a->old + a->old_len);
-
-	if (!err && (a->flags & MREMAP_FIXED))
-		err = munmap_closed(as, a->new_addr, a->new_len);
-	if (!err)
-		err = mem_mremap(as->home, as->as, a->old, a->old_len, a->new_len, a->new_addr,
-				 a->flags, a->limit, &addr);
-	if (err)
-		return err;
-	spin_lock(&as->lock);
-	g = grants_find(&as->grants, a->old);
-	was_granted = g && !g->object;
-	if (g)
-		prot = g->prot;
-	spin_unlock(&as->lock);
-	if (a->new_len < a->old_len)
-		aspace_drop(as, a->old + a->new_len, a->old + a->old_len);
-	if (addr != a->old) {
-		m.delta = (int64_t)(addr - a->old);
-		upt_each(as->upt, a->old, a->old + KMIN(a->old_len, a->new_len), move_one, &m);
-		upt_flush(as->upt, a->old, a->old_len / PAGE_SIZE);
-	}
-	remove_grant(as, a->old, a->old + a->old_len);
-	if (was_granted && !m.nomem)
-		set_grant(as, addr, addr + a->new_len, prot);
-	return (int64_t)addr;
-}
-
-int64_t aspace_mremap(struct aspace *as, struct mremap_args a)
-{
-	int64_t r;
-
-	a.old_len = page_up(a.old_len);
-	a.new_len = page_up(a.new_len);
-	if ((a.flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) || !range_ok(a.old, a.old_len) ||
-	    !a.new_len)
-		return -EINVAL;
-	if ((a.flags & MREMAP_FIXED) &&
-	    (!(a.flags & MREMAP_MAYMOVE) || !range_ok(a.new_addr, a.new_len) ||
-	     (a.new_addr < a.old + a.old_len && a.old < a.new_addr + a.new_len)))
-		return -EINVAL;
-	aspace_close_gate(as);
-	r = mremap_closed(as, &a);
-	aspace_open_gate(as);
-	return r;
 }
 
 /* ---- msync ---- */
@@ -427,6 +385,6 @@ int aspace_msync(struct aspace *as, uint64_t addr, uint64_t len, bool to_disk)
 	aspace_open_gate(as);
 	/* the home knows what is mapped, lines that have left the cache included */
 	if (to_disk && !w.err)
-		w.err = mem_range_op(as->home, OP_MEM_SYNC, as->as, addr, len, 0);
+		w.err = home_range_op(as, OP_MEM_SYNC, addr, len, 0);
 	return w.err;
 }

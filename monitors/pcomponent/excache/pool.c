@@ -14,6 +14,7 @@
 #include <kern/log.h>
 
 #include "excache/line.h"
+#include "excache/region.h"
 #include "mem_client.h"
 
 COUNTERS_DEFINE(excache, EXCACHE_COUNTERS);
@@ -361,6 +362,7 @@ int excache_init(void)
 	struct mm_stats mm;
 	int err;
 
+	region_init();
 	mm_stats(&mm);
 	if (want > mm.free_pages * PAGE_SIZE / 4 * 3) {
 		log_err("excache=%lluM: this board has %lluM, of which a quarter is the monitor's",

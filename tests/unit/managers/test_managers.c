@@ -16,16 +16,22 @@
 #include "../../../managers/gpm/gpm.h"
 #include "rack.h"
 
-static struct board *p0, *p1, *m0, *m1, *n0;
+static struct board *p0, *p1, *m0, *n0;
 
-static int join_as(struct board *b, const char *name, uint32_t ip, struct member_join_reply *r)
+static int join_role(struct board *b, const char *name, uint8_t role, uint32_t ip,
+		     struct member_join_reply *r)
 {
-	struct member_join j = { .self = { .node = le16(FIT_NODE_NONE), .role = ROLE_PCOMPONENT,
+	struct member_join j = { .self = { .node = le16(FIT_NODE_NONE), .role = role,
 		.ip = le32(ip), .incarnation = le64(b->incarnation) } };
 	size_t len;
 
 	kstrcpy(j.self.name, name, sizeof(j.self.name));
 	return fit_call(b->fit, 0, OP_MEMBER_JOIN, &j, sizeof(j), r, sizeof(*r), &len);
+}
+
+static int join_as(struct board *b, const char *name, uint32_t ip, struct member_join_reply *r)
+{
+	return join_role(b, name, ROLE_PCOMPONENT, ip, r);
 }
 
 static void test_boards_join(void **state)
@@ -119,14 +125,9 @@ static void test_death_and_return(void **state)
 
 /* ---- GMM ---- */
 
-static uint64_t free_of(struct board *b)
-{
-	return b == m1 ? 900000 : 1000;
-}
-
 static void load(uint64_t *l, uint64_t *c)
 {
-	*l = free_of(NULL);
+	*l = 1000;
 	*c = 1000000;
 }
 
@@ -139,6 +140,90 @@ static void test_home_has_most_memory(void **state)
 	assert_int_equal(fit_call(p0->fit, 0, OP_GMM_HOME, NULL, 0, &r, sizeof(r), &len), 0);
 	assert_int_equal(le16_get(r.node), fit_self(m0->fit));
 	assert_int_equal(fit_call(p0->fit, 0, OP_GMM_HOME, "x", 1, &r, sizeof(r), &len), -EINVAL);
+}
+
+static void heartbeat(struct board *b, uint64_t free)
+{
+	struct member_heartbeat h = { .load = le64(free), .capacity = le64(100000) };
+	size_t len;
+
+	assert_int_equal(fit_call(b->fit, 0, OP_MEMBER_HEARTBEAT, &h, sizeof(h), NULL, 0, &len), 0);
+}
+
+static struct board *join_mcomponent(const char *name, uint32_t ip)
+{
+	struct board *b = rack_board(name, ROLE_MCOMPONENT, ip, false);
+	struct member_join_reply r;
+
+	assert_int_equal(join_role(b, name, ROLE_MCOMPONENT, ip, &r), 0);
+	return b;
+}
+
+static fit_node_t region(fit_node_t home, uint64_t pages)
+{
+	struct gmm_region m = { .home = le16(home), .pages = le64(pages) };
+	struct gmm_home_reply r;
+	size_t len;
+	int err = fit_call(p0->fit, 0, OP_GMM_REGION, &m, sizeof(m), &r, sizeof(r), &len);
+
+	return err ? FIT_NODE_NONE : le16_get(r.node);
+}
+
+static uint64_t total_now;
+
+static uint64_t free_now(void)
+{
+	struct gmm_room_reply room;
+	size_t len;
+
+	assert_int_equal(fit_call(p0->fit, 0, OP_GMM_ROOM, NULL, 0, &room, sizeof(room), &len), 0);
+	total_now = le64_get(room.total_pages);
+	return le64_get(room.free_pages);
+}
+
+/* m0 has 1000 pages; two boards whose heartbeats are made here have more. */
+static void test_regions_go_where_there_is_room(void **state)
+{
+	struct board *a = join_mcomponent("ma", RACK_IP(7)), *b = join_mcomponent("mb", RACK_IP(8));
+	fit_node_t na, nb, nc = fit_self(m0->fit);
+	struct proto_member m;
+
+	assert_true(rack_wait(free_now() == 1000)); /* m0's heartbeat has come */
+	assert_int_equal(mon_member_wait(p0, "ma", clock_mono_ns() + NSEC_PER_SEC, &m), 0);
+	na = le16_get(m.node);
+	assert_int_equal(mon_member_wait(p0, "mb", clock_mono_ns() + NSEC_PER_SEC, &m), 0);
+	nb = le16_get(m.node);
+	heartbeat(a, 50000);
+	heartbeat(b, 61000);
+	/* the home, as long as it has half of what the best has, and room for two */
+	assert_int_equal(region(na, 10000), na);
+	assert_int_equal(region(na, 10000), na);
+	assert_int_equal(region(na, 10000), nb);     /* 30000 and 61000 are left */
+	assert_int_equal(region(nc, 10000), nb);     /* m0 has too little */
+	/* what was promised is used: only the board's own figure counts */
+	heartbeat(a, 30000);
+	heartbeat(b, 41000);
+	assert_int_equal(region(na, 10000), na);
+	assert_int_equal(region(na, 10000), nb);     /* 20000, not half of 41000 */
+	/* promises that are never kept are forgotten */
+	for (unsigned i = 0; i < 60; i++) {
+		heartbeat(a, 30000);
+		heartbeat(b, 12000);
+		(void)free_now();
+	}
+	assert_int_equal(region(nb, 10000), na);
+	assert_int_equal(region(na, 10000), na);
+	assert_int_equal(region(na, 0), FIT_NODE_NONE);
+	assert_int_equal(region(na, 1ULL << 40), FIT_NODE_NONE);
+	assert_int_equal(region(12345, 100), nb);    /* nobody's home */
+	heartbeat(a, 3000);
+	heartbeat(b, 2000);
+	assert_int_equal(free_now(), 3000 + 2000 + 1000);
+	assert_int_equal(total_now, 100000 + 100000 + 1000000);
+	rack_end(a);
+	rack_end(b);
+	assert_true(rack_wait(!mon_member_by_name(p0, "ma", &m) &&
+			      !mon_member_by_name(p0, "mb", &m)));
 }
 
 /* ---- GPM ---- */
@@ -405,6 +490,7 @@ int main(void)
 		cmocka_unit_test(test_names_and_addresses_are_unique),
 		cmocka_unit_test(test_death_and_return),
 		cmocka_unit_test(test_home_has_most_memory),
+		cmocka_unit_test(test_regions_go_where_there_is_room),
 		cmocka_unit_test(test_run),
 		cmocka_unit_test(test_run_refused),
 		cmocka_unit_test(test_hello_and_stats),

@@ -156,6 +156,70 @@ static void test_mmap_places_and_splits(void **state)
 	assert_int_equal(as_op(OP_MEM_EXIT, as), -ESRCH);
 }
 
+static int areas(uint64_t as, uint64_t addr, uint64_t len, struct mem_areas_reply **r)
+{
+	*r = (void *)reply_bytes;
+	return range_op(OP_MEM_AREAS, as, addr, len, 0);
+}
+
+/* What another mComponent is told of a region, and what it answers then. */
+static void test_parts_of_a_space(void **state)
+{
+	uint64_t object = hello(), as = create(), part = create(), a, b, before = page_count();
+	struct mem_mmap m = { .as = le64(part), .limit = le64(UINT64_MAX),
+		.flags = le32(MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS),
+		.how = le32(MEM_MMAP_ELSEWHERE), .prot = le32(3) };
+	struct mem_areas_reply *r;
+	struct mem_fill_reply f;
+
+	assert_int_equal(do_mmap(as, 0x200000, 8 * PAGE_SIZE, 3,
+				 MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, &a), 0);
+	assert_int_equal(do_mmap(as, 0x200000 + 8 * PAGE_SIZE, PAGE_SIZE, 1,
+				 MAP_FIXED | MAP_SHARED | MAP_ANONYMOUS, &b), 0);
+	assert_int_equal(areas(as, 0x201000, 0x100000, &r), 0);
+	assert_int_equal(le32_get(r->n), 2);
+	assert_int_equal(le64_get(r->next), 0);
+	assert_int_equal(le32_get(r->pages), 0);
+	assert_int_equal(le64_get(r->area[0].start), 0x201000);
+	assert_int_equal(le64_get(r->area[0].end), b);
+	assert_int_equal(le32_get(r->area[0].flags), 0);
+	assert_int_equal(le32_get(r->area[1].prot), 1);
+	assert_int_equal(le32_get(r->area[1].flags), MEM_AREA_SHARED | MEM_AREA_ELSEWHERE);
+	assert_int_equal(write_back(object, 7, 1, as, a + 2 * PAGE_SIZE, 0x77), 0);
+	assert_int_equal(areas(as, a, 2 * PAGE_SIZE, &r), 0);
+	assert_int_equal(le32_get(r->pages), 0);
+	assert_int_equal(areas(as, a, 3 * PAGE_SIZE, &r), 0);
+	assert_int_not_equal(le32_get(r->pages), 0);
+	/* more areas than one answer holds */
+	for (uint64_t i = 0; i < MEM_AREAS_MAX + 5; i++)
+		assert_int_equal(do_mmap(as, 0x800000 + i * 2 * PAGE_SIZE, PAGE_SIZE, 3,
+					 MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, &b), 0);
+	assert_int_equal(areas(as, 0x800000, 0x800000, &r), 0);
+	assert_int_equal(le32_get(r->n), MEM_AREAS_MAX);
+	assert_int_equal(le64_get(r->next), 0x800000 + MEM_AREAS_MAX * 2 * PAGE_SIZE);
+	assert_int_equal(areas(as, le64_get(r->next), PAGE_SIZE, &r), 0);
+	assert_int_equal(le32_get(r->n), 1);
+	assert_int_equal(areas(as, 0x801, PAGE_SIZE, &r), -EINVAL);
+	/* the part: private pages that were bound, the rest is the home's */
+	m.addr = le64(0x200000);
+	m.len = le64(4 * PAGE_SIZE);
+	assert_int_equal(op_call(P, OP_MEM_MMAP, &m, sizeof(m)), 0);
+	assert_int_equal(fill(part, 0x201000, MEM_READ, &f), -EXDEV);
+	assert_int_equal(fill(part, 0x205000, MEM_READ, &f), -EFAULT);
+	assert_int_equal(write_back(object, 8, 1, part, 0x201000, 0x88), 0);
+	assert_int_equal(fill(part, 0x201000, MEM_WRITE, &f), 0);
+	assert_int_equal(le32_get(f.flags), MEM_FILL_DATA);
+	assert_int_equal(range_op(OP_MEM_MPROTECT, part, 0x200000, 4 * PAGE_SIZE, 0), 0);
+	assert_int_equal(fill(part, 0x201000, MEM_READ, &f), -EFAULT);
+	m.flags = le32(MAP_FIXED | MAP_PRIVATE);
+	assert_int_equal(op_call(P, OP_MEM_MMAP, &m, sizeof(m)), -EINVAL);
+	m.how = le32(2);
+	assert_int_equal(op_call(P, OP_MEM_MMAP, &m, sizeof(m)), -EINVAL);
+	as_op(OP_MEM_EXIT, as);
+	as_op(OP_MEM_EXIT, part);
+	assert_int_equal(page_count(), before);
+}
+
 static void test_rights(void **state)
 {
 	struct mem_fill_reply f;
@@ -356,6 +420,7 @@ int main(void)
 		cmocka_unit_test(test_mmap_places_and_splits),
 		cmocka_unit_test(test_rights),
 		cmocka_unit_test(test_fork_copies_on_write_after_eviction),
+		cmocka_unit_test(test_parts_of_a_space),
 		cmocka_unit_test(test_bind_runs),
 		cmocka_unit_test(test_mremap_moves_lines),
 		cmocka_unit_test(test_shared_anonymous_survives_fork),
