@@ -79,7 +79,10 @@ static bool at_rest(const struct tcp_pcb *p)
 	return !t || (!t->ticks && !t->held_ns);
 }
 
-/* The slow tick before which nothing happens by itself; NEVER; 0: the next. */
+/*
+ * The slow tick before which nothing happens by itself; NEVER; 0: the next one, or a fast one. What is
+ * in TIME_WAIT is never busy: lwIP's loop over connections is not for it.
+ */
 static uint32_t due_of(const struct tcp_pcb *p)
 {
 	uint32_t wait = NEVER;
@@ -94,7 +97,9 @@ static uint32_t due_of(const struct tcp_pcb *p)
 		wait = (p->keep_idle + p->keep_cnt_sent * p->keep_intvl) / TCP_SLOW_INTERVAL;
 	if (wait == NEVER)
 		return NEVER;
-	return (int32_t)(p->tmr + wait + 1 - tcp_ticks) > 0 ? p->tmr + wait + 1 : 0;
+	if ((int32_t)(p->tmr + wait + 1 - tcp_ticks) > 0)
+		return p->tmr + wait + 1;
+	return p->state == TIME_WAIT ? tcp_ticks + 1 : 0;
 }
 
 static void settle(struct tcp_pcb *p)

@@ -22,8 +22,8 @@
 #include "wire.h"
 
 #define API(X)                                                                                    \
-	X(create) X(tcp_open) X(tcp_bind) X(tcp_connect) X(tcp_abort) X(udp_open) X(udp_bind)      \
-	X(udp_send) X(udp_close) X(udp_connect) X(bufq_pop) X(buf_data) X(buf_len) X(buf_put)
+	X(create) X(tcp_open) X(tcp_bind) X(tcp_connect) X(tcp_abort) X(tcp_release)               \
+	X(udp_open) X(udp_bind) X(udp_send) X(udp_close) X(udp_connect) X(bufq_pop) X(buf_data) X(buf_len) X(buf_put)
 #define DECLARE(f) extern __typeof__(stack_##f) b_stack_##f;
 API(DECLARE)
 
@@ -170,6 +170,31 @@ static void test_many(void **state)
 	test_rest();
 	in_loop(end_all);
 	thread_sleep_ns(100 * NSEC_PER_MSEC);
+}
+
+static void release_a(void)
+{
+	stack_tcp_release(taken[0]);
+}
+static void release_b(void)
+{
+	b_stack_tcp_release(conns[0]);
+	accepted = made = 0;
+}
+
+/* The peer's FIN comes long after ours: TIME_WAIT is over before it begins. */
+static void test_late_fin(void **state)
+{
+	nlisteners = wanted = 1;
+	in_loop(listen_all);
+	in_loop(connect_all);
+	assert_true(reaches(&accepted, 1));
+	assert_true(reaches(&connected, 1));
+	in_loop(release_a);
+	thread_sleep_ns(500 * NSEC_PER_MSEC);
+	in_loop(release_b);
+	thread_sleep_ns(300 * NSEC_PER_MSEC);
+	in_loop(end_all);
 }
 
 static void test_spread(void **state)
@@ -383,6 +408,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_many), cmocka_unit_test(test_spread),
+		cmocka_unit_test(test_late_fin),
 		cmocka_unit_test(test_flood), cmocka_unit_test(test_datagrams),
 	};
 
