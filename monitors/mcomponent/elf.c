@@ -31,7 +31,8 @@
 #define PIE_BASE 0x0000555555554000ULL
 #define ASLR_PAGES (1ULL << 22)
 #define BRK_PAGES 8192               /* the heap starts up to 32 MiB behind the program */
-#define SEGMENT_MAX (1ULL << 40)     /* offsets in a file; larger ones would overflow */
+#define OFFSET_MAX (1ULL << 63)      /* in a file */
+#define ALIGN_MAX (1ULL << 40)
 
 struct image {
 	struct inode *file;
@@ -54,8 +55,8 @@ struct loading {
 
 static bool header_ok(const Elf64_Ehdr *eh)
 {
-	return !memcmp(eh->e_ident, ELFMAG, SELFMAG) && eh->e_ident[EI_CLASS] == ELFCLASS64 &&
-	       eh->e_ident[EI_DATA] == ELFDATA2LSB && eh->e_machine == EM_X86_64 &&
+	/* as Linux, which does not look at class and byte order: the machine says both */
+	return !memcmp(eh->e_ident, ELFMAG, SELFMAG) && eh->e_machine == EM_X86_64 &&
 	       (eh->e_type == ET_EXEC || eh->e_type == ET_DYN) &&
 	       eh->e_phentsize == sizeof(Elf64_Phdr) && eh->e_phnum && eh->e_phnum <= PHNUM_MAX;
 }
@@ -63,7 +64,7 @@ static bool header_ok(const Elf64_Ehdr *eh)
 /* 0; small: the file ends before; any other error is the read's, JOB_PARKED among them. */
 static int read_exactly(struct inode *file, uint64_t off, void *buf, size_t n, int small)
 {
-	ssize_t_k got = off > SEGMENT_MAX ? 0 : inode_read(file, off, buf, n);
+	ssize_t_k got = off > OFFSET_MAX ? 0 : inode_read(file, off, buf, n);
 
 	return got < 0 ? (int)got : (size_t)got == n ? 0 : small;
 }
@@ -115,12 +116,12 @@ static int image_measure(struct image *im)
 		if (p->p_type != PT_LOAD)
 			continue;
 		if (p->p_filesz > p->p_memsz || p->p_vaddr >= SPACE_TOP ||
-		    p->p_memsz > SPACE_TOP - p->p_vaddr || p->p_offset > SEGMENT_MAX ||
+		    p->p_memsz > SPACE_TOP - p->p_vaddr || p->p_offset > OFFSET_MAX ||
 		    p->p_vaddr % PAGE_SIZE != p->p_offset % PAGE_SIZE)
 			return -EINVAL;
 		im->low = KMIN(im->low, ROUND_DOWN(p->p_vaddr, PAGE_SIZE));
 		im->high = KMAX(im->high, ROUND_UP(p->p_vaddr + p->p_memsz, PAGE_SIZE));
-		if (p->p_align && !(p->p_align & (p->p_align - 1)) && p->p_align < SEGMENT_MAX)
+		if (p->p_align && !(p->p_align & (p->p_align - 1)) && p->p_align < ALIGN_MAX)
 			im->align = KMAX(im->align, p->p_align);
 	}
 	return im->low < im->high ? 0 : -EINVAL;
@@ -180,19 +181,28 @@ static struct inode *find_interpreter(const struct image *im, uint64_t base, int
 
 static uint32_t segment_prot(const Elf64_Phdr *p)
 {
-	return (p->p_flags & PF_R ? MEM_READ : 0) | (p->p_flags & PF_W ? MEM_WRITE : 0) |
-	       (p->p_flags & PF_X ? MEM_EXEC : 0);
+	/* x86-64 has nothing that can be written or executed and not read */
+	return (p->p_flags & (PF_R | PF_W | PF_X) ? MEM_READ : 0) |
+	       (p->p_flags & PF_W ? MEM_WRITE : 0) | (p->p_flags & PF_X ? MEM_EXEC : 0);
 }
 
-/* A private copy of the page at addr whose first `keep` bytes come from the file. */
+/*
+ * A private copy of the page at addr whose first `keep` bytes come from the file, as far as it has
+ * them; of a page that begins behind the file's end there is nothing to copy.
+ */
 static int map_partial_page(struct space *s, struct inode *file, uint64_t addr, uint64_t index,
 			    size_t keep)
 {
 	static uint64_t next = 1;
-	struct page *p = page_create((struct line_id){ page_object(OBJ_LOADER, 0), next++ });
-	void *bytes = p ? page_bytes(p) : NULL;
+	struct page *p;
+	void *bytes;
 	int err = -ENOMEM;
 
+	if (index * PAGE_SIZE >= file->size)
+		return 0;
+	keep = KMIN(keep, file->size - index * PAGE_SIZE);
+	p = page_create((struct line_id){ page_object(OBJ_LOADER, 0), next++ });
+	bytes = p ? page_bytes(p) : NULL;
 	if (bytes) {
 		err = read_exactly(file, index * PAGE_SIZE, bytes, keep, -EFAULT);
 		if (!err)
@@ -207,10 +217,12 @@ static int map_bss(struct space *s, uint64_t start, uint64_t end, uint32_t prot,
 		   struct mem_exec_reply *out)
 {
 	uint32_t n = le32_get(out->ngrants);
+	struct mm_stats mm;
 
 	if (start >= end)
 		return 0;
-	if (n == ARRAY_SIZE(out->grant))
+	mm_stats(&mm);
+	if (n == ARRAY_SIZE(out->grant) || (end - start) / PAGE_SIZE > mm.total_pages)
 		return -ENOMEM;
 	out->grant[n] = (struct mem_grant){ le64(start), le64(end), le32(prot), le32(0) };
 	out->ngrants = le32(n + 1);
@@ -239,8 +251,10 @@ static int map_segment(struct space *s, struct image *im, const Elf64_Phdr *p,
 	uint64_t file_end = p->p_vaddr + p->p_filesz + im->bias;
 	uint64_t mem_end = p->p_vaddr + p->p_memsz + im->bias;
 	uint64_t mapped_end = p->p_filesz ? ROUND_UP(file_end, PAGE_SIZE) : start;
-	bool partial = p->p_filesz && mem_end > file_end && file_end % PAGE_SIZE;
 	uint32_t prot = segment_prot(p);
+	/* where nobody may write, Linux leaves what the file has behind the segment */
+	bool partial = p->p_filesz && mem_end > file_end && file_end % PAGE_SIZE &&
+		       (prot & MEM_WRITE);
 	int err = 0;
 
 	if (!vma_range_free(&s->vmas, start, ROUND_UP(mem_end, PAGE_SIZE)))
@@ -322,7 +336,10 @@ static int map_interpreter(struct loading *l, struct image *im)
 
 	if (err)
 		return err;
-	base = vma_find_gap(&l->s->vmas, im->high - im->low, SPACE_BOTTOM, l->s->mmap_top);
+	base = im->low;
+	if (im->eh.e_type == ET_DYN || base < SPACE_BOTTOM ||
+	    !vma_range_free(&l->s->vmas, base, im->high))
+		base = vma_find_gap(&l->s->vmas, im->high - im->low, SPACE_BOTTOM, l->s->mmap_top);
 	if (!base)
 		return -ENOMEM;
 	im->bias = base - im->low;
