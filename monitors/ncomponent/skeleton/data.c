@@ -10,7 +10,9 @@
  *
  * Receive: buffers wait in rxq until dddio or ddma takes bytes from it within the stub's window.
  * TCP's window opens when the stub's reader has consumed them, so a slow reader stops the peer, not
- * this board.
+ * this board. Where the peer knows no window scaling its window is smaller than the stub's, and
+ * opens as long as what is in it would still fit the stub's: readers report less often than it
+ * would fill.
  */
 #define LOG_SUBSYS "sock"
 #include <kern/log.h>
@@ -228,8 +230,8 @@ int skel_close(struct skel *s, uint64_t tx_bytes, bool reset)
 		skel_unlink_listener(s); /* the credit comes back with ACCEPTED */
 	if (s->udp)
 		dgram_deafen(s);
-	if (s->tcp && s->rx_taken != s->rx_done) /* consumed, the report crossed this message */
-		stack_tcp_recved(s->tcp, (uint32_t)(s->rx_taken - s->rx_done));
+	if (s->tcp && s->rx_taken != s->rx_opened) /* consumed, the report crossed this message */
+		stack_tcp_recved(s->tcp, (uint32_t)(s->rx_taken - s->rx_opened));
 	want_fin(s, tx_bytes);
 	skel_set_state(s, SKEL_CLOSING);
 	skel_kick(s);
@@ -282,6 +284,19 @@ static uint32_t rx_allowed(const struct skel *s)
 	return (uint32_t)KMIN(room, s->rx_arrived - s->rx_taken);
 }
 
+/* Opens TCP's window. */
+static void rx_open(struct skel *s)
+{
+	uint32_t wnd = s->tcp ? stack_tcp_window_max(s->tcp) : 0;
+	uint64_t to = s->rx_done + (s->rx_window > wnd ? s->rx_window - wnd : 0);
+
+	to = KMIN(to, s->rx_taken);
+	to = KMAX(to, s->rx_opened);
+	if (s->tcp && to > s->rx_opened)
+		stack_tcp_recved(s->tcp, (uint32_t)(to - s->rx_opened));
+	s->rx_opened = to;
+}
+
 void skel_rx_run(struct skel *s)
 {
 	if (!s->has_stub || s->peer->dead || s->state == SKEL_GONE)
@@ -301,6 +316,7 @@ void skel_rx_run(struct skel *s)
 			counter_add(sock, rx_blocked_pool, 1);
 			return;
 		}
+		rx_open(s);
 	}
 }
 
@@ -311,11 +327,9 @@ int skel_rx_done(struct skel *s, uint64_t bytes, uint32_t rx_window)
 	if (!sockpool_done(&s->peer->rx_pool, &s->rx_share, bytes))
 		return -EINVAL;
 	ddma_rx_done(s, bytes);
-	uint32_t fresh = (uint32_t)(bytes - s->rx_done);
 	s->rx_done = bytes;
 	s->rx_window = KMIN(rx_window, SKEL_RX_WINDOW_MAX);
-	if (s->tcp && fresh)
-		stack_tcp_recved(s->tcp, fresh);
+	rx_open(s);
 	peer_wake(s->peer);
 	skel_kick(s);
 	return 0;

@@ -20,7 +20,7 @@
  *
  * Invariants: tcp is NULL or a stack_tcp of ours; counts are cumulative payload bytes,
  *   tx_reported <= tx_done <= tx_written <= tx_arrived <= tx_reported + tx_window
- *   rx_done <= rx_taken <= rx_arrived,  rx_taken <= rx_done + rx_window
+ *   rx_done <= rx_opened <= rx_taken <= rx_arrived,  rx_taken <= rx_done + rx_window
  * A skeleton in GONE is freed when nothing of its is in flight.
  *
  * Everything runs in the board's fabric loop. Events only change fields and call skel_kick(); the
@@ -112,6 +112,7 @@ struct skel {
 	STAILQ_HEAD(, rx_dgram) dgrams; /* the same, of a datagram socket */
 	uint32_t rx_off;        /* bytes of the first buffer already taken */
 	uint64_t rx_arrived, rx_taken, rx_done;
+	uint64_t rx_opened;     /* for so many of the taken ones TCP has opened its window again */
 	uint32_t rx_window;
 	bool rx_fin, rx_fin_told, rx_discard;
 	struct sockpool_sock rx_share;     /* of the stub's pool */

@@ -9,6 +9,8 @@
  * large segment that is lost is sent again as a whole or, after a timeout, piece by piece.
  */
 #include "lwip/priv/tcp_priv.h"
+#include "lwip/prot/ip4.h"
+#include "lwip/prot/tcp.h"
 #include "stack/lwip_hooks.h"
 #include "stack/priv.h"
 
@@ -45,21 +47,33 @@ struct tcp_seg *stack_tcp_fit_head(struct tcp_pcb *pcb, u32_t wnd)
 	uint32_t used = lwip_ntohl(seg->tcphdr->seqno) - pcb->lastack;
 	if (used + seg->len <= wnd || (seg->len <= wnd && pcb->unacked))
 		return seg;
-	uint32_t room = wnd > used ? wnd - used : 0;
+	/* used is below zero when the peer has acknowledged a part of it */
+	uint32_t room = (int32_t)(wnd - used) > 0 ? wnd - used : 0;
 	uint32_t n = room / pcb->mss * pcb->mss;
 	if (n && n < seg->len && tcp_split_unsent_seg(pcb, (u16_t)n) == ERR_OK)
 		counter_add(lwip, gso_splits, 1);
 	return pcb->unsent;
 }
 
+/* By the connection, not by what was sent last: the segment may have waited for an ARP reply. */
+uint16_t stack_gso_size(const struct ip_hdr *ip, const struct tcp_hdr *tcp, uint32_t payload)
+{
+	const struct tcp_pcb *pcb;
+	uint16_t mss;
+
+	if (!stack_instance()->gso || payload <= MSS_MIN)
+		return 0;
+	pcb = stack_tcp_find_named(lwip_ntohl(ip->src.addr), lwip_ntohs(tcp->src),
+				   lwip_ntohl(ip->dest.addr), lwip_ntohs(tcp->dest));
+	mss = pcb ? pcb->mss : TCP_MSS;
+	return payload > mss ? mss : 0;
+}
+
 u32_t *stack_tcp_segment(const struct pbuf *p, const struct tcp_hdr *h,
 			 const struct tcp_pcb *pcb, u32_t *opts)
 {
-	struct stack *s = stack_instance();
 	u16_t head = TCPH_HDRLEN_BYTES(h);
 
-	if (p->tot_len + IP_HLEN > s->nic[0].netif.mtu) /* and so it is a connection's */
-		s->gso_mss = pcb->mss;
 	if (pcb && p->tot_len > head)
 		stack_tcp_time_segment(pcb, lwip_ntohl(h->seqno), p->tot_len - head);
 	return opts;

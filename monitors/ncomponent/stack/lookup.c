@@ -21,6 +21,7 @@
 
 static struct tcp_pcb *table[BUCKETS];
 static uint16_t waiting[65536], rigid_waiting[65536]; /* by local port */
+static unsigned connections;
 
 /* The key is secret: nobody outside chooses which connections share a bucket. */
 static uint32_t hash(uint32_t local, uint16_t lport, uint32_t remote, uint16_t rport)
@@ -57,6 +58,7 @@ void stack_tcp_linked(struct tcp_pcb **list, struct tcp_pcb *p)
 	b = bucket_of(p);
 	p->hash_next = *b;
 	*b = p;
+	connections++;
 	if (list == &tcp_tw_pcbs)
 		count_waiting(p, 1);
 	if (p->state == SYN_RCVD && p->listener)
@@ -73,12 +75,18 @@ void stack_tcp_unlinked(struct tcp_pcb *p)
 			continue;
 		*at = p->hash_next;
 		p->hash_next = NULL;
+		connections--;
 		if (p->state == TIME_WAIT)
 			count_waiting(p, -1);
 		if (p->state == SYN_RCVD && p->listener)
 			p->listener->half_open--;
 		return;
 	}
+}
+
+unsigned stack_tcp_connections(void)
+{
+	return connections;
 }
 
 bool stack_port_waits(uint16_t port, bool rigid)

@@ -14,7 +14,7 @@ u16_t stack_tcp_send_size(const struct tcp_pcb *pcb);
 /* The head of the unsent queue, cut when it can never fit the window as it is; NULL: it waits. */
 struct tcp_seg *stack_tcp_fit_head(struct tcp_pcb *pcb, u32_t wnd);
 struct tcp_hdr;
-/* A segment leaves: its MSS is kept for the device that will cut it; it is timed. Returns opts. */
+/* A segment leaves and is timed. Returns opts. */
 u32_t *stack_tcp_segment(const struct pbuf *p, const struct tcp_hdr *h,
 			 const struct tcp_pcb *pcb, u32_t *opts);
 
@@ -37,6 +37,13 @@ struct tcp_pcb *stack_timer_next(int time_wait);
 /* p was put at the head of the list; p leaves the list it is on. */
 void stack_list_enter(struct tcp_pcb **list, struct tcp_pcb *p);
 void stack_list_leave(struct tcp_pcb *p);
+
+/* acceptable.c: 0: the segment changes nothing; len counts SYN and FIN. */
+int stack_tcp_acceptable(struct tcp_pcb *p, const struct tcp_hdr *h, u8_t flags, u16_t len);
+u16_t stack_tcp_offered_mss(u16_t mss);
+
+/* rtt.c: a round trip took so many ticks. */
+void stack_tcp_rtt(struct tcp_pcb *p, s16_t ticks);
 
 /* syncookie.c: not 0: the SYN was dealt with, or dropped. */
 int stack_tcp_syn(struct tcp_pcb_listen *l, const struct tcp_hdr *h, u32_t seqno);

@@ -78,6 +78,7 @@
  */
 #define TCP_TMR_INTERVAL 40
 #define LWIP_TCP_RTO_TIME 1000      /* RFC 6298 */
+#define TCP_RTO_MAX 120000          /* as Linux's */
 #define TCP_MSL stack_tcp_msl_ms    /* half of TIME_WAIT: "tcp.time_wait_ms" */
 #define TCP_LAST_ACK_TIMEOUT 120000 /* ms without a word from the peer */
 

@@ -133,13 +133,14 @@ static void tx_checksums(struct stack_nic *nic, struct nettx *tx, struct pbuf *p
 	    p->len < SIZEOF_ETH_HDR + hlen + TCP_HLEN)
 		return;
 	struct tcp_hdr *tcp = (struct tcp_hdr *)((uint8_t *)ip + hlen);
-	tcp->chksum = pseudo_sum(ip, (uint16_t)(lwip_ntohs(IPH_LEN(ip)) - hlen));
+	uint16_t l4_len = (uint16_t)(lwip_ntohs(IPH_LEN(ip)) - hlen);
+	uint16_t tcp_hlen = TCPH_HDRLEN_BYTES(tcp);
+	tcp->chksum = pseudo_sum(ip, l4_len);
 	tx->flags |= NTX_CSUM;
-	tx->gso_size = 0;
-	if (lwip_ntohs(IPH_LEN(ip)) > nic->netif.mtu) {
+	tx->gso_size = stack_gso_size(ip, tcp, l4_len - tcp_hlen);
+	if (tx->gso_size) {
 		tx->flags |= NTX_TSO4;
-		tx->gso_size = nic->stack->gso_mss;
-		tx->hdr_len = (uint16_t)(SIZEOF_ETH_HDR + hlen + TCPH_HDRLEN_BYTES(tcp));
+		tx->hdr_len = (uint16_t)(SIZEOF_ETH_HDR + hlen + tcp_hlen);
 		counter_add(lwip, tx_gso, 1);
 	}
 	tx->csum_start = (uint16_t)(SIZEOF_ETH_HDR + hlen);

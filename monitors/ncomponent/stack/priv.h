@@ -18,6 +18,8 @@
  */
 #define STACK_RX_HELD_MAX 192
 
+#define MSS_MIN 48 /* net.ipv4.tcp_min_snd_mss of Linux: no peer makes us send bytes one by one */
+
 /* A frame on its way out: the pbuf chain is referenced until the device is done with it. */
 struct stack_tx {
 	struct nettx tx;
@@ -61,11 +63,12 @@ struct stack {
 	unsigned gro_used;         /* slots that hold something */
 	bool running;              /* the loop has entered us: from now on only it may */
 	bool gso;                  /* the devices cut TCP segments */
-	uint16_t gso_mss;          /* of the large segment being sent */
 	uint8_t ext_id;            /* lwIP's slot for struct stack_tcp in a PCB */
 	uint64_t stats_at_ns;
 };
 
+struct ip_hdr;
+struct tcp_hdr;
 struct tcp_pcb;
 struct tcp_pcb_listen;
 struct tcp_seg;
@@ -128,6 +131,10 @@ err_t stack_tcp_tick(struct stack_tcp *t);
 bool stack_tcp_holds(struct tcp_pcb *pcb, const struct tcp_seg *seg);
 /* The owner of the listener has no room for another connection. */
 bool stack_listener_full(struct tcp_pcb_listen *l);
+/* Connections that lwIP has, with those in TIME_WAIT. */
+unsigned stack_tcp_connections(void);
+/* The MSS by which the device cuts this segment (headers as on the wire); 0: not at all. */
+uint16_t stack_gso_size(const struct ip_hdr *ip, const struct tcp_hdr *tcp, uint32_t payload);
 /* A connection in TIME_WAIT holds the port; rigid: one without SOF_OWNER_REUSES. */
 bool stack_port_waits(uint16_t port, bool rigid);
 /* In a PCB's so_options, where lwIP has no use for the bit in TCP. */

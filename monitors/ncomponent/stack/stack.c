@@ -79,6 +79,8 @@ static void export_stats(struct stack *s, uint64_t now)
 	atomic_store(counter_ref(lwip, tcp_csum_errors), lwip_stats.tcp.chkerr);
 	atomic_store(counter_ref(lwip, tcp_memerr), lwip_stats.tcp.memerr);
 	atomic_store(counter_ref(lwip, ip_drops), lwip_stats.ip.drop);
+	atomic_store(counter_ref(lwip, rx_kept), s->rx_held);
+	atomic_store(counter_ref(lwip, tcp_connections), stack_tcp_connections());
 }
 
 static bool turned_round(const struct stack *s)

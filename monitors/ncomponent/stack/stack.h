@@ -21,10 +21,11 @@ struct stack_buf; /* received bytes, still where the NIC put them */
 #define LWIP_COUNTERS(X)                                                                          \
 	X(rx_frames) X(rx_bytes) X(tx_frames) X(tx_bytes) X(tx_linearized) X(tx_gso)              \
 	X(gso_splits) X(tx_full) X(tx_dropped) X(rx_copied) X(rx_nomem) X(rx_malformed)           \
-	X(rx_unverified) X(rx_joined) X(tcp_tx_bytes) X(tcp_rx_bytes) X(accepts) X(connects)                   \
+	X(rx_unverified) X(rx_joined) X(tcp_tx_bytes) X(tcp_rx_bytes) X(accepts) X(connects)      \
 	X(aborts) X(tcp_retransmits) X(tcp_drops) X(tcp_csum_errors) X(tcp_memerr)                \
 	X(ip_drops) X(udp_rx) X(udp_tx) X(udp_no_port) X(udp_malformed) X(udp_csum_errors)         \
-	X(timer_looks) X(syn_dropped) X(cookies_sent) X(cookies_accepted)         \
+	X(timer_looks) X(syn_dropped) X(cookies_sent) X(cookies_accepted) X(tcp_unacceptable)     \
+	X(tcp_connections) X(rx_kept) /* now */                                                   \
 	X(udp_nomem) X(icmp_rx_errors) X(icmp_malformed) X(icmp_unmatched) X(icmp_limited)
 COUNTERS_DECLARE(lwip, LWIP_COUNTERS);
 
@@ -114,6 +115,8 @@ void stack_tcp_release(struct stack_tcp *t);
 void stack_tcp_abort(struct stack_tcp *t);
 /* True while lwIP still has the connection. */
 bool stack_tcp_alive(const struct stack_tcp *t);
+/* The largest window that the peer can be offered: without window scaling it is small. */
+uint32_t stack_tcp_window_max(const struct stack_tcp *t);
 
 /* Level, name and values as in setsockopt(2). -ENOPROTOOPT: not one the stack knows. */
 int __must_check stack_tcp_setopt(struct stack_tcp *t, uint32_t level, uint32_t name,
