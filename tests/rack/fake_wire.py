@@ -111,4 +111,5 @@ def main():
     print(f"faults: {wire.faults}", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
