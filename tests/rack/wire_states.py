@@ -77,8 +77,8 @@ def alive(c):
 def gone(c):
     c.flush()
     c.send(ACK)
-    s = c.get()
-    return bool(s) and bool(s.flags & RST) and s.seq == c.rcv
+    s = c.get(lambda s: s.flags & RST)
+    return bool(s) and s.seq == c.rcv
 
 
 def blind(k, name, c):

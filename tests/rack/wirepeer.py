@@ -237,8 +237,8 @@ class Conn:
         self.inbox.clear()
 
     def silent(self, seconds=0.3):
-        """Nothing comes."""
-        return self.get(seconds=seconds) is None
+        """Nothing comes, but perhaps a SYN or FIN once more."""
+        return self.get(lambda s: not s.flags & (SYN | FIN), seconds) is None
 
     # ---- the handshake
     def syn(self, options=b"\2\4\5\xb4"):
