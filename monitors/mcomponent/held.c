@@ -159,8 +159,9 @@ static int hold_memory(struct held *h, struct space *s, uint64_t first)
 
 	for (uint64_t k = first; k < end && !err; k++) {
 		struct page **leaf = space_leaf(s, k * PAGE_SIZE, false);
+		struct vma *v = vma_find(&s->vmas, k * PAGE_SIZE);
 
-		if (!leaf || !*leaf || !(*leaf)->data)
+		if (!v || v->shared || !(v->prot & MEM_READ) || !leaf || !*leaf || !(*leaf)->data)
 			break;
 		err = add(h, *leaf);
 	}

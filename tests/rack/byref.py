@@ -96,6 +96,8 @@ def main():
         one(t, r, "sendfile", (8 * MIB, 3 * MIB + 17, 100_000), by_reference=11 * MIB)
         one(t, r, "odd", (2 * MIB + 5,), by_reference=2 * MIB - 70001)
         one(t, r, "mapped", (300_000,), by_reference=300_000 - 70001)
+        one(t, r, "memory40", (8 * MIB,), by_reference=6 * MIB)
+        one(t, r, "memory0", (2 * MIB,), by_reference=0)
         one(t, r, "sendfile", (2 * MIB,), data="ddio")
         one(t, r, "sendfile", (4 * MIB,), by_reference=4 * MIB, slow=1.0)
         aborted(t, r)

@@ -82,5 +82,10 @@ void excache_update_file(uint64_t object, uint64_t off, const void *data, unsign
  * first unless discard.
  */
 void excache_drop_file(uint64_t object, uint64_t first, bool discard);
+/*
+ * How many of the n bytes at addr of the caller's memory, from the first on, have their lines here
+ * or have none (false), or are at the home only (true): *node, and the space's handle there.
+ */
+bool excache_remote_run(uint64_t addr, uint64_t *n, uint16_t *node, uint64_t *as);
 /* Writes the file's mapped and dirty pages home (msync, fsync); first error. Sleeps. */
 int excache_sync_file(uint64_t object);

@@ -23,6 +23,24 @@ struct uio {
 
 void uio_init_user(struct uio *u, struct uio_seg *one, uint64_t addr, uint64_t len);
 void uio_init_kernel(struct uio *u, struct uio_seg *one, void *buf, uint64_t len);
+/* User memory that is next in one piece: bytes; 0: it is the kernel's. */
+static inline uint64_t uio_user_piece(const struct uio *u, uint64_t *addr)
+{
+	if (u->kernel || !u->left)
+		return 0;
+	*addr = u->seg->addr + u->seg_off;
+	return u->seg->len - u->seg_off;
+}
+/* n bytes of that piece are dealt with. */
+static inline void uio_skip(struct uio *u, uint64_t n)
+{
+	u->left -= n;
+	u->seg_off += n;
+	if (u->seg_off == u->seg->len) {
+		u->seg++;
+		u->seg_off = 0;
+	}
+}
 /* Copies min(n, left) bytes and advances by them. Bytes copied, or -EFAULT when none could be. */
 ssize_t_k uio_copy_in(void *dst, struct uio *u, size_t n);        /* from where it points to dst */
 ssize_t_k uio_copy_out(struct uio *u, const void *src, size_t n); /* from src to where it points */

@@ -13,6 +13,7 @@
 #include <kern/work.h>
 #include <mon/board.h>
 
+#include "excache/excache.h"
 #include "mem_client.h"
 #include "net/proc_net.h"
 #include "net/stub.h"
@@ -58,6 +59,11 @@ static void on_member(const struct proto_member *m, bool up, void *arg)
 	work_queue(join_queue, &join_work);
 }
 
+static bool remote_run(uint64_t addr, uint64_t *n, struct tx_ref *r)
+{
+	return excache_remote_run(addr, n, &r->home, &r->as);
+}
+
 void net_init(void)
 {
 	struct net_config cfg = {
@@ -70,6 +76,7 @@ void net_init(void)
 		.dma_prefetch = cmdline_bool("net.dma.prefetch", true),
 		.gather_max = (uint32_t)cmdline_u64("net.gather", NET_GATHER_DEFAULT),
 		.data_mode = data_mode(),
+		.remote_run = remote_run,
 	};
 	int err = net_core_init(&cfg);
 

@@ -54,7 +54,8 @@
 COUNTERS_DECLARE(stub, STUB_COUNTERS);
 #define STUB_DMA_COUNTERS(X)                                                                      \
 	X(pools) X(fallback) X(writes) X(write_bytes) X(descriptors) X(reads) X(read_bytes)        \
-	X(read_waits) X(failed) X(holds) X(held_bytes) X(hold_failed)
+	X(read_waits) X(failed) X(holds) X(held_bytes) X(hold_failed)  \
+	X(remote_bytes)
 COUNTERS_DECLARE(stub_dma, STUB_DMA_COUNTERS);
 
 /* Socket memory on an mComponent for one nComponent (dma). */
@@ -236,6 +237,9 @@ struct stub {
 	struct poll_head poll;
 };
 
+/* Bytes that are on an mComponent: of a file, or (object 0) of a space's memory. */
+struct tx_ref { uint16_t home; uint64_t object, as, off; };
+
 /* ---- setup: core.c ---- */
 struct net_config {
 	struct fit *fit;
@@ -246,6 +250,11 @@ struct net_config {
 	bool dma_prefetch;
 	uint32_t gather_max;        /* longer sends have records of their own */
 	uint8_t data_mode;          /* for programs that did not choose */
+	/*
+	 * How many of the n bytes at addr of the caller's memory are all here, or (true) all on
+	 * one mComponent only: *r says where. NULL: nobody knows.
+	 */
+	bool (*remote_run)(uint64_t addr, uint64_t *n, struct tx_ref *r);
 };
 extern struct net_config net;
 int __must_check net_core_init(const struct net_config *cfg);
@@ -378,10 +387,13 @@ void stub_release(struct stub *s);
 #define STUB_WAITALL 8u
 #define STUB_TRUNC 16u  /* discard instead of copying */
 ssize_t_k stub_send(struct stub *s, struct uio *from, unsigned flags);
-/* Bytes that are on an mComponent: of a file, or (object 0) of a space's memory. */
-struct tx_ref { fit_node_t home; uint64_t object, as, off; };
 /* At most n of them; 0: there are none. -EOPNOTSUPP: not on this socket, or not these. */
 ssize_t_k stub_send_ref(struct stub *s, struct tx_ref r, uint64_t n, unsigned flags);
+/*
+ * Those of the next bytes that are on an mComponent only, when they are worth it: bytes sent; or
+ * -EOPNOTSUPP: *n, or fewer, are to be copied first. -errno.
+ */
+ssize_t_k tx_send_remote(struct stub *s, struct uio *from, unsigned flags, uint64_t *n);
 /* May anything be sent so on it? */
 bool tx_by_reference(const struct stub *s, const struct leg *l);
 /* The leg to send on (reference) and how much it takes now; -EAGAIN, or why it never will. */

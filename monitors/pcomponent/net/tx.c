@@ -263,9 +263,9 @@ static ssize_t_k post_all(struct stub *s, struct tx_buf *b, unsigned flags, uint
 	return 0;
 }
 
-/* Stages and posts the next piece. */
-static ssize_t_k send_piece(struct stub *s, struct uio *from, unsigned flags, uint64_t *deadline,
-			    ssize_t_k *done)
+/* Stages and posts the next piece, of at most n bytes. */
+static ssize_t_k send_piece(struct stub *s, struct uio *from, uint64_t most, unsigned flags,
+			    uint64_t *deadline, ssize_t_k *done)
 {
 	struct leg *l;
 	struct tx_buf *b;
@@ -278,7 +278,7 @@ static ssize_t_k send_piece(struct stub *s, struct uio *from, unsigned flags, ui
 	if (n)
 		return n;
 	room = KMIN(room, TX_BUF_MAX);
-	room = (uint32_t)KMIN((uint64_t)room, from->left);
+	room = (uint32_t)KMIN((uint64_t)room, most);
 	b = tx_buf_alloc(l, room);
 	if (!b)
 		return -ENOBUFS;
@@ -306,7 +306,15 @@ ssize_t_k stub_send(struct stub *s, struct uio *from, unsigned flags)
 		spin_unlock(&s->lock);
 		return err == -EAGAIN ? 0 : err;
 	}
-	while (from->left && !err)
-		err = send_piece(s, from, flags, &deadline, &done);
+	while (from->left && !err) {
+		uint64_t n = from->left;
+		ssize_t_k got = tx_send_remote(s, from, flags, &n);
+
+		if (got > 0)
+			done += got;
+		else
+			err = got != -EOPNOTSUPP ? got :
+						   send_piece(s, from, n, flags, &deadline, &done);
+	}
 	return done ? done : err;
 }

@@ -44,6 +44,7 @@ static void release(fit_node_t node, uint64_t id)
 }
 
 #define TRY_AGAIN (-EINPROGRESS)
+#define REMOTE_MIN (16 * 1024) /* memory: less than that is sooner brought here than held there */
 
 /* At most n bytes as one record: bytes, 0: there are none, TRY_AGAIN: no room now, -errno. */
 static ssize_t_k send_piece(struct stub *s, struct leg *l, const struct tx_ref *r, uint32_t n,
@@ -125,7 +126,7 @@ static ssize_t_k send_some(struct stub *s, const struct tx_ref *r, uint64_t n, u
 	return send_piece(s, l, r, most, n > most); /* takes over l */
 }
 
-ssize_t_k stub_send_ref(struct stub *s, struct tx_ref r, uint64_t n, unsigned flags)
+static ssize_t_k send_ref(struct stub *s, struct tx_ref r, uint64_t n, unsigned flags)
 {
 	uint64_t deadline = 0;
 	ssize_t_k done = 0, got = 0;
@@ -139,7 +140,36 @@ ssize_t_k stub_send_ref(struct stub *s, struct tx_ref r, uint64_t n, unsigned fl
 		done += got;
 		r.off += (uint64_t)got;
 	}
-	counter_add(stub, sends, 1);
 	counter_add(stub, send_bytes, (uint64_t)done);
 	return done ? done : got;
+}
+
+ssize_t_k stub_send_ref(struct stub *s, struct tx_ref r, uint64_t n, unsigned flags)
+{
+	counter_add(stub, sends, 1);
+	return send_ref(s, r, n, flags);
+}
+
+/* ---- memory ---- */
+
+ssize_t_k tx_send_remote(struct stub *s, struct uio *from, unsigned flags, uint64_t *n)
+{
+	struct tx_ref r = { .object = 0 };
+	uint64_t addr = 0, left = uio_user_piece(from, &addr);
+	ssize_t_k got;
+
+	if (left < REMOTE_MIN || !net.remote_run || s->data_mode == DATA_DDIO)
+		return -EOPNOTSUPP;
+	*n = left;
+	if (!net.remote_run(addr, n, &r) || *n < REMOTE_MIN) {
+		*n = KMAX(*n, (uint64_t)REMOTE_MIN); /* no more than left, as that is */
+		return -EOPNOTSUPP;
+	}
+	r.off = addr;
+	got = send_ref(s, r, *n, flags);
+	if (got > 0) {
+		uio_skip(from, (uint64_t)got);
+		counter_add(stub_dma, remote_bytes, (uint64_t)got);
+	}
+	return got ? got : -EOPNOTSUPP;
 }
