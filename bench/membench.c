@@ -12,7 +12,8 @@
  *     scan MIB       touch of one page after the other; all were written, and went through once
  *     update MIB     the same, but each is written to
  *     map FILE       touch of one page after the other of a file mapped, twice; the second time
- *     local MIB N    N touches of so much, 4 of 5 of them in a fifth of it
+ *     local MIB N    N touches of so much, 4 of 5 of them in a fifth of it; prints also how many of
+ *                    them were major faults, and the time of a touch of what is surely in memory
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -20,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -188,18 +190,43 @@ static void map_file(const char *path)
 	in_order("map", p, (uint64_t)size / PAGE, 0);
 }
 
-static void local(uint64_t mib, uint64_t n)
+static uint64_t major_faults(void)
 {
-	volatile uint8_t *m = memory(mib);
-	uint64_t all = mib * MIB / PAGE, hot = all / 5, x = 7, t = 0;
+	struct rusage r;
 
-	for (uint64_t i = 0; i < n + n / 4; i++) {
-		if (i == n / 4)
-			t = now_ns(); /* after a quarter it is warm */
+	if (getrusage(RUSAGE_SELF, &r))
+		die("getrusage");
+	return (uint64_t)r.ru_majflt;
+}
+
+/* n touches, one in five of them outside of the first `hot` pages. */
+static uint64_t touches(volatile uint8_t *m, uint64_t n, uint64_t hot, uint64_t all)
+{
+	static uint64_t x = 7;
+	uint64_t t = now_ns();
+
+	for (uint64_t i = 0; i < n; i++) {
 		x = mix(x + i);
 		m[(x % 5 ? (x >> 8) % hot : hot + (x >> 8) % (all - hot)) * PAGE]++;
 	}
-	say("local", now_ns() - t, n);
+	return now_ns() - t;
+}
+
+#define SURELY 32 /* pages */
+
+static void local(uint64_t mib, uint64_t n)
+{
+	volatile uint8_t *m = memory(mib);
+	uint64_t all = mib * MIB / PAGE, t, faults, hit;
+
+	touches(m, n / 4, all / 5, all); /* then it is warm */
+	faults = major_faults();
+	t = touches(m, n, all / 5, all);
+	faults = major_faults() - faults;
+	touches(m, n / 4, SURELY, 2 * SURELY);
+	hit = touches(m, n, SURELY, 2 * SURELY);
+	printf("local %.1f %llu %llu %.1f\n", (double)t / (double)n, (unsigned long long)n,
+	       (unsigned long long)faults, (double)hit / (double)n);
 }
 
 int main(int argc, char **argv)

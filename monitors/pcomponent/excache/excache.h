@@ -25,8 +25,8 @@
 #include <kern/types.h>
 
 #define EXCACHE_COUNTERS(X) \
-	X(miss) X(miss_hit) X(elsewhere) X(view_hit) X(view_around) X(zero_fill) X(cow_copy) \
-	X(moved_copy) X(fill_bytes) \
+	X(miss) X(miss_ns) X(miss_hit) X(elsewhere) X(view_hit) X(view_around) X(zero_fill) \
+	X(cow_copy) X(moved_copy) X(fill_bytes) \
 	X(writeback_bytes) X(writebacks) X(writeback_failed) X(writeback_lost) X(evict_clean) \
 	X(evict_dirty) X(evict_rescued) X(fork_shared) X(fork_bound) X(file_hit) X(file_miss) \
 	X(file_update) X(file_prefetch) X(ahead) X(ahead_calls) X(ahead_used) X(ahead_wasted) \
@@ -34,7 +34,7 @@
 	X(fault_bus) X(fault_nomem) X(lines) X(dropped)
 COUNTERS_DECLARE(excache, EXCACHE_COUNTERS);
 
-/* Misses by how long the answer took, up to so many microseconds. */
+/* Misses by how long they took, up to so many microseconds. */
 #define MISS_COUNTERS(X) X(le_64) X(le_128) X(le_256) X(le_512) X(le_1024) X(le_4096) X(le_16384) \
 	X(more)
 COUNTERS_DECLARE(miss_us, MISS_COUNTERS);

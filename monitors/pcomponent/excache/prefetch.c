@@ -255,7 +255,7 @@ bool prefetch_space(struct aspace *as, uint64_t addr, uint32_t pages)
 	pages = still_remote(as, addr, pages);
 	narrow(q, pages);
 	counter_add(excache, ahead_calls, 1);
-	if (pages && mem_bulk_start(&q->bulk, at.node, at.as, addr, pages))
+	if (pages && at.as && mem_bulk_start(&q->bulk, at.node, at.as, addr, pages))
 		return true;
 	leave(q);
 	return !pages;

@@ -24,7 +24,7 @@
 struct krusage {
 	int64_t utime_sec, utime_usec, stime_sec, stime_usec;
 	int64_t maxrss; /* KiB */
-	int64_t rest[13];
+	int64_t ixrss, idrss, isrss, minflt, majflt, rest[8];
 };
 static_assert(sizeof(struct krusage) == 144, "getrusage(2)");
 
@@ -339,7 +339,9 @@ static int64_t do_wait(struct wait *w)
 	return w->found ? w->found : -ECHILD;
 }
 
-static int put_rusage(uint64_t addr, struct cputimes c, uint64_t lines)
+/* counts: of the space as it is since exec or fork; NULL: not known. */
+static int put_rusage(uint64_t addr, struct cputimes c, uint64_t lines,
+		      const struct aspace_counts *counts)
 {
 	struct krusage ru = {
 		.utime_sec = (int64_t)(c.user_ns / NSEC_PER_SEC),
@@ -348,6 +350,11 @@ static int put_rusage(uint64_t addr, struct cputimes c, uint64_t lines)
 		.stime_usec = (int64_t)(c.sys_ns % NSEC_PER_SEC / NSEC_PER_USEC),
 		.maxrss = (int64_t)(lines * (PAGE_SIZE / 1024)),
 	};
+
+	if (counts) {
+		ru.majflt = (int64_t)atomic_load(&counts->misses);
+		ru.minflt = (int64_t)atomic_load(&counts->faults) - ru.majflt;
+	}
 
 	return addr ? copy_to_user(addr, &ru, sizeof(ru)) : 0;
 }
@@ -364,7 +371,7 @@ static int64_t sys_wait4(struct syscall_args *a)
 	r = do_wait(&w);
 	if (r > 0 && a->a[1] && copy_to_user(a->a[1], &w.status, sizeof(w.status)))
 		return -EFAULT;
-	if (r > 0 && put_rusage(a->a[3], w.times, w.lines))
+	if (r > 0 && put_rusage(a->a[3], w.times, w.lines, NULL))
 		return -EFAULT;
 	return r;
 }
@@ -435,12 +442,13 @@ static int64_t sys_waitid(struct syscall_args *a)
 		return r;
 	if (put_waited(a->a[2], &w))
 		return -EFAULT;
-	return put_rusage(a->a[4], w.times, w.lines);
+	return put_rusage(a->a[4], w.times, w.lines, NULL);
 }
 SYSCALL_DEFINE(__NR_waitid, "waitid", sys_waitid);
 
 static int64_t sys_getrusage(struct syscall_args *a)
 {
+	const struct aspace_counts *counts = NULL;
 	struct task *t = task_current();
 	uint64_t lines = resident_max(t);
 	struct cputimes c;
@@ -448,6 +456,7 @@ static int64_t sys_getrusage(struct syscall_args *a)
 	switch ((int)a->a[0]) {
 	case RUSAGE_SELF:
 		c = task_times(t);
+		counts = &uthread_current()->as->counts;
 		break;
 	case RUSAGE_CHILDREN:
 		spin_lock(&tasks_lock);
@@ -461,6 +470,6 @@ static int64_t sys_getrusage(struct syscall_args *a)
 	default:
 		return -EINVAL;
 	}
-	return a->a[1] ? put_rusage(a->a[1], c, lines) : -EFAULT;
+	return a->a[1] ? put_rusage(a->a[1], c, lines, counts) : -EFAULT;
 }
 SYSCALL_DEFINE(__NR_getrusage, "getrusage", sys_getrusage);
