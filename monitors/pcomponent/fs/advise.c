@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * fallocate, and calls that say how a file will be used. Pages of a file are made where they are
- * written first, so allocating only sets the size; holes are not made.
+ * written first, so allocating only sets the size; a hole is made of zeroes, which take their place.
  */
 #include <kern/mode.h>
 #include <linux/fadvise.h>
@@ -32,21 +32,44 @@ static int grow(struct file *f, uint64_t size)
 	return a.size < size ? regular_truncate(f, size) : 0;
 }
 
+#define PUNCH (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)
+
+/* 0, or what fallocate(2) says to such flags. */
+static int check_mode(uint32_t mode)
+{
+	if (mode & ~(uint32_t)(PUNCH | FALLOC_FL_ZERO_RANGE))
+		return -EOPNOTSUPP;
+	if ((mode & FALLOC_FL_PUNCH_HOLE) && mode != PUNCH)
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+static int allocate_range(struct file *f, uint32_t mode, uint64_t off, uint64_t len)
+{
+	int err = 0;
+
+	if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
+		err = regular_zero(f, off, len);
+	return err || (mode & FALLOC_FL_KEEP_SIZE) ? err : grow(f, off + len);
+}
+
 static int64_t allocate(struct file *f, uint32_t mode, int64_t off, int64_t len)
 {
 	int64_t end;
+	int err;
 
 	if (off < 0 || len <= 0)
 		return -EINVAL;
-	if (mode & ~(uint32_t)FALLOC_FL_KEEP_SIZE)
-		return -EOPNOTSUPP;
+	err = check_mode(mode);
+	if (err)
+		return err;
 	if (!file_writable(f))
 		return -EBADF;
 	if (!f->object)
 		return f->ops->seek ? -ENODEV : -ESPIPE;
 	if (__builtin_add_overflow(off, len, &end))
 		return -EFBIG;
-	return mode & FALLOC_FL_KEEP_SIZE ? 0 : grow(f, (uint64_t)end);
+	return allocate_range(f, mode, (uint64_t)off, (uint64_t)len);
 }
 
 static int64_t sys_fallocate(struct syscall_args *a)

@@ -7,6 +7,7 @@
 #include <kern/uspace.h>
 #include <linux/fcntl.h>
 #include "fs/fs.h"
+#include "fs/inode.h"
 #include "fs/locks.h"
 #include "fs/pipe.h"
 #include "proc/task.h"
@@ -242,6 +243,10 @@ static int64_t on_file(struct file *f, int fd, int cmd, uint64_t arg)
 	case F_GETPIPE_SZ:
 	case F_SETPIPE_SZ:
 		return f->ops == &pipe_ops ? pipe_size_call(f, cmd == F_SETPIPE_SZ, arg) : -EBADF;
+	case F_ADD_SEALS:
+		return f->object ? regular_add_seals(f, (uint32_t)arg & ~INODE_SEALABLE) : -EINVAL;
+	case F_GET_SEALS:
+		return f->object ? regular_get_seals(f) : -EINVAL;
 	case F_GETLEASE:
 		return F_UNLCK;
 	case F_SETLEASE:

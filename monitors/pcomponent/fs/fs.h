@@ -131,6 +131,10 @@ int file_set(struct path_arg *p, bool follow, const struct file_setattr *what);
 int file_statfs(struct path_arg *p, struct file_statfs *out);
 ssize_t_k file_getpath(uint64_t object, char *buf, size_t size);
 
+/* ---- shared.c ---- */
+/* Ranges of memory, of all processes, that show the file and are shared. */
+uint64_t object_shared_views(uint64_t object);
+
 /* ---- memfd.c ---- */
 /* A new file in memory without a name, open for reading and writing. NULL and *err. */
 struct file *memfd_make(int *err);
@@ -149,6 +153,13 @@ void regular_set_name(struct file *f, const struct path_arg *p);
 /* Size as this board knows it now. */
 uint64_t regular_size(struct file *f);
 int regular_truncate(struct file *f, uint64_t size);
+/* Zeroes in what there is of [off, off + len). */
+int regular_zero(struct file *f, uint64_t off, uint64_t len);
+/* fcntl(F_ADD_SEALS), F_GET_SEALS; INODE_SEALABLE among those to add: of a new memfd. */
+int64_t regular_add_seals(struct file *f, uint64_t seals);
+int64_t regular_get_seals(struct file *f);
+/* May it be mapped so that it is shared and can be written? */
+bool regular_may_share_writes(struct file *f);
 /* An inode's size or version was learnt (stat, open): forgets cached pages that are out of date. */
 void inode_learn(const struct attr *a);
 

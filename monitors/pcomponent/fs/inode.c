@@ -12,6 +12,7 @@
 #include <kern/mm.h>
 #include <kern/mode.h>
 #include <kern/string.h>
+#include <linux/fcntl.h>
 #include "excache/excache.h"
 #include "fs/fs.h"
 #include "fs/inode.h"
@@ -21,7 +22,7 @@
 struct inode_info {
 	uint64_t object;
 	uint64_t size, version;
-	uint32_t opens;
+	uint32_t opens, seals;
 	char *name; /* absolute, as it was opened last; for /proc; NULL: not known */
 	TAILQ_ENTRY(inode_info) idle; /* while opens is 0 */
 	UT_hash_handle hh;
@@ -214,4 +215,19 @@ uint64_t inode_size(struct inode_info *i)
 	size = i->size;
 	spin_unlock(&lock);
 	return size;
+}
+
+int64_t inode_seals(struct inode_info *i, uint32_t add)
+{
+	int64_t seals;
+
+	spin_lock(&lock);
+	if (add && (i->seals & F_SEAL_SEAL)) {
+		seals = -EPERM;
+	} else {
+		i->seals |= add;
+		seals = i->seals;
+	}
+	spin_unlock(&lock);
+	return seals;
 }

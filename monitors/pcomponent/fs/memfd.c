@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * memfd_create(2): a file in /dev/shm whose name is taken away at once. It cannot be sealed.
+ * memfd_create(2): a file in /dev/shm whose name is taken away at once. Its seals are kept on
+ * this board (inode.c), as nobody else can have it.
  */
 #include <kern/random.h>
 #include <kern/string.h>
@@ -8,6 +9,7 @@
 #include <linux/fcntl.h>
 #include <linux/memfd.h>
 #include "fs/fs.h"
+#include "fs/inode.h"
 #include "proc/task.h"
 #include "syscall/table.h"
 
@@ -52,6 +54,9 @@ static int64_t sys_memfd_create(struct syscall_args *a)
 	if (n < 0)
 		return n == -ENAMETOOLONG ? -EINVAL : n;
 	f = memfd_make(&err);
-	return f ? fd_install_or_put(f, a->a[1] & MFD_CLOEXEC) : err;
+	if (!f)
+		return err;
+	(void)regular_add_seals(f, INODE_SEALABLE | (a->a[1] & MFD_ALLOW_SEALING ? 0 : F_SEAL_SEAL));
+	return fd_install_or_put(f, a->a[1] & MFD_CLOEXEC);
 }
 SYSCALL_DEFINE(__NR_memfd_create, "memfd_create", sys_memfd_create);

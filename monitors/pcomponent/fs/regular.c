@@ -205,6 +205,67 @@ static size_t write_length(const struct file *f, uint64_t off, uint64_t left)
 	return KMIN(max - off % PAGE_SIZE, left);
 }
 
+/* ---- seals: fcntl(2) ---- */
+
+static uint32_t seals_of(struct file *f)
+{
+	struct open_file *o = f->priv;
+
+	return f->ops == &regular_ops ? (uint32_t)inode_seals(o->info, 0) : 0;
+}
+
+bool regular_may_share_writes(struct file *f)
+{
+	return !(seals_of(f) & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE));
+}
+
+int64_t regular_get_seals(struct file *f)
+{
+	uint32_t seals = seals_of(f);
+
+	return seals & INODE_SEALABLE ? (int64_t)(seals & ~INODE_SEALABLE) : -EINVAL;
+}
+
+#define SEALS_KNOWN                                                                               \
+	(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)
+
+int64_t regular_add_seals(struct file *f, uint64_t seals)
+{
+	struct open_file *o = f->priv;
+	int64_t ret;
+
+	if (!(seals & INODE_SEALABLE)) {
+		if (!(seals_of(f) & INODE_SEALABLE))
+			return -EINVAL;
+		if (!file_writable(f))
+			return -EPERM;
+		if (seals & ~(uint64_t)SEALS_KNOWN)
+			return -EINVAL;
+		if (seals_of(f) & F_SEAL_SEAL)
+			return -EPERM;
+		if ((seals & F_SEAL_WRITE) && !(seals_of(f) & F_SEAL_WRITE) &&
+		    object_shared_views(f->object))
+			return -EBUSY;
+	}
+	ret = inode_seals(o->info, (uint32_t)seals);
+	return ret < 0 ? ret : 0;
+}
+
+/* 0 or -EPERM: the end is to be at `size` afterwards, and perhaps something written. */
+static int check_seals(struct file *f, uint64_t size, bool writes)
+{
+	uint32_t seals = seals_of(f);
+	uint64_t now = seals ? regular_size(f) : size;
+
+	if (writes && (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)))
+		return -EPERM;
+	if (size > now && (seals & F_SEAL_GROW))
+		return -EPERM;
+	return size < now && (seals & F_SEAL_SHRINK) ? -EPERM : 0;
+}
+
+/* ---- the calls that change contents ---- */
+
 /* Before others than root change contents: what they write must not run as the owner. */
 static int drop_set_ids(struct file *f)
 {
@@ -224,6 +285,8 @@ static ssize_t_k regular_write(struct file *f, struct uio *from, uint64_t *off)
 	uint8_t *buf = kmalloc(size);
 	ssize_t_k done = 0, n = buf ? drop_set_ids(f) : -ENOMEM;
 
+	if (!n && from->left)
+		n = check_seals(f, KMAX(*off + from->left, regular_size(f)), true);
 	while (!n && from->left) {
 		uint64_t len = KMIN(write_length(f, *off, from->left), size);
 
@@ -257,7 +320,9 @@ int regular_truncate(struct file *f, uint64_t size)
 		uthread_signal_self(SIGXFSZ, NULL);
 		return -EFBIG;
 	}
-	err = drop_set_ids(f);
+	err = check_seals(f, size, false);
+	if (!err)
+		err = drop_set_ids(f);
 	if (!err)
 		err = file_truncate(f->object, size, &a);
 	if (err)
@@ -265,6 +330,26 @@ int regular_truncate(struct file *f, uint64_t size)
 	inode_learn(&a);
 	excache_drop_file(f->object, DIV_ROUND_UP(size, PAGE_SIZE), true);
 	return 0;
+}
+
+int regular_zero(struct file *f, uint64_t off, uint64_t len)
+{
+	uint64_t size = regular_size(f), end = KMIN(off + len, size);
+	int err = check_seals(f, size, true);
+	uint8_t *zeroes = kzalloc(FILE_BATCH_PAGES * PAGE_SIZE);
+
+	if (!zeroes)
+		return -ENOMEM;
+	if (!err)
+		err = drop_set_ids(f);
+	while (!err && off < end && !fatal_pending()) {
+		size_t n = KMIN(FILE_BATCH_PAGES * PAGE_SIZE - off % PAGE_SIZE, end - off);
+		ssize_t_k done = write_batch(f, &off, zeroes, n);
+
+		err = done < 0 ? (int)done : 0;
+	}
+	kfree(zeroes);
+	return err;
 }
 
 /* ---- the rest ---- */

@@ -61,30 +61,9 @@ void shm_init(void)
 
 /* ---- who has it attached ---- */
 
-struct count { uint64_t object, n; };
-
-static void count_views(struct task *t, void *arg)
-{
-	struct count *c = arg;
-	struct aspace *as = NULL;
-	struct uthread *ut;
-
-	LIST_FOREACH(ut, &t->threads, link)
-		as = as ? as : ut->as;
-	if (!as || atomic_load(&t->vfork_busy)) /* it has its parent's */
-		return;
-	spin_lock(&as->lock);
-	for (unsigned i = 0; i < as->grants.n; i++)
-		c->n += as->grants.g[i].object == c->object;
-	spin_unlock(&as->lock);
-}
-
 static uint64_t attached(const struct segment *s)
 {
-	struct count c = { .object = s->file->object };
-
-	task_each(count_views, &c);
-	return c.n;
+	return object_shared_views(s->file->object);
 }
 
 static void let_go(struct segment *s)

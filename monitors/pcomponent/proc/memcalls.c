@@ -5,7 +5,7 @@
 #include <kern/mode.h>
 
 #include "excache/aspace.h"
-#include "fs/file.h"
+#include "fs/fs.h"
 #include "mem_client.h"
 #include "proc/proc.h"
 #include "syscall/table.h"
@@ -33,6 +33,11 @@ static int file_args(struct mem_mmap_args *m, struct file *f)
 	if (!f->object) { /* /dev/zero: memory */
 		m->flags |= MAP_ANONYMOUS;
 		return 0;
+	}
+	if (shared && !regular_may_share_writes(f)) {
+		if (m->prot & PROT_WRITE)
+			return -EPERM;
+		acc = O_RDONLY; /* nor by mprotect() later */
 	}
 	m->file = f->object;
 	m->file_writable = acc == O_RDWR;

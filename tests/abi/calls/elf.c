@@ -92,7 +92,8 @@ static const char *run_bytes(const void *data, size_t len)
 
 struct field { const char *name; unsigned short at, size; };
 #define E(f) { #f, offsetof(struct program, e.f), sizeof(((struct program *)0)->e.f) }
-#define P(i, f) { #i "." #f, offsetof(struct program, p[i].f), sizeof(((struct program *)0)->p[0].f) }
+#define P(i, f)                                                                                   \
+	{ #i "." #f, offsetof(struct program, p[i].f), sizeof(((struct program *)0)->p[0].f) }
 
 static const struct field head_fields[] = {
 	E(e_type), E(e_machine), E(e_version), E(e_entry), E(e_phoff), E(e_shoff), E(e_flags),

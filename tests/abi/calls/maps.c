@@ -253,6 +253,82 @@ CASE(memfd_calls)
 	R(fcntl(R(memfd_create("no seals", 0)), F_ADD_SEALS, F_SEAL_WRITE));
 }
 
+CASE(memfd_seals)
+{
+	int fd = memfd_create("x", MFD_ALLOW_SEALING), ro, plain = make_file("a", "x", 1);
+	char name[32], *m, *n;
+
+	R(ftruncate(fd, 3 * PAGE));
+	m = map(PAGE, PROT_READ, MAP_SHARED, fd);
+	n = map(PAGE, RW, MAP_PRIVATE, fd);
+	R(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE)); /* it could be made writable */
+	munmap(m, PAGE);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	ro = open(name, O_RDONLY);
+	R(fcntl(ro, F_ADD_SEALS, F_SEAL_WRITE));
+	R(fcntl(ro, F_GET_SEALS));
+	R(fcntl(fd, F_ADD_SEALS, 0x1000));
+	R(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW));
+	R(ftruncate(fd, 4 * PAGE));
+	R(fallocate(fd, 0, 0, 4 * PAGE));
+	R(pwrite(fd, "12", 2, 3 * PAGE));
+	R(pwrite(fd, "12", 2, 2 * PAGE));
+	R(ftruncate(fd, 2 * PAGE));
+	R(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE));
+	R(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE));
+	R(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, PAGE));
+	R(map(PAGE, RW, MAP_SHARED, fd) == MAP_FAILED ? errno : 0);
+	m = map(PAGE, PROT_READ, MAP_SHARED, fd);
+	R(mprotect(m, PAGE, RW));
+	n[0] = 'x'; /* its own copy */
+	R(ftruncate(fd, PAGE));
+	R(fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK));
+	R(ftruncate(fd, 0));
+	R(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK));
+	R(fcntl(fd, F_GET_SEALS));
+	R(fcntl(plain, F_GET_SEALS));
+	R(fcntl(plain, F_ADD_SEALS, F_SEAL_WRITE));
+	R(fcntl(0, F_GET_SEALS));
+	fd = memfd_create("y", MFD_ALLOW_SEALING);
+	R(ftruncate(fd, PAGE));
+	m = map(PAGE, RW, MAP_SHARED, fd);
+	R(fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE));
+	m[0] = 'a';
+	R(write(fd, "b", 1));
+	R(map(PAGE, RW, MAP_SHARED, fd) == MAP_FAILED ? errno : 0);
+	say_bytes("written before", m, 1);
+}
+
+CASE(fallocate_holes)
+{
+	int fd = make_file("a", "", 0);
+	char *m, *p, b[PAGE];
+
+	memset(b, 'x', sizeof(b));
+	for (int i = 0; i < 5; i++)
+		write(fd, b, sizeof(b));
+	m = map(5 * PAGE, RW, MAP_SHARED, fd);
+	p = map(5 * PAGE, RW, MAP_PRIVATE, fd);
+	p[2 * PAGE] = 'p';
+	m[3 * PAGE] = 'm';
+	R(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PAGE + 100, 2 * PAGE));
+	say("%d %d %d %d %d", m[PAGE + 99], m[PAGE + 100], m[2 * PAGE], m[3 * PAGE + 99],
+	    m[3 * PAGE + 100]);
+	say("%d %d", p[2 * PAGE], p[PAGE + 100]);
+	say_bytes("read", b, (size_t)R(pread(fd, b, 8, 3 * PAGE + 96)));
+	R(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 4 * PAGE, 100 * PAGE));
+	say_stat(NULL, fd);
+	say("%d %d", m[4 * PAGE - 1], m[4 * PAGE]);
+	m[4 * PAGE] = 'y';
+	say_bytes("read", b, (size_t)R(pread(fd, b, 2, 4 * PAGE)));
+	R(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 10 * PAGE, PAGE));
+	say_stat(NULL, fd);
+	R(fallocate(open("a", O_RDONLY), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 1));
+	R(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, 0, 1));
+	R(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 9 * PAGE));
+	say_stat(NULL, fd);
+}
+
 CASE(map_append_grow)
 {
 	int fd = make_file("a", "", 0);

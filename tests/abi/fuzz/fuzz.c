@@ -18,6 +18,8 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/un.h>
 #include "abi.h"
 
@@ -144,6 +146,7 @@ static bool left_out(long nr)
 	case SYS_setsid:
 	case SYS_setpgid:
 	case SYS_ptrace:
+	case SYS_pidfd_send_signal:
 		return true;
 	default:
 		return false;
@@ -155,8 +158,8 @@ static void one_call(struct source *s)
 	uint64_t a[6], r = next(s);
 	long nr = (long)(r % SYSCALLS);
 
-	if (r / SYSCALLS % 4) /* more of the usual ones */
-		nr %= 110;
+	if (r / SYSCALLS % 4) /* more of the usual ones, and of the newer ones */
+		nr = r / SYSCALLS % 4 == 1 ? 280 + nr % (SYSCALLS - 280) : nr % 110;
 	if (left_out(nr))
 		return;
 	for (int i = 0; i < 6; i++)
@@ -245,6 +248,8 @@ static void furnish(const char *folder)
 	socket(AF_INET, SOCK_DGRAM, 0);
 	epoll_create1(0);
 	eventfd(1, 0);
+	syscall(SYS_pidfd_open, getpid(), 0);
+	memfd_create("m", MFD_ALLOW_SEALING);
 	arena = mmap(NULL, 16 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	for (int i = 0; i < 16; i += 4) {
 		mprotect(arena + (i + 2) * 4096, 4096, PROT_READ);
@@ -298,6 +303,18 @@ static void live(uint64_t seed)
 	nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* What would stay for good. */
+static void remove_ipc(void)
+{
+	struct shmid_ds m;
+	struct semid_ds s;
+
+	for (int i = 0; i < 512; i++) {
+		shmctl(shmctl(i, SHM_STAT, &m), IPC_RMID, NULL);
+		semctl(semctl(i, 0, SEM_STAT, &s), 0, IPC_RMID);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
@@ -318,6 +335,7 @@ int main(int argc, char **argv)
 		}
 	while (wait(NULL) > 0)
 		;
+	remove_ipc();
 
 	unsigned long n = atomic_load(calls);
 
