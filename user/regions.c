@@ -3,7 +3,8 @@
  * Memory that several mComponents keep. "large MIB": writes so much, reads it back in another
  * order, forks two children that write every other page each, all three see their own. "ops SEED
  * N": N random changes of mappings in a window of many regions, a model beside it; every page is
- * compared. "eat": takes memory until there is none. "hold MIB": has so much, and waits.
+ * compared. "eat": takes memory until there is none. "hold MIB": has so much, and waits. "drop":
+ * files that nobody uses are forgotten.
  */
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -76,12 +77,14 @@ static int large(uint64_t mib)
 	for (uint64_t i = 0; i < pages; i++)
 		expect(p, i, i % 32 ? 1 : 9);
 	/* the C library's way, too: brk, mremap of what malloc has */
-	char *a = malloc(40 << 20);
+	size_t n = mib << 18;
+	char *a = malloc(n);
+
 	CHECK(a);
-	memset(a, 7, 40 << 20);
+	memset(a, 7, n);
 	CHECK_EQ(munmap(p, pages * PAGE), 0);
-	a = realloc(a, 90 << 20);
-	CHECK(a && a[0] == 7 && a[(40 << 20) - 1] == 7 && !a[(40 << 20) + 4096]);
+	a = realloc(a, 2 * n);
+	CHECK(a && a[0] == 7 && a[n - 1] == 7 && !a[n + 4096]);
 	free(a);
 	return all_ok("large");
 }
@@ -354,6 +357,12 @@ static int shared(void)
 
 static int eat(void)
 {
+	uint64_t all = 1ULL << 40;
+	int how = MAP_PRIVATE | MAP_ANONYMOUS;
+
+	CHECK_ERRNO((long)mmap(NULL, all, PROT_READ | PROT_WRITE, how, -1, 0), ENOMEM);
+	CHECK(mmap(NULL, all, PROT_READ | PROT_WRITE, how | MAP_NORESERVE, -1, 0) != MAP_FAILED);
+	CHECK(mmap(NULL, all, PROT_NONE, how, -1, 0) != MAP_FAILED);
 	for (uint64_t mib = 0;; mib += 16) {
 		uint8_t *p = mmap(NULL, 16 << 20, PROT_READ | PROT_WRITE,
 				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -368,9 +377,18 @@ static int eat(void)
 	}
 }
 
+static int drop(void)
+{
+	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
+
+	CHECK(fd >= 0);
+	CHECK_EQ(write(fd, "3", 1), 1);
+	return all_ok("drop");
+}
+
 static _Noreturn void hold(uint64_t mib)
 {
-	uint8_t *p = take(mib << 8);
+	uint8_t *p = mib ? take(mib << 8) : NULL;
 
 	STEP("holding");
 	for (;;) {
@@ -387,6 +405,8 @@ int main(int argc, char **argv)
 
 	if (!strcmp(what, "large"))
 		return large(n);
+	if (!strcmp(what, "drop"))
+		return drop();
 	if (!strcmp(what, "eat"))
 		return eat();
 	if (!strcmp(what, "hold"))

@@ -13,6 +13,7 @@
 
 #include "excache/excache.h"
 #include "fs/fs.h"
+#include "excache/aspace.h"
 #include "mem_client.h"
 #include "proc/proc.h"
 #include "syscall/table.h"
@@ -50,6 +51,8 @@ static void on_member(const struct proto_member *m, bool up, void *arg)
 	if (m->role != ROLE_MCOMPONENT || node >= FIT_NODES_MAX)
 		return;
 	mem_forget(node);
+	aspaces_lose(node);
+	memory_lost(m->name);
 	if (!up)
 		return;
 	if (!atomic_exchange(&have_root, true))

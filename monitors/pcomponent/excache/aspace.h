@@ -94,6 +94,11 @@ struct mem_at aspace_at(struct aspace *as, uint64_t page);
 /* The handle at this mComponent; 0: nothing of the space is there. */
 uint64_t aspace_handle(struct aspace *as, uint16_t node);
 
+/* An mComponent that had memory of it is gone. */
+bool aspace_is_lost(const struct aspace *as);
+/* An mComponent is gone, or is another incarnation: what spaces had there is lost. Any context. */
+void aspaces_lose(uint16_t node);
+
 /* An empty space at this home. NULL and *err. Sleeps. */
 struct aspace *aspace_create(uint16_t home, int *err);
 struct aspace *aspace_get(struct aspace *as);

@@ -13,6 +13,7 @@
 
 #include "excache/line.h"
 #include "mem_client.h"
+#include "proc/proc.h"
 
 #define FLUSH_BATCH 8
 #define ROUNDS 4                          /* of the clock, before a set counts as unevictable */
@@ -137,9 +138,11 @@ static void write_back_done(void *line, void *space, int status)
 	struct line *l = line;
 	struct aspace *as = space;
 	struct set *s = line_set(l);
+	uint16_t node;
 	bool worthless;
 
 	spin_lock(&s->lock);
+	node = (uint16_t)(l->object >> 48);
 	worthless = rmap_empty(l) && line_only_ours(l);
 	if (!status) {
 		l->flags &= ~LINE_FRESH;
@@ -169,6 +172,8 @@ static void write_back_done(void *line, void *space, int status)
 			waitq_wake_all(&as->wq);
 		spin_unlock(&as->lock);
 	}
+	if (status == -ENOMEM)
+		memory_short(node);
 }
 
 /*
@@ -238,7 +243,7 @@ int set_make_room(struct set *s)
 {
 	uint64_t limit = clock_mono_ns() + ROOM_LIMIT_NS;
 
-	while (clock_mono_ns() < limit) {
+	while (clock_mono_ns() < limit && !fatal_pending()) {
 		struct mem_wb *wb = mem_wb_get();
 		bool inflight, candidate, used = false;
 		struct line *l = NULL;
@@ -263,7 +268,8 @@ int set_make_room(struct set *s)
 						  clock_mono_ns() + ROOM_STEP_NS);
 		}
 	}
-	log_warn("no line could be freed in a set for 30 s");
+	if (!fatal_pending())
+		log_warn("no line could be freed in a set for 30 s");
 	return -ENOMEM;
 }
 

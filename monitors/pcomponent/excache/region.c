@@ -129,7 +129,12 @@ void region_give_up(struct aspace *as)
 	spin_unlock(&as->lock);
 }
 
-void region_node_lost(uint16_t node)
+bool aspace_is_lost(const struct aspace *as)
+{
+	return as->lost;
+}
+
+void aspaces_lose(uint16_t node)
 {
 	struct aspace *as;
 

@@ -7,9 +7,7 @@
 /* "mem.region=": bytes of a region, a power of two, default 64M. */
 void region_init(void);
 
-/* An mComponent is gone: spaces with memory there end at their next miss. */
-void region_node_lost(uint16_t node);
-/* The same for one space, whose memory is not whole any more. */
+/* Its memory is not whole any more: it ends at its next miss. */
 void region_give_up(struct aspace *as);
 /* Spaces that are told when an mComponent dies. */
 void region_enlist(struct aspace *as);

@@ -70,7 +70,9 @@ static bool on_fault(struct uregs *r, uint64_t addr, uint32_t code)
 	}
 	if (err == -ENOMEM) {
 		counter_add(excache, fault_nomem, 1);
-		log_warn("%s[%d]: killed, no memory for it", ut->task->comm, ut->task->pid);
+		if (!fatal_pending())
+			log_warn("%s[%d]: killed, no memory for it", ut->task->comm,
+				 ut->task->pid);
 		task_signal(ut->task, SIGKILL, NULL);
 		return false;
 	}

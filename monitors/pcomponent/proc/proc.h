@@ -161,6 +161,12 @@ void futex_exit(struct uthread *ut); /* robust list and clear_child_tid */
 /* The thread goes on in user mode, after a switch or before a handler. */
 void rseq_resume(struct uthread *ut, struct uregs *r);
 
+/* ---- memory_end.c: any context that may take tasks_lock ---- */
+/* After aspaces_lose(): programs whose memory is not whole any more get SIGBUS. */
+void memory_lost(const char *board);
+/* An mComponent is full: of those with memory there the largest program gets SIGKILL. */
+void memory_short(uint16_t node);
+
 /* ---- spawn.c ---- */
 void spawn_init(void);
 void spawn_ended(struct task *t, int wait_status);
