@@ -9,7 +9,7 @@
 
 #include <proto/mem.h>
 
-#define FILE_PATH_MAX 1024
+#define FILE_PATH_MAX 4096 /* with its NUL; two in one message have that together */
 
 /*
  * /proc, /dev (but /dev/shm) and /sys are the pComponent's own. A path that leads there, also by

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Who asks, and what he may do (path_resolution(7), chown(2), utime(2)): uid 0 everything, others
- * by the permissions of owner, group and the rest. What a request says of its caller's supplementary
- * groups stands at the end of its message and is looked at where it is, so a struct cred is
- * good while its handler runs.
+ * by the permissions of owner, group and the rest. What a request says of its caller's
+ * supplementary groups stands at the end of its message and is looked at where it is, so a struct
+ * cred is good while its handler runs.
  */
 #include <kern/mode.h>
 #include "file_req.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * fallocate, and calls that say how a file will be used. Pages of a file are made where they are
- * written first, so allocating only sets the size; a hole is made of zeroes, which take their place.
+ * written first, so allocating only sets the size; a hole is made of zeroes, which take room.
  */
 #include <kern/mode.h>
 #include <linux/fadvise.h>

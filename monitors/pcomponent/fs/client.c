@@ -49,6 +49,9 @@ struct named {
 	char reply[FILE_PATH_MAX];
 };
 
+static_assert(sizeof(struct file_setattr) + FILE_PATH_MAX + TASK_GROUPS_MAX * sizeof(le32_t) <=
+	      FIT_MSG_MAX, "the largest request with one path");
+
 #define HOPS_MAX 40 /* as many as symbolic links */
 
 /* The walk came to what this board serves: what is left is in the reply. */
@@ -260,7 +263,8 @@ int file_two(uint16_t op, struct path_arg *p, uint64_t base2, const char *path2,
 		return -ENOMEM;
 	memcpy(n->bytes + n->len, path2, len2);
 	n->len += len2;
-	err = named_call(p, op, n);
+	err = n->len + TASK_GROUPS_MAX * sizeof(le32_t) > FIT_MSG_MAX ? -ENAMETOOLONG :
+									named_call(p, op, n);
 	if (!err && n->got)
 		err = -EPROTO;
 	kfree(n);

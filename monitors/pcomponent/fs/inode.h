@@ -16,8 +16,8 @@ void inode_put(struct inode_info *i);
 void inode_wrote(struct inode_info *i, uint64_t size, uint64_t version);
 uint64_t inode_size(struct inode_info *i);
 /*
- * F_SEAL_* of a file made by memfd_create(2), and INODE_SEALABLE; 0: of any other file. add: more of
- * them first. -EPERM: F_SEAL_SEAL is among those there were.
+ * F_SEAL_* of a file made by memfd_create(2), and INODE_SEALABLE; 0: of any other file. add: more
+ * of them first. -EPERM: F_SEAL_SEAL is among those there were.
  */
 #define INODE_SEALABLE 0x80000000u
 int64_t inode_seals(struct inode_info *i, uint32_t add);

@@ -56,7 +56,8 @@ static int64_t sys_memfd_create(struct syscall_args *a)
 	f = memfd_make(&err);
 	if (!f)
 		return err;
-	(void)regular_add_seals(f, INODE_SEALABLE | (a->a[1] & MFD_ALLOW_SEALING ? 0 : F_SEAL_SEAL));
+	(void)regular_add_seals(f, INODE_SEALABLE |
+				   (a->a[1] & MFD_ALLOW_SEALING ? 0 : F_SEAL_SEAL));
 	return fd_install_or_put(f, a->a[1] & MFD_CLOEXEC);
 }
 SYSCALL_DEFINE(__NR_memfd_create, "memfd_create", sys_memfd_create);

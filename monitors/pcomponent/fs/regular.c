@@ -266,16 +266,24 @@ static int check_seals(struct file *f, uint64_t size, bool writes)
 
 /* ---- the calls that change contents ---- */
 
+static int drop_them(uint64_t object)
+{
+	struct file_setattr what = { .valid = le32(FILE_SET_PRIV) };
+	struct path_arg p;
+
+	p.base = object;
+	p.dir = NULL;
+	p.len = 0;
+	return file_set(&p, true, &what);
+}
+
 /* Before others than root change contents: what they write must not run as the owner. */
 static int drop_set_ids(struct file *f)
 {
-	struct file_setattr what = { .valid = le32(FILE_SET_PRIV) };
 	struct open_file *o = f->priv;
-	struct path_arg p = { .base = f->object };
 
-	if (!(o->mode & (S_ISUID | S_ISGID)) || !task_current()->cred.fsuid)
-		return 0;
-	return file_set(&p, true, &what);
+	return (o->mode & (S_ISUID | S_ISGID)) && task_current()->cred.fsuid ?
+		drop_them(f->object) : 0;
 }
 
 static ssize_t_k regular_write(struct file *f, struct uio *from, uint64_t *off)

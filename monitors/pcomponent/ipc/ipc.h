@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * System V IPC: what shared memory and semaphores have in common (svipc(7)). Objects are known on one
- * pComponent, by an id and perhaps a key; they stay until they are removed.
+ * System V IPC: what shared memory and semaphores have in common (svipc(7)). Objects are known on
+ * one pComponent, by an id and perhaps a key; they stay until they are removed.
  *
  * A table's lock guards its slots and the objects in them; nobody holds it across a round trip.
  */

@@ -171,7 +171,8 @@ static int make_all(struct set *s, struct ops *o, struct undo *u)
 	for (i = 0; i < o->n && !err; i++) {
 		const struct sembuf *op = &o->op[i];
 		int to = s->sem[op->sem_num].val + op->sem_op;
-		int adjust = u && (op->sem_flg & SEM_UNDO) ? u->adjust[op->sem_num] - op->sem_op : 0;
+		bool undo = u && (op->sem_flg & SEM_UNDO);
+		int adjust = undo ? u->adjust[op->sem_num] - op->sem_op : 0;
 
 		if (to < 0 || (!op->sem_op && s->sem[op->sem_num].val)) {
 			o->stuck = op;
@@ -180,7 +181,7 @@ static int make_all(struct set *s, struct ops *o, struct undo *u)
 			err = -ERANGE;
 		} else {
 			s->sem[op->sem_num].val = to;
-			if (u && (op->sem_flg & SEM_UNDO))
+			if (undo)
 				u->adjust[op->sem_num] = (short)adjust;
 			continue;
 		}
@@ -245,7 +246,8 @@ static int64_t operate(struct set *s, struct ops *o, struct undo *u, uint64_t de
 		if (s->removed)
 			return -EIDRM;
 		if (err)
-			return err == -ETIMEDOUT ? -EAGAIN : -EINTR; /* never restarted: signal(7) */
+			/* a signal: never restarted, signal(7) */
+			return err == -ETIMEDOUT ? -EAGAIN : -EINTR;
 	}
 }
 

@@ -330,6 +330,40 @@ CASE(names_long)
 	R(access("l", F_OK));
 }
 
+/* Folders in each other, further than one path reaches. */
+CASE(names_deep)
+{
+	static char name[201], b[8192];
+	char *deep[] = { name, NULL };
+	int n = 0;
+
+	memset(name, 'd', 200);
+	while (n < 25 && !mkdir(name, 0755) && !chdir(name))
+		n++;
+	say("%d folders", n);
+	R(close(make_file("f", "x", 1)));
+	R(access("f", F_OK));
+	say("%s", getcwd(b, sizeof(b)) ? "the whole name" : errno_name(errno));
+	for (int i = 0; i < 12; i++)
+		chdir("..");
+	say("%s", getcwd(b, sizeof(b)) && strlen(b) > 12 * 201 ? "half of it" : errno_name(errno));
+	memset(b, 0, sizeof(b));
+	for (int i = 0; i < 12; i++)
+		strcat(strcat(b, deep[0]), "/");
+	strcat(b, "f");
+	R(access(b, F_OK));
+	R(rename(b, "here"));
+	R(symlink(b, "l"));
+	R(readlink("l", b, sizeof(b)));
+	R(unlink("l"));
+	say_folder(".");
+	R(unlink("here"));
+	for (int i = 0; i < 12; i++)
+		chdir(name);
+	while (n-- && !chdir(".."))
+		R(rmdir(name));
+}
+
 CASE(cwd_calls)
 {
 	char b[PATH_MAX], *base;
