@@ -9,7 +9,7 @@ import statistics
 from benchlib import OUT, median, ratio, read_results
 
 TARGETS = ("linux", "ddio", "dma")
-PARTS = ("hop", "fabric", "tcp", "shaped", "connect", "local", "joined", "words", "scale", "two", "nics", "path")
+PARTS = ("hop", "fabric", "tcp", "shaped", "connect", "local", "joined", "words", "scale", "two", "nics", "engine", "plain", "path")
 PAPER_RATE = 880  # Mb/s
 OPS = {"echo": ("us_median", "half a round trip, us"), "in": ("mbps", "into the server, Mb/s"),
        "out": ("mbps", "out of the server, Mb/s")}
@@ -160,6 +160,27 @@ def two_table(data, name="two", what="nComponent"):
             ["", "Mb/s: one", "two", "host us per frame: one", "two", "two / one"], table)
 
 
+def engine_table(data):
+    """dma with and without packing and prefetch, each beside Linux of its own run."""
+    rows = {k: data[k] for k in ("engine", "plain")}
+    if not all(rows.values()):
+        return None
+    table = []
+    for op in OPS:
+        field = OPS[op][0]
+        for size in sizes(rows["engine"], op):
+            line = [op, str(size)]
+            for name in ("plain", "engine"):
+                dma, linux = (median(rows[name], field, op=op, target=t, size=size) for t in ("dma", "linux"))
+                asked = [int(x["reads"]) / int(x["messages"]) for x in rows[name]
+                         if (x["op"], x["size"], x["target"]) == (op, str(size), "dma") and int(x["messages"])]
+                line += [number(dma), number(ratio(dma, linux), 2),
+                         number(statistics.median(asked), 2) if op == "out" and asked else "-"]
+            table.append(line)
+    return ("engine", "dma as the paper has it, and with packing and prefetch", ["", "size", "paper's", "/ linux",
+            "reads a message", "here", "/ linux", "reads a message"], table)
+
+
 def path_table(data):
     rows = data["path"]
     if not rows:
@@ -190,7 +211,7 @@ def fabric_table(data):
 
 def tables(data):
     found = [*size_tables(data), connect_table(data), words_table(data), scale_table(data), two_table(data),
-             two_table(data, "nics", "NIC"),
+             two_table(data, "nics", "NIC"), engine_table(data),
              path_table(data), hop_table(data), fabric_table(data)]
     return [t for t in found if t]
 

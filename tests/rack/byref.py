@@ -1,15 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 # timeout: 120
-"""What is sent by reference: sendfile() arrives whole, also of a file that is gone by then, and the counters
-say that the bytes passed no pComponent."""
+"""What is sent by reference arrives as it was, also of a file that is gone or memory that is overwritten by
+then, and the counters say that the bytes passed no pComponent. Then packing, and dDMA as the paper has it."""
+import hashlib
 import json
-import socket
-import subprocess
-import sys
+import os
 import time
 
-from lib import Rack, Tap, rack
+from lib import BUILD, Rack, Tap, rack
 
 IP, MIB = "192.168.77.10", 1 << 20
 WANT = bytes((i ^ i >> 8 ^ i >> 16) & 255 for i in range(1 << 16))
@@ -37,7 +36,6 @@ print(n, h.hexdigest())
 
 
 def expected(n):
-    import hashlib
     h = hashlib.sha256()
     for block in range(0, n, 1 << 16):
         high = block >> 16 & 255
@@ -90,6 +88,21 @@ def aborted(t, r):
     t.check("a receiver that goes", "gone" in got.out, got)
 
 
+def engine(t, r, packs):
+    """Small messages: packed into fewer reads, or one read for each."""
+    n, client = 2000, os.path.join(BUILD, "bench", "tcpbench")
+    r.start("tcpbench", "server", "7180", on="p0", data="dma")
+    r.client("sh", "-c", f"for i in 1 2 3 4 5 6 7 8 9; do nc -z {IP} 7180 && break; sleep 0.3; done")
+    before = counters()
+    got = r.client(client, "client", IP, "7180", "out", "128", str(n))
+    after = counters()
+    sends, reads, size = (after[b].get(k, 0) - before[b].get(k, 0) for b, k in
+                          (("p0", "stub.sends"), ("n0", "ddma.reads"), ("n0", "ddma.read_bytes")))
+    t.check(f"{n} messages of 128 bytes", got.rc == 0 and sends == n and size >= 128 * n, (got, sends, size))
+    t.check("packed: fewer reads" if packs else "net.dma.pack=off: a read for each",
+            reads < n if packs else reads == n, reads)
+
+
 def main():
     t = Tap()
     with Rack("--set", "board.p0.excache=16M") as r:
@@ -102,6 +115,9 @@ def main():
         one(t, r, "sendfile", (4 * MIB,), by_reference=4 * MIB, slow=1.0)
         aborted(t, r)
         nothing_left(t)
+        engine(t, r, packs=True)
+    with Rack("--set", "net.dma.pack=off", "--set", "net.dma.prefetch=off") as r:
+        engine(t, r, packs=False)
     t.end()
 
 

@@ -247,7 +247,7 @@ struct net_config {
 	bool local;                 /* connections inside the rack are joined */
 	uint64_t incarnation;
 	uint32_t pool_bytes, sockmem_bytes;
-	bool dma_prefetch;
+	bool dma_prefetch, dma_pack;
 	uint32_t gather_max;        /* longer sends have records of their own */
 	uint8_t data_mode;          /* for programs that did not choose */
 	/*

@@ -223,7 +223,7 @@ void tx_flush(struct leg *l)
 /* Appends the first n bytes of b to the pending buffer. False: they want a record of their own. */
 static bool gather_locked(struct leg *l, const struct tx_buf *b, uint32_t n)
 {
-	if (l->tx_records < TX_GATHER_RECORDS || n > net.gather_max)
+	if (l->tx_records < TX_GATHER_RECORDS || n > net.gather_max || (l->sm && !net.dma_pack))
 		return false;
 	if (l->pend && l->pend->len + n > TX_GATHER_MAX)
 		flush_locked(l);
