@@ -14,7 +14,7 @@ int main(int argc, char **argv)
 {
 	uint64_t pages = (argc > 1 ? strtoul(argv[1], NULL, 0) : 6) << 8, sum = 0;
 	uint64_t passes = argc > 2 ? strtoul(argv[2], NULL, 0) : 1;
-	uint64_t step = argc > 3 ? 619 : 1; /* no divisor of any number of MiB's pages but its own */
+	uint64_t step = argc > 3 ? 619 : 1; /* a prime: all pages, each once */
 	volatile uint64_t *p = mmap(NULL, pages * 4096, PROT_READ | PROT_WRITE,
 				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 

@@ -43,9 +43,16 @@ typedef le64_t proto_as_t;
 #define MEM_WRITE 2u
 #define MEM_EXEC 4u
 
-/* Once after connecting. Reply: object in which this pComponent may choose numbers. */
+/*
+ * Once after connecting. Reply: object in which this pComponent may choose numbers, and memory for
+ * its write-backs.
+ */
 #define OP_MEM_HELLO PROTO_OP(PROTO_CLASS_MEM, 1)
-struct mem_hello_reply { le64_t anon_object; };
+struct mem_hello_reply {
+	le64_t anon_object;
+	struct proto_mr room; /* for MEM_WRITEBACK_MANY: MEM_ROOM_PIECES pieces; len 0: none */
+};
+#define MEM_ROOM_PIECES 4
 
 /* New empty space. Reply: mem_as_reply. */
 #define OP_MEM_CREATE PROTO_OP(PROTO_CLASS_MEM, 2)
@@ -244,3 +251,15 @@ struct mem_areas_reply {
 	struct mem_area area[];
 };
 #define MEM_AREAS_MAX 128
+
+/*
+ * Several write-backs at once. Their lines were written one-sided to the given piece of what HELLO
+ * lent (a piece is MEM_MANY lines), in order, and have arrived; the piece is free again with the
+ * reply. Each is stored or not as if it had come alone. Reply: n le32, 0 or the errno of each.
+ */
+#define OP_MEM_WRITEBACK_MANY PROTO_OP(PROTO_CLASS_MEM, 23)
+struct mem_writeback_many {
+	le32_t n;           /* at most MEM_MANY */
+	le32_t piece;
+	struct mem_writeback line[];
+};

@@ -33,6 +33,7 @@ static int op_hello(fit_node_t from, const void *msg, size_t len, struct reply *
 		return -EINVAL;
 	anon_object_of[from] = page_object(OBJ_ANON, next_anon++);
 	out.anon_object = le64(page_wire(anon_object_of[from]));
+	line_room_lend(from, &out.room);
 	REPLY(r, out);
 	return 0;
 }
@@ -235,17 +236,14 @@ static int store_file_line(struct line_id id, struct page *p, const void *data, 
 	return inode_store_line(i, id.index, data, seq);
 }
 
-static int op_writeback(fit_node_t from, const void *msg, size_t len, struct reply *r)
+int line_store(fit_node_t from, const struct mem_writeback *m, const void *data)
 {
-	const struct mem_writeback *m = msg;
 	struct line_id id = { page_local(le64_get(m->line.object)), le64_get(m->line.index) };
 	uint64_t seq = le64_get(m->seq);
 	struct page *p;
 	void *bytes;
 	int err;
 
-	if (len != sizeof(*m) + PAGE_SIZE)
-		return -EBADMSG;
 	if (!may_write_back(from, id.object))
 		return -EPERM;
 	if (le32_get(m->flags) & MEM_WB_BIND) {
@@ -261,7 +259,7 @@ static int op_writeback(fit_node_t from, const void *msg, size_t len, struct rep
 	}
 	p = page_find(id);
 	if (page_kind(id.object) == OBJ_FILE)
-		return store_file_line(id, p, m + 1, seq);
+		return store_file_line(id, p, data, seq);
 	if (!p) { /* unmapped or truncated meanwhile: nobody can see the bytes any more */
 		counter_add(mline, writeback_gone, 1);
 		return 0;
@@ -273,11 +271,18 @@ static int op_writeback(fit_node_t from, const void *msg, size_t len, struct rep
 	bytes = page_new_bytes(p); /* what a send() was given does not change any more */
 	if (!bytes)
 		return -ENOMEM;
-	memcpy(bytes, m + 1, PAGE_SIZE);
+	memcpy(bytes, data, PAGE_SIZE);
 	p->seq = seq;
 	counter_add(mline, writeback, 1);
 	counter_add(mline, writeback_bytes, PAGE_SIZE);
 	return 0;
+}
+
+static int op_writeback(fit_node_t from, const void *msg, size_t len, struct reply *r)
+{
+	const struct mem_writeback *m = msg;
+
+	return len == sizeof(*m) + PAGE_SIZE ? line_store(from, m, m + 1) : -EBADMSG;
 }
 
 const struct op line_ops[] = {

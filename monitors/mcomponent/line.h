@@ -11,3 +11,9 @@
  */
 int line_look(struct space *s, uint64_t addr, uint32_t access, bool any,
 	      struct mem_fill_reply *out, struct line_id *id, struct page **page);
+/* A write-back. 0 or -errno. */
+int line_store(fit_node_t from, const struct mem_writeback *m, const void *data);
+
+/* many.c: memory for a pComponent's write-backs; room->len 0: there is none. */
+void line_room_lend(fit_node_t to, struct proto_mr *room);
+void line_room_drop(fit_node_t node);

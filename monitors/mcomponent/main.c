@@ -11,6 +11,7 @@
 #include "cache.h"
 #include "inode.h"
 #include "job.h"
+#include "line.h"
 #include "mount.h"
 #include "opens.h"
 #include "page.h"
@@ -34,6 +35,7 @@ static void on_member(const struct proto_member *m, bool up, void *arg)
 	space_destroy_owner(node);
 	opens_drop_node(node);
 	sockmem_drop_node(node);
+	line_room_drop(node);
 }
 
 /* Pages of files that are only kept because there is room count as free. */

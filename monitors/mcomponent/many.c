@@ -9,6 +9,9 @@
  *
  *   look at each page (may park, having changed nothing) -> WRITE -> its end -> reply
  *
+ * And the other way: several write-backs, whose lines the pComponent has written to memory that was
+ * lent to it at HELLO.
+ *
  * Left out: pages of another mComponent's files, which this one would have to fetch one by one.
  */
 #include <kern/counter.h>
@@ -226,8 +229,62 @@ static int op_file_fill_many(fit_node_t from, const void *msg, size_t len, struc
 	return many_send(y, r);
 }
 
+/* ---- write-backs ---- */
+
+#define PIECE (MEM_MANY * PAGE_SIZE)
+#define ROOM_LEN (MEM_ROOM_PIECES * PIECE)
+#define ROOM_ORDER 6
+static_assert(PAGE_SIZE << ROOM_ORDER == ROOM_LEN, "one allocation");
+
+static struct { uint8_t *mem; struct fit_mr *mr; } rooms[FIT_NODES_MAX];
+
+void line_room_drop(fit_node_t node)
+{
+	if (node >= FIT_NODES_MAX || !rooms[node].mem)
+		return;
+	store_port.unlend(rooms[node].mr);
+	page_free(rooms[node].mem, ROOM_ORDER);
+	rooms[node].mem = NULL;
+}
+
+void line_room_lend(fit_node_t to, struct proto_mr *room)
+{
+	line_room_drop(to);
+	*room = (struct proto_mr){ .len = le32(0) };
+	rooms[to].mem = page_alloc(ROOM_ORDER);
+	if (!rooms[to].mem)
+		return;
+	rooms[to].mr = store_port.lend(to, rooms[to].mem, ROOM_LEN, room);
+	if (rooms[to].mr)
+		return;
+	page_free(rooms[to].mem, ROOM_ORDER);
+	rooms[to].mem = NULL;
+}
+
+static int op_writeback_many(fit_node_t from, const void *msg, size_t len, struct reply *r)
+{
+	const struct mem_writeback_many *m = msg;
+	uint32_t n = le32_get(m->n), piece = le32_get(m->piece);
+	const uint8_t *data;
+
+	if (n > MEM_MANY || piece >= MEM_ROOM_PIECES || len != sizeof(*m) + n * sizeof(m->line[0]))
+		return -EBADMSG;
+	if (from >= FIT_NODES_MAX || !rooms[from].mem)
+		return -ESRCH;
+	data = rooms[from].mem + piece * PIECE;
+	for (uint32_t i = 0; i < n; i++) {
+		int err = line_store(from, &m->line[i], data + i * PAGE_SIZE);
+
+		((le32_t *)r->head)[i] = le32((uint32_t)-err);
+	}
+	r->len = n * sizeof(le32_t);
+	return 0;
+}
+
 const struct op many_ops[] = {
 	{ OP_MEM_FILL_MANY, sizeof(struct mem_fill_many), op_fill_many, "fill many" },
+	{ OP_MEM_WRITEBACK_MANY, sizeof(struct mem_writeback_many), op_writeback_many,
+	  "writeback many" },
 	{ OP_FILE_FILL_MANY, sizeof(struct file_fill_many), op_file_fill_many, "fill many" },
 	{ 0, 0, NULL, NULL },
 };

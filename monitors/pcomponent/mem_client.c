@@ -23,16 +23,6 @@ struct home {
 };
 static struct home homes[FIT_NODES_MAX];
 
-struct mem_wb {
-	struct fit_call call;
-	struct mem_writeback req;
-	struct mem_wb_args args;
-	struct mem_wb *next;
-};
-static struct spinlock wb_lock = SPINLOCK_INIT("mem_wb");
-static struct mem_wb *wb_free;
-static struct waitq wb_wq;
-
 void mem_client_init(struct fit *f)
 {
 	fit = f;
@@ -78,6 +68,7 @@ int mem_hello(uint16_t node)
 			err = -EPROTO;
 		if (!err) {
 			mem_bulk_lend(node);
+			mem_wb_room(node, &r.room);
 			atomic_store(&h->next_index, 1);
 			atomic_store(&h->anon_object, le64_get(r.anon_object));
 		}
@@ -102,6 +93,7 @@ void mem_forget(uint16_t node)
 		return;
 	atomic_store(&homes[node].anon_object, 0);
 	mem_bulk_forget(node);
+	mem_wb_forget(node);
 }
 
 /* ---- address spaces ---- */
@@ -322,71 +314,4 @@ int mem_fill_file(uint64_t object, uint64_t index, void *buf, uint64_t *size, ui
 	*seq = le64_get(rep->seq);
 	*data = rep + 1;
 	return 0;
-}
-
-/* ---- write-backs ---- */
-int mem_wb_init(unsigned slots)
-{
-	waitq_init(&wb_wq);
-	while (slots--) {
-		struct mem_wb *w = kzalloc(sizeof(*w));
-
-		if (!w)
-			return -ENOMEM;
-		mem_wb_cancel(w);
-	}
-	return 0;
-}
-
-struct mem_wb *mem_wb_try_get(void)
-{
-	struct mem_wb *w;
-
-	spin_lock(&wb_lock);
-	w = wb_free;
-	if (w)
-		wb_free = w->next;
-	spin_unlock(&wb_lock);
-	return w;
-}
-
-struct mem_wb *mem_wb_get(void)
-{
-	struct mem_wb *w = NULL;
-
-	wait_event(&wb_wq, w || (w = mem_wb_try_get()));
-	return w;
-}
-
-void mem_wb_cancel(struct mem_wb *w)
-{
-	spin_lock(&wb_lock);
-	w->next = wb_free;
-	wb_free = w;
-	spin_unlock(&wb_lock);
-	waitq_wake_one(&wb_wq);
-}
-
-static void wb_done(struct fit_call *c, const struct fit_reply *r)
-{
-	struct mem_wb *w = container_of(c, struct mem_wb, call);
-
-	w->args.done(w->args.line, w->args.space, r->status);
-	mem_wb_cancel(w);
-}
-
-void mem_wb_start(struct mem_wb *w, const struct mem_wb_args *a)
-{
-	w->args = *a;
-	w->req = (struct mem_writeback){
-		.line = { le64(a->object), le64(a->index) }, .seq = le64(a->seq),
-		.as = le64(a->as), .addr = le64(a->addr),
-		.flags = le32(a->bind ? MEM_WB_BIND : 0),
-	};
-	w->call = (struct fit_call){
-		.node = (uint16_t)(a->object >> 48), .op = OP_MEM_WRITEBACK,
-		.req = &w->req, .req_len = sizeof(w->req), .body = a->data,
-		.body_len = PAGE_SIZE, .done = wb_done,
-	};
-	fit_call_start(fit, &w->call);
 }

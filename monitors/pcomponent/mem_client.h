@@ -66,8 +66,13 @@ int mem_fill(uint16_t node, uint64_t as, uint64_t addr, uint32_t access, uint32_
 int mem_fill_file(uint64_t object, uint64_t index, void *buf, uint64_t *size, uint64_t *seq,
 		  void **data);
 
-/* Write-backs: asynchronous, on slots taken at boot, so that freeing memory needs none. */
+/*
+ * Write-backs: asynchronous, on slots taken at boot, so that freeing memory needs none (mem_wb.c).
+ */
 struct mem_wb;
+/* What a home has lent for the lines of several at once; it is gone. */
+void mem_wb_room(uint16_t node, const struct proto_mr *room);
+void mem_wb_forget(uint16_t node);
 int mem_wb_init(unsigned slots);
 /* NULL when all are in flight. */
 struct mem_wb *mem_wb_try_get(void);

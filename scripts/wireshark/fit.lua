@@ -60,6 +60,7 @@ local ops = {
 	[0x050f] = "OP_MEM_MAPPED",
 	[0x0514] = "OP_MEM_SYNC",
 	[0x0516] = "OP_MEM_FILL_MANY",
+	[0x0517] = "OP_MEM_WRITEBACK_MANY",
 	[0x0601] = "OP_FILE_OPEN",
 	[0x0602] = "OP_FILE_CLOSE",
 	[0x0603] = "OP_FILE_STAT",

@@ -26,7 +26,7 @@ COUNTERS_DEFINE(excache, EXCACHE_COUNTERS);
 #define GRACE 2
 #define WAYS_MIN 8u
 #define WAYS_MAX 64u
-#define WB_SLOTS 32
+#define WB_SLOTS 128
 
 static_assert(CHUNK_SHIFT - PAGE_SHIFT <= PAGE_ORDER_MAX, "a chunk is one allocation");
 

@@ -9,6 +9,7 @@
 #include <linux/mman.h>
 #include <proto/mem.h>
 #include <stdlib.h>
+#include "line.h"
 #include "ops.h"
 #include "page.h"
 #include "space.h"
@@ -16,8 +17,28 @@
 
 #define P 3 /* the pComponent that calls */
 
+/* What HELLO lends for write-backs. */
+static uint8_t *room;
+
+static struct fit_mr *lend_room(fit_node_t node, void *addr, size_t len, struct proto_mr *out)
+{
+	assert_int_equal(node, P);
+	assert_null(room);
+	room = addr;
+	*out = (struct proto_mr){ .len = le32((uint32_t)len) };
+	return addr;
+}
+
+static void unlend_room(struct fit_mr *mr)
+{
+	assert_ptr_equal(mr, room);
+	room = NULL;
+}
+
 static uint64_t hello(void)
 {
+	store_port.lend = lend_room;
+	store_port.unlend = unlend_room;
 	assert_int_equal(op_call(P, OP_MEM_HELLO, "", 0), 0);
 	return le64_get(((struct mem_hello_reply *)reply_bytes)->anon_object);
 }
@@ -378,12 +399,54 @@ static void test_fill_many(void **state)
 	as_op(OP_MEM_EXIT, as);
 }
 
+static void test_write_back_many(void **state)
+{
+	struct { struct mem_writeback_many m; struct mem_writeback line[4]; } w;
+	struct mem_fill_reply f;
+	uint64_t object = hello(), as = create(), a, before = page_count();
+	size_t len = sizeof(w);
+
+	assert_int_equal(do_mmap(as, 0, 4 * PAGE_SIZE, 3, MAP_PRIVATE | MAP_ANONYMOUS, &a), 0);
+	w.m = (struct mem_writeback_many){ le32(4), le32(2) };
+	for (unsigned i = 0; i < 4; i++) {
+		w.line[i] = (struct mem_writeback){
+			.line = { le64(object), le64(500 + i) }, .seq = le64(1), .as = le64(as),
+			.addr = le64(a + i * PAGE_SIZE), .flags = le32(MEM_WB_BIND) };
+		memset(room + (2 * MEM_MANY + i) * PAGE_SIZE, (int)(0x40 + i), PAGE_SIZE);
+	}
+	w.line[1].line.object = le64(object + 1); /* somebody else's */
+	w.line[2].as = le64(as + 1);
+	assert_int_equal(op_call(P, OP_MEM_WRITEBACK_MANY, &w, len - 1), -EBADMSG);
+	assert_int_equal(op_call(P + 1, OP_MEM_WRITEBACK_MANY, &w, len), -ESRCH);
+	w.m.piece = le32(MEM_ROOM_PIECES);
+	assert_int_equal(op_call(P, OP_MEM_WRITEBACK_MANY, &w, len), -EBADMSG);
+	assert_int_equal(page_count(), before);
+	w.m.piece = le32(2);
+	assert_int_equal(op_call(P, OP_MEM_WRITEBACK_MANY, &w, len), 0);
+	assert_int_equal(reply_len, 4 * sizeof(le32_t));
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(le32_get(((le32_t *)reply_bytes)[i]),
+				 i == 1 ? EPERM : i == 2 ? ESRCH : 0);
+	for (unsigned i = 0; i < 4; i++) {
+		bool stored = i == 0 || i == 3;
+
+		assert_int_equal(fill(as, a + i * PAGE_SIZE, MEM_READ, &f), 0);
+		assert_int_equal(le32_get(f.flags), stored ? MEM_FILL_DATA : MEM_FILL_FRESH);
+		assert_true(!stored || reply_bytes[sizeof(f) + PAGE_SIZE - 1] == 0x40 + i);
+	}
+	as_op(OP_MEM_EXIT, as);
+	assert_int_equal(page_count(), before);
+	line_room_drop(P);
+	assert_null(room);
+	assert_int_equal(op_call(P, OP_MEM_WRITEBACK_MANY, &w, len), -ESRCH);
+}
+
 /* Any bytes in any operation: an errno, and nothing kept once the spaces are gone. */
 static void test_random_messages(void **state)
 {
 	static const uint16_t ops[] = { OP_MEM_MMAP, OP_MEM_MUNMAP, OP_MEM_MPROTECT, OP_MEM_MREMAP,
 		OP_MEM_BRK, OP_MEM_FILL, OP_MEM_DONTNEED, OP_MEM_BIND, OP_MEM_FORK,
-		OP_MEM_FILL_MANY };
+		OP_MEM_FILL_MANY, OP_MEM_WRITEBACK_MANY };
 	uint64_t before = page_count(), as;
 
 	op_wait = transfer;
@@ -425,6 +488,7 @@ int main(void)
 		cmocka_unit_test(test_mremap_moves_lines),
 		cmocka_unit_test(test_shared_anonymous_survives_fork),
 		cmocka_unit_test(test_fill_many),
+		cmocka_unit_test(test_write_back_many),
 		cmocka_unit_test(test_random_messages),
 	};
 
