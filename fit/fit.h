@@ -94,6 +94,9 @@ int __must_check fit_call_intr(struct fit *f, fit_node_t node, uint16_t op, cons
 			       uint64_t timeout_ns);
 /* One-way; any thread; 0: will be delivered in order while the peer lives. Body is copied. */
 int __must_check fit_send(struct fit *f, fit_node_t node, uint16_t op, const void *msg, size_t len);
+/* The same, but -EAGAIN when so many messages wait for credits of that node already. */
+int __must_check fit_send_bounded(struct fit *f, fit_node_t node, uint16_t op, const void *msg,
+				  size_t len, uint32_t waiting_max);
 
 /* ---- one request to several boards ---- */
 struct fit_part {              /* one board's */

@@ -218,12 +218,13 @@ void fit_calls_expire(struct fit *f, uint64_t now)
 	}
 }
 
-int fit_send(struct fit *f, fit_node_t node, uint16_t op, const void *msg, size_t len)
+int fit_send_bounded(struct fit *f, fit_node_t node, uint16_t op, const void *msg, size_t len,
+		     uint32_t waiting_max)
 {
 	uint8_t class = PROTO_OP_CLASS(op);
 	struct fit_peer *p;
 	struct fit_buf *b;
-	bool dead;
+	int err;
 
 	if (class == PROTO_CLASS_FIT || class >= PROTO_CLASSES || len > FIT_MSG_MAX)
 		return -EINVAL;
@@ -238,8 +239,8 @@ int fit_send(struct fit *f, fit_node_t node, uint16_t op, const void *msg, size_
 	fit_buf_fill(b, FIT_ONEWAY, op, 0, 0, msg, len, NULL, 0);
 	counter_add(fit, oneways, 1);
 	spin_lock(&p->lock);
-	dead = p->dead;
-	if (dead) {
+	err = p->dead ? -EHOSTDOWN : p->nwaiting >= waiting_max ? -EAGAIN : 0;
+	if (err) {
 		fit_buf_put(f, b);
 	} else {
 		fit_tx_submit_locked(p, b);
@@ -247,5 +248,10 @@ int fit_send(struct fit *f, fit_node_t node, uint16_t op, const void *msg, size_
 	}
 	spin_unlock(&p->lock);
 	fit_peer_put(p);
-	return dead ? -EHOSTDOWN : 0;
+	return err;
+}
+
+int fit_send(struct fit *f, fit_node_t node, uint16_t op, const void *msg, size_t len)
+{
+	return fit_send_bounded(f, node, op, msg, len, UINT32_MAX);
 }

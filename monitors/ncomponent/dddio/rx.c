@@ -95,6 +95,7 @@ static uint32_t fill_dgram(struct rx_xfer *r)
 		r->buf[r->nbufs++] = b;
 	}
 	s->rx_taken += r->len;
+	s->peer->rx_held -= r->len;
 	dgram_free(d);
 	return r->len;
 }
@@ -120,6 +121,7 @@ uint32_t rx_xfer_fill(struct rx_xfer *r, uint32_t max)
 		}
 	}
 	s->rx_taken += r->len;
+	s->peer->rx_held -= r->len;
 	return r->len;
 }
 

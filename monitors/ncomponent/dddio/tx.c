@@ -64,12 +64,11 @@ static bool decode(const struct sock_peer *p, uint32_t imm, uint32_t written, st
 
 static struct tx_item *make_item(struct skel *s, const struct record *r)
 {
-	struct tx_item *it = tx_item_alloc();
+	struct tx_item *it = tx_item_alloc(s);
 
 	if (!it)
 		return NULL;
 	it->len = r->len;
-	it->skel = s;
 	it->more = le16_get(r->head.flags) & SOCK_REC_MORE;
 	if (!r->desc) {
 		it->data = r->body;
@@ -95,13 +94,12 @@ static bool make_held(struct skel *s, const struct record *r)
 	counter_add(dddio, tx_desc, 1);
 	counter_add(ddma, messages, 1);
 	for (uint32_t off = 0, n; off < r->len; off += n) {
-		struct tx_item *it = tx_item_alloc();
+		struct tx_item *it = tx_item_alloc(s);
 
 		if (!it)
 			return false;
 		n = KMIN(r->len - off, (uint32_t)SOCKMEM_FETCH_MAX);
 		it->len = n;
-		it->skel = s;
 		it->more = more || off + n < r->len;
 		it->held_id = r->dma_off;
 		it->held_node = r->dma_node;
@@ -122,6 +120,10 @@ static bool take_record(struct skel *s, const struct record *r)
 	}
 	if (s->tx_arrived + r->len > s->tx_reported + s->tx_window) {
 		counter_add(sock, window_violation, 1);
+		return false;
+	}
+	if (s->peer->nrecords >= s->peer->tx_len / OWNER_RECORD_MIN) {
+		counter_add(proxy, quota_records, 1); /* more than its pool has room for */
 		return false;
 	}
 	if (r->held && make_held(s, r))

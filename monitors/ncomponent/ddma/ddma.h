@@ -39,6 +39,7 @@ struct dma_pool {
 };
 /* Local memory of one read, shared by the items that were packed into it. */
 struct dma_buf {
+	struct sock_peer *peer;
 	uint32_t refs;
 	uint32_t len;
 	uint8_t *bytes;

@@ -178,7 +178,7 @@ static void fetched(struct fit_call *c, const struct fit_reply *r)
 	skel_put_inflight(s);
 }
 
-static struct dma_buf *slot_buf(struct landing *g, uint32_t len)
+static struct dma_buf *slot_buf(struct sock_peer *p, struct landing *g, uint32_t len)
 {
 	struct dma_buf *b = kzalloc(sizeof(*b));
 	unsigned i = (unsigned)__builtin_ctz(g->free);
@@ -186,7 +186,9 @@ static struct dma_buf *slot_buf(struct landing *g, uint32_t len)
 	if (!b)
 		return NULL;
 	g->free &= ~(1u << i);
-	*b = (struct dma_buf){ .refs = 2, .len = len, .bytes = g->mem + i * SLOT, .landing = g };
+	*b = (struct dma_buf){ .peer = p, .refs = 2, .len = len, .bytes = g->mem + i * SLOT,
+		.landing = g };
+	p->dma_held += len;
 	return b;
 }
 
@@ -220,7 +222,7 @@ bool ddma_fetch_held(struct skel *s, struct tx_item *it)
 		return false;
 	}
 	f = g ? kzalloc(sizeof(*f)) : NULL;
-	it->buf = f ? slot_buf(g, it->len) : NULL;
+	it->buf = f ? slot_buf(s->peer, g, it->len) : NULL;
 	if (!it->buf) {
 		kfree(f);
 		starve(s);

@@ -17,14 +17,6 @@ bool ddma_failed(const struct dma_pool *d)
 	return d->state == DMA_FAILED;
 }
 
-static void kick_all(struct sock_peer *p)
-{
-	struct skel *s;
-
-	TAILQ_FOREACH(s, &p->skels, peer_link)
-		skel_kick(s);
-}
-
 static int take_pools(struct dma_pool *d, const struct fit_reply *r)
 {
 	if (r->status)
@@ -51,7 +43,7 @@ static void on_attached(struct fit_call *c, const struct fit_reply *r)
 	if (err)
 		log_warn("socket memory of node %u on node %u: error %d, using ddio",
 			 d->peer->node, d->node, err);
-	kick_all(d->peer);
+	peer_kick_all(d->peer);
 }
 
 static void ask(struct dma_pool *d)

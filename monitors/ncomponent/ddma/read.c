@@ -25,8 +25,15 @@ struct dma_read {
 
 void ddma_buf_put(struct dma_buf *b)
 {
+	struct sock_peer *p = b->peer;
+
 	if (--b->refs)
 		return;
+	p->dma_held -= b->len;
+	if (p->dma_waits) {
+		p->dma_waits = false;
+		peer_kick_all(p);
+	}
 	if (b->landing)
 		ddma_slot_put(b->landing, b->bytes);
 	else
@@ -34,7 +41,7 @@ void ddma_buf_put(struct dma_buf *b)
 	kfree(b);
 }
 
-static struct dma_buf *buf_alloc(uint32_t len)
+static struct dma_buf *buf_alloc(struct sock_peer *p, uint32_t len)
 {
 	struct dma_buf *b = kzalloc(sizeof(*b));
 	uint8_t *bytes = b ? kmalloc(len) : NULL;
@@ -43,7 +50,8 @@ static struct dma_buf *buf_alloc(uint32_t len)
 		kfree(b);
 		return NULL;
 	}
-	*b = (struct dma_buf){ .refs = 1, .len = len, .bytes = bytes };
+	*b = (struct dma_buf){ .peer = p, .refs = 1, .len = len, .bytes = bytes };
+	p->dma_held += len;
 	return b;
 }
 
@@ -103,7 +111,7 @@ static bool read_from(struct skel *s, struct tx_item *first)
 		counter_add(ddma, packed, 1);
 	}
 	struct dma_read *r = kzalloc(sizeof(*r));
-	struct dma_buf *b = r ? buf_alloc((uint32_t)(end - off)) : NULL;
+	struct dma_buf *b = r ? buf_alloc(s->peer, (uint32_t)(end - off)) : NULL;
 	if (!b) {
 		kfree(r);
 		counter_add(ddma, no_memory, 1);
@@ -129,6 +137,16 @@ static bool read_from(struct skel *s, struct tx_item *first)
 	return true;
 }
 
+/* The owner's others hold what there is for it; all its skeletons run again when there is more. */
+static bool over_quota(struct sock_peer *p, uint32_t len)
+{
+	if (!p->dma_held || p->dma_held + len <= OWNER_DMA_HELD_MAX)
+		return false;
+	counter_add(proxy, quota_dma, 1);
+	p->dma_waits = true;
+	return true;
+}
+
 void ddma_fetch(struct skel *s)
 {
 	uint32_t max = s->ns->dma_prefetch ? DDMA_READS_PER_SOCKET : 1;
@@ -139,6 +157,8 @@ void ddma_fetch(struct skel *s)
 			return;
 		if (it->data || it->buf)
 			continue;
+		if (over_quota(s->peer, it->len))
+			return;
 		if (it->held_id) {
 			if (!ddma_fetch_held(s, it))
 				return;

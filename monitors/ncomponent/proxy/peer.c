@@ -38,6 +38,7 @@ static struct sock_peer *peer_create(struct nsock *ns, fit_node_t node, const st
 	p->incarnation = le64_get(h->incarnation);
 	p->rx_mr = h->rx_pool;
 	TAILQ_INIT(&p->skels);
+	TAILQ_INIT(&p->dirty);
 	LIST_INIT(&p->dma_pools);
 	*err = sockpool_init(&p->rx_pool, le32_get(h->rx_pool.len), sizeof(struct sock_record));
 	if (*err)
@@ -76,6 +77,10 @@ int peer_hello(struct nsock *ns, fit_node_t node, const struct sock_hello *h,
 		peer_kill(p);
 		p = NULL;
 	}
+	if (!p && ns->ndead[node] >= OWNER_DEAD_MAX) {
+		counter_add(proxy, quota_hellos, 1);
+		return -EAGAIN;
+	}
 	if (!p) {
 		p = peer_create(ns, node, h, &err);
 		if (!p)
@@ -95,6 +100,7 @@ void peer_kill(struct sock_peer *p)
 	struct skel *s, *next;
 
 	p->dead = true;
+	ns->ndead[p->node]++;
 	if (ns->peer[p->node] == p)
 		ns->peer[p->node] = NULL;
 	p->nskels++; /* keeps p while we walk */
@@ -111,6 +117,7 @@ void peer_reap(struct sock_peer *p)
 {
 	if (!p->dead || p->nskels)
 		return;
+	p->ns->ndead[p->node]--;
 	ddma_peer_gone(p);
 	fit_mr_dereg(p->ns->fit, p->tx_mr);
 	page_free(p->tx_mem, p->tx_order);
@@ -126,11 +133,20 @@ void peer_wake(struct sock_peer *p)
 		skel_kick(container_of(w, struct skel, rx_share));
 }
 
+void peer_kick_all(struct sock_peer *p)
+{
+	struct skel *s;
+
+	TAILQ_FOREACH(s, &p->skels, peer_link)
+		skel_kick(s);
+}
+
 bool peer_event(struct sock_peer *p, uint16_t op, const void *msg, size_t len)
 {
 	if (p->dead)
 		return true; /* nobody to tell */
-	int err = fit_send(p->ns->fit, p->node, op, msg, len);
+	int err = fit_send_bounded(p->ns->fit, p->node, op, msg, len, OWNER_EVENTS_MAX);
+	counter_add(proxy, quota_events, err == -EAGAIN);
 	if (err && err != -EHOSTDOWN) {
 		counter_add(sock, events_failed, 1);
 		return false;

@@ -20,7 +20,13 @@ struct sock_peer {
 	struct fit_mr *tx_mr;
 	uint64_t tx_unreported;    /* bytes that arrived in tx_mem and were not reported as done */
 	uint32_t nskels;
+	uint32_t nrecords;         /* of its records, not acknowledged: each has a place in tx_mem */
+	uint64_t rx_held;          /* bytes received that it has no room for */
+	uint64_t dma_held;         /* bytes of dDMA's buffers */
+	bool dma_waits;            /* a skeleton wants more of them */
 	TAILQ_HEAD(, skel) skels;
+	TAILQ_HEAD(, skel) dirty;  /* something happened to them; then p is on ns->ready */
+	TAILQ_ENTRY(sock_peer) ready_link;
 	LIST_HEAD(, dma_pool) dma_pools;
 };
 
@@ -32,5 +38,7 @@ void peer_kill(struct sock_peer *p);
 void peer_reap(struct sock_peer *p);
 /* Room came back in the pool: sockets that wait for it run again. */
 void peer_wake(struct sock_peer *p);
+/* All its skeletons run again. */
+void peer_kick_all(struct sock_peer *p);
 /* One-way message to the node. False: not now. */
 bool peer_event(struct sock_peer *p, uint16_t op, const void *msg, size_t len);

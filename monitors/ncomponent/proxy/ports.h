@@ -19,7 +19,8 @@
 
 #define PROXY_COUNTERS(X)                                                                         \
 	X(hellos) X(calls) X(binds) X(bind_conflicts) X(ephemeral) X(ephemeral_exhausted)          \
-	X(node_limit) X(bad_length) X(unknown_op) X(refused) X(nodes_gone)
+	X(node_limit) X(bad_length) X(unknown_op) X(refused) X(nodes_gone)           \
+	X(quota_hellos) X(quota_rx) X(quota_dma) X(quota_records) X(quota_events) X(turns_ended)
 COUNTERS_DECLARE(proxy, PROXY_COUNTERS);
 
 struct ports;

@@ -31,9 +31,15 @@ int skel_data_init(void)
 	return item_cache ? 0 : -ENOMEM;
 }
 
-struct tx_item *tx_item_alloc(void)
+struct tx_item *tx_item_alloc(struct skel *s)
 {
-	return kmem_cache_alloc(item_cache);
+	struct tx_item *it = kmem_cache_alloc(item_cache);
+
+	if (it) {
+		it->skel = s;
+		s->peer->nrecords++;
+	}
+	return it;
 }
 
 void tx_item_free(struct tx_item *it)
@@ -42,6 +48,7 @@ void tx_item_free(struct tx_item *it)
 		ddma_buf_put(it->buf);
 	else if (it->held_id) /* nobody has asked for it */
 		ddma_release(it->skel->ns, it->held_node, it->held_id);
+	it->skel->peer->nrecords--;
 	kmem_cache_free(item_cache, it);
 }
 
@@ -58,7 +65,10 @@ void skel_tx_arrived(struct skel *s, struct tx_item *it)
 	skel_kick(s);
 }
 
-/* dma: memory of ours is free once the peer has acknowledged it; datagrams: once they have left. */
+/*
+ * What the peer has acknowledged (datagrams: what has left) is no longer counted against the owner,
+ * and memory that dDMA filled is free.
+ */
 void skel_tx_release_held(struct skel *s)
 {
 	struct tx_item *it;
@@ -129,12 +139,11 @@ void skel_tx_run(struct skel *s)
 		skel_kill(s, false);
 		return;
 	}
-	while ((it = STAILQ_FIRST(&s->tx_queue)) && it->data && write_item(s, it)) {
+	for (unsigned n = 0; (it = STAILQ_FIRST(&s->tx_queue)) && it->data; n++) {
+		if (skel_turn_over(s, n) || !write_item(s, it))
+			break;
 		STAILQ_REMOVE_HEAD(&s->tx_queue, link);
-		if (it->buf)
-			STAILQ_INSERT_TAIL(&s->tx_held, it, link);
-		else
-			tx_item_free(it);
+		STAILQ_INSERT_TAIL(&s->tx_held, it, link);
 	}
 	send_fin(s);
 	if (s->push_wanted && (int32_t)((uint32_t)s->tx_written - s->push_at) >= 0) {
@@ -256,15 +265,17 @@ void skel_rx_add(struct skel *s, struct stack_buf *b)
 		return;
 	}
 	s->rx_arrived += n;
+	s->peer->rx_held += n;
 	stack_bufq_push(&s->rxq, b);
 }
 
 void skel_rx_drop(struct skel *s)
 {
 	struct stack_buf *b;
-	uint64_t n = s->rx_arrived - s->rx_taken;
+	uint64_t n = s->dgram ? 0 : s->rx_arrived - s->rx_taken;
 
 	dgram_rx_drop(s);
+	s->peer->rx_held -= n;
 	while ((b = stack_bufq_pop(&s->rxq)))
 		stack_buf_put(b);
 	s->rx_off = 0;
@@ -305,7 +316,9 @@ void skel_rx_run(struct skel *s)
 		ddma_post(s);
 	if (s->dma && ddma_failed(s->dma) && !s->dma_share.taken)
 		s->dma = NULL; /* ddio from now on */
-	while (s->rxq.head || !STAILQ_EMPTY(&s->dgrams)) {
+	for (unsigned i = 0; s->rxq.head || !STAILQ_EMPTY(&s->dgrams); i++) {
+		if (skel_turn_over(s, i))
+			return;
 		uint32_t n = rx_allowed(s);
 		if (!n) {
 			counter_add(sock, rx_blocked_window, 1);

@@ -64,7 +64,9 @@ void dgram_tx_run(struct skel *s)
 
 	if (s->state == SKEL_NEW)
 		return; /* not bound: nothing can be sent */
-	while ((it = STAILQ_FIRST(&s->tx_queue)) && it->data) {
+	for (unsigned n = 0; (it = STAILQ_FIRST(&s->tx_queue)) && it->data; n++) {
+		if (skel_turn_over(s, n))
+			break;
 		STAILQ_REMOVE_HEAD(&s->tx_queue, link);
 		STAILQ_INSERT_TAIL(&s->tx_held, it, link);
 		s->tx_written += it->len;
@@ -97,25 +99,30 @@ void dgram_rx_drop(struct skel *s)
 	while ((d = STAILQ_FIRST(&s->dgrams))) {
 		STAILQ_REMOVE_HEAD(&s->dgrams, link);
 		s->rx_arrived -= d->cost;
+		s->peer->rx_held -= d->cost;
 		counter_add(sock, discarded, d->cost);
 		dgram_free(d);
 	}
 }
 
 /* As Linux: the buffer may be exceeded by the last one that it takes. */
-static bool may_take(const struct skel *s)
+static bool may_take(const struct skel *s, uint32_t len)
 {
 	uint64_t held = s->rx_arrived - s->rx_done;
 
 	if (s->state != SKEL_BOUND || !s->has_stub || s->rx_discard || held > s->rx_window)
 		return false;
+	if (s->peer->rx_held + len > OWNER_RX_HELD_MAX) {
+		counter_add(proxy, quota_rx, 1);
+		return false;
+	}
 	return !held || !sockpool_tight(&s->peer->rx_pool);
 }
 
 static void on_recv(void *arg, const struct stack_dgram *from, struct stack_bufq *q)
 {
 	struct skel *s = arg;
-	struct rx_dgram *d = may_take(s) ? kmem_cache_alloc(dgram_cache) : NULL;
+	struct rx_dgram *d = may_take(s, from->len) ? kmem_cache_alloc(dgram_cache) : NULL;
 	struct stack_buf *b;
 
 	if (!d) {
@@ -130,6 +137,7 @@ static void on_recv(void *arg, const struct stack_dgram *from, struct stack_bufq
 	d->q = *q;
 	STAILQ_INSERT_TAIL(&s->dgrams, d, link);
 	s->rx_arrived += d->cost;
+	s->peer->rx_held += d->cost;
 	counter_add(sock, dgram_rx, 1);
 	skel_kick(s);
 }

@@ -6,7 +6,20 @@
 #include <proto/sock.h>
 
 #define SKEL_MAX 16384            /* skeletons of all nodes; one table slot each */
-#define SKEL_PER_NODE 8192        /* one pComponent cannot take all of them */
+/*
+ * What one pComponent (owner) may take, so that the others go on. Not here: calls without an
+ * answer, which FIT bounds (FIT_DEFERRED_MAX and the class's window); half-open connections, which
+ * become cookies (stack/syncookie.c); ports, of which there are more than SKEL_PER_NODE.
+ */
+#define SKEL_PER_NODE 8192        /* sockets, those not yet accepted included; ENOBUFS beyond */
+#define OWNER_RX_HELD_MAX (32u << 20) /* bytes received that the owner has no room for */
+#define SKEL_RX_HELD_MIN (16u << 10)  /* and so many of each socket all the same */
+#define OWNER_DMA_HELD_MAX (16u << 20) /* bytes that dDMA fetched and nobody acknowledged */
+#define OWNER_RECORD_MIN 32       /* bytes of the pool under the smallest record: bounds their number */
+#define OWNER_DEAD_MAX 4          /* incarnations that are not freed yet; EAGAIN for the next HELLO */
+#define OWNER_EVENTS_MAX 2048     /* messages that wait for its credits, 4.3 KiB each */
+/* Records that one skeleton sends, and those it receives, in its turn: 64 KiB each at most. */
+#define SKEL_TURN_RECORDS 64
 #define SKEL_BACKLOG_MAX 4097     /* net.core.somaxconn of Linux, and one */
 #define SKEL_TX_WINDOW SOCK_WINDOW_DEFAULT /* = lwIP's TCP_SND_BUF: what fits is taken at once */
 #define SKEL_RX_WINDOW_MAX (16u * 1024 * 1024)
@@ -24,3 +37,4 @@
 #define EPHEMERAL_LAST 60999
 
 static_assert(SKEL_PER_NODE <= SKEL_MAX, "per node");
+static_assert(OWNER_DMA_HELD_MAX <= DDMA_LANDINGS_MAX << 19, "half of what there is");

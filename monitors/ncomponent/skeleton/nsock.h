@@ -20,7 +20,8 @@ struct nsock {
 
 	struct { struct skel *skel; uint32_t gen; } *slot; /* SKEL_MAX */
 	uint32_t free_hint, nskels;
-	TAILQ_HEAD(, skel) dirty;
+	uint8_t ndead[FIT_NODES_MAX]; /* incarnations of a node that are not freed yet */
+	TAILQ_HEAD(, sock_peer) ready; /* those with dirty skeletons, which take turns */
 	TAILQ_HEAD(, skel) lazy; /* by lazy_at_ns */
 	LIST_HEAD(, landing) landings; /* ddma/fetch.c */
 	unsigned nlandings;

@@ -398,6 +398,18 @@ static bool on_tick(struct stack_tcp *t, void *arg)
 	return s->deferred_ns;
 }
 
+/* An owner that takes nothing keeps its own connections waiting, not the board's memory. */
+static bool on_may_recv(void *arg, uint32_t bytes)
+{
+	const struct skel *s = arg;
+
+	if (s->peer->rx_held + bytes <= OWNER_RX_HELD_MAX ||
+	    s->rx_arrived - s->rx_taken < SKEL_RX_HELD_MIN)
+		return true;
+	counter_add(proxy, quota_rx, 1);
+	return false;
+}
+
 static void on_recv(struct stack_tcp *t, void *arg, struct stack_buf *b)
 {
 	struct skel *s = arg;
@@ -437,5 +449,5 @@ static void on_error(struct stack_tcp *t, void *arg, int err)
 
 const struct stack_tcp_ops skel_tcp_ops = {
 	.connected = on_connected, .sent = on_sent, .recv = on_recv, .error = on_error,
-	.accept = on_accept, .full = on_full, .tick = on_tick,
+	.accept = on_accept, .full = on_full, .may_recv = on_may_recv, .tick = on_tick,
 };

@@ -131,7 +131,9 @@ void skel_kick(struct skel *s)
 	if (s->dirty)
 		return;
 	s->dirty = true;
-	TAILQ_INSERT_TAIL(&s->ns->dirty, s, dirty_link);
+	if (TAILQ_EMPTY(&s->peer->dirty))
+		TAILQ_INSERT_TAIL(&s->ns->ready, s->peer, ready_link);
+	TAILQ_INSERT_TAIL(&s->peer->dirty, s, dirty_link);
 }
 
 void skel_kick_later(struct skel *s)
@@ -145,11 +147,23 @@ void skel_kick_later(struct skel *s)
 
 static void leave_lists(struct skel *s)
 {
-	if (s->dirty)
-		TAILQ_REMOVE(&s->ns->dirty, s, dirty_link);
+	if (s->dirty) {
+		TAILQ_REMOVE(&s->peer->dirty, s, dirty_link);
+		if (TAILQ_EMPTY(&s->peer->dirty))
+			TAILQ_REMOVE(&s->ns->ready, s->peer, ready_link);
+	}
 	if (s->lazy)
 		TAILQ_REMOVE(&s->ns->lazy, s, lazy_link);
-	s->dirty = s->lazy = false;
+	s->dirty = s->lazy = s->idle = false;
+}
+
+bool skel_turn_over(struct skel *s, unsigned n)
+{
+	if (n < SKEL_TURN_RECORDS)
+		return false;
+	counter_add(proxy, turns_ended, 1);
+	skel_kick(s);
+	return true;
 }
 
 /* ---- the end ---- */
@@ -309,22 +323,40 @@ void skel_run(struct skel *s, bool idle)
 
 /* ---- the loop's source ---- */
 
+/* Those that have waited long enough stand in line with the others of their owner. */
+static void lazy_due(struct nsock *ns, unsigned budget)
+{
+	uint64_t now = TAILQ_EMPTY(&ns->lazy) ? 0 : clock_mono_ns();
+	struct skel *s;
+
+	while (budget-- && (s = TAILQ_FIRST(&ns->lazy)) && s->lazy_at_ns <= now) {
+		TAILQ_REMOVE(&ns->lazy, s, lazy_link);
+		s->lazy = false;
+		s->idle = true;
+		skel_kick(s);
+	}
+}
+
+/* The owner goes to the end of the line first: its last skeleton may take it away. */
+static void run_next(struct nsock *ns, struct sock_peer *p)
+{
+	struct skel *s = TAILQ_FIRST(&p->dirty);
+
+	TAILQ_REMOVE(&ns->ready, p, ready_link);
+	TAILQ_INSERT_TAIL(&ns->ready, p, ready_link);
+	skel_run(s, s->idle);
+}
+
 static unsigned source_poll(struct loop_source *src, unsigned budget)
 {
 	struct nsock *ns = container_of(src, struct nsock, source);
+	struct sock_peer *p;
 	unsigned n = 0;
-	struct skel *s;
 
-	while (n < budget && (s = TAILQ_FIRST(&ns->dirty))) {
-		skel_run(s, false);
+	lazy_due(ns, budget);
+	while (n < budget && (p = TAILQ_FIRST(&ns->ready))) {
+		run_next(ns, p);
 		n++;
-	}
-	if (!TAILQ_EMPTY(&ns->lazy)) {
-		uint64_t now = clock_mono_ns();
-		while (n < budget && (s = TAILQ_FIRST(&ns->lazy)) && s->lazy_at_ns <= now) {
-			skel_run(s, true);
-			n++;
-		}
 	}
 	if (n)
 		stack_flush(ns->stack);
@@ -333,7 +365,7 @@ static unsigned source_poll(struct loop_source *src, unsigned budget)
 
 static bool source_arm(struct loop_source *src)
 {
-	return TAILQ_EMPTY(&container_of(src, struct nsock, source)->dirty);
+	return TAILQ_EMPTY(&container_of(src, struct nsock, source)->ready);
 }
 
 static uint64_t source_deadline(struct loop_source *src)
@@ -374,7 +406,7 @@ struct nsock *nsock_create(const struct nsock_config *cfg, int *err)
 	ns->loop = cfg->loop;
 	ns->dma_pack = cfg->dma_pack;
 	ns->dma_prefetch = cfg->dma_prefetch;
-	TAILQ_INIT(&ns->dirty);
+	TAILQ_INIT(&ns->ready);
 	TAILQ_INIT(&ns->lazy);
 	TAILQ_INIT(&ns->starved);
 	LIST_INIT(&ns->landings);

@@ -25,7 +25,8 @@
  *
  * Everything runs in the board's fabric loop. Events only change fields and call skel_kick(); the
  * work (segments, pushes, reports) is done by skel_run() at the end of the loop's round, once per
- * skeleton.
+ * skeleton. Owners take turns, one skeleton each, so that one with thousands that have work delays
+ * another's by no more than it would with one.
  */
 #pragma once
 
@@ -95,7 +96,7 @@ struct skel {
 
 	/* transmit */
 	STAILQ_HEAD(, tx_item) tx_queue;   /* not yet all in lwIP */
-	STAILQ_HEAD(, tx_item) tx_held;    /* dma: in lwIP, memory ours, oldest first */
+	STAILQ_HEAD(, tx_item) tx_held;    /* in lwIP, not acknowledged, oldest first */
 	uint64_t tx_arrived, tx_written, tx_acked, tx_reported;
 	uint64_t ddio_end;      /* position behind the last byte that lies in the stub's chunks */
 	uint32_t tx_window;
@@ -123,6 +124,7 @@ struct skel {
 	bool error_told;
 
 	bool dirty, lazy;
+	bool idle;              /* has waited for SKEL_REPORT_DELAY_NS */
 	uint64_t lazy_at_ns;
 	TAILQ_ENTRY(skel) dirty_link, lazy_link;
 	TAILQ_ENTRY(skel) peer_link;
@@ -137,7 +139,7 @@ struct tx_item {
 	uint64_t end;           /* position behind its last byte */
 	bool more, discard;
 	bool busy;              /* dgram: the stack reads it */
-	struct skel *skel;      /* dgram */
+	struct skel *skel;
 	uint64_t dma_off;       /* where it is in the mComponent's pool */
 	struct dma_pool *dma;   /* NULL: ddio */
 	struct dma_buf *buf;    /* local memory, shared by packed neighbours */
@@ -166,6 +168,8 @@ void skel_kick(struct skel *s);
 /* Runs it again SKEL_REPORT_DELAY_NS from now, unless it is run before. */
 void skel_kick_later(struct skel *s);
 void skel_run(struct skel *s, bool idle);
+/* After n records of one direction: true, the rest has to wait for the next turn. */
+bool skel_turn_over(struct skel *s, unsigned n);
 /* RST where there is a connection; to GONE without a word to the stub when quiet. */
 void skel_kill(struct skel *s, bool quiet);
 void skel_put_inflight(struct skel *s);
@@ -198,7 +202,7 @@ void skel_rx_add(struct skel *s, struct stack_buf *b);
 void skel_rx_drop(struct skel *s);
 void skel_rx_run(struct skel *s);
 int skel_rx_done(struct skel *s, uint64_t bytes, uint32_t rx_window);
-struct tx_item *tx_item_alloc(void);
+struct tx_item *tx_item_alloc(struct skel *s);
 void tx_item_free(struct tx_item *it);
 int skel_data_init(void);
 /* Memory of ours that nobody reads any more. */

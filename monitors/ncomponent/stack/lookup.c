@@ -49,6 +49,19 @@ static void count_waiting(const struct tcp_pcb *p, int n)
 		rigid_waiting[p->local_port] = (uint16_t)(rigid_waiting[p->local_port] + n);
 }
 
+static unsigned half_open; /* of all listeners */
+
+unsigned stack_half_open(void)
+{
+	return half_open;
+}
+
+void stack_half_open_add(struct tcp_pcb_listen *l, int n)
+{
+	l->half_open = (u16_t)(l->half_open + n);
+	half_open += (unsigned)n;
+}
+
 void stack_tcp_linked(struct tcp_pcb **list, struct tcp_pcb *p)
 {
 	struct tcp_pcb **b;
@@ -62,7 +75,7 @@ void stack_tcp_linked(struct tcp_pcb **list, struct tcp_pcb *p)
 	if (list == &tcp_tw_pcbs)
 		count_waiting(p, 1);
 	if (p->state == SYN_RCVD && p->listener)
-		p->listener->half_open++;
+		stack_half_open_add(p->listener, 1);
 	stack_timer_enter(p);
 }
 
@@ -79,7 +92,7 @@ void stack_tcp_unlinked(struct tcp_pcb *p)
 		if (p->state == TIME_WAIT)
 			count_waiting(p, -1);
 		if (p->state == SYN_RCVD && p->listener)
-			p->listener->half_open--;
+			stack_half_open_add(p->listener, -1);
 		return;
 	}
 }

@@ -5,6 +5,7 @@
 #include "lwip/ip_addr.h"
 
 #include "lwip/arch.h"
+#include "lwip/err.h"
 
 struct pbuf;
 struct tcp_pcb;
@@ -17,6 +18,9 @@ struct tcp_hdr;
 /* A segment leaves and is timed. Returns opts. */
 u32_t *stack_tcp_segment(const struct pbuf *p, const struct tcp_hdr *h,
 			 const struct tcp_pcb *pcb, u32_t *opts);
+
+/* ERR_OK; else the segment is dropped: its owner has no memory for its bytes. */
+err_t stack_tcp_admit(const struct tcp_pcb *pcb, const struct pbuf *p);
 
 /* lookup.c: the hash of connections, kept by TCP_REG, TCP_RMV and tcp_free(). */
 void stack_tcp_linked(struct tcp_pcb **list, struct tcp_pcb *p);

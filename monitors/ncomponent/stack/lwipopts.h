@@ -101,4 +101,5 @@
 #define LWIP_HOOK_FILENAME "lwip_hooks.h"
 #define LWIP_HOOK_TCP_ISN stack_tcp_isn
 #define LWIP_HOOK_IP4_ROUTE_SRC stack_route
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, hdr, n, n1, o2, p) stack_tcp_admit(pcb, p)
 #define LWIP_HOOK_TCP_OUT_ADD_TCPOPTS(p, hdr, pcb, opts) stack_tcp_segment(p, hdr, pcb, opts)

@@ -129,6 +129,9 @@ void stack_timer_leave(struct tcp_pcb *p);
 err_t stack_tcp_tick(struct stack_tcp *t);
 /* The head of the unsent queue waits for more (TCP_CORK, MSG_MORE). */
 bool stack_tcp_holds(struct tcp_pcb *pcb, const struct tcp_seg *seg);
+/* Half-open connections of all listeners; of one of them there are n more. */
+unsigned stack_half_open(void);
+void stack_half_open_add(struct tcp_pcb_listen *l, int n);
 /* The owner of the listener has no room for another connection. */
 bool stack_listener_full(struct tcp_pcb_listen *l);
 /* Connections that lwIP has, with those in TIME_WAIT. */

@@ -26,7 +26,8 @@ struct stack_buf; /* received bytes, still where the NIC put them */
 	X(ip_drops) X(udp_rx) X(udp_tx) X(udp_no_port) X(udp_malformed) X(udp_csum_errors)         \
 	X(timer_looks) X(syn_dropped) X(cookies_sent) X(cookies_accepted) X(tcp_unacceptable)     \
 	X(tcp_connections) X(rx_kept) /* now */                                                   \
-	X(udp_nomem) X(icmp_rx_errors) X(icmp_malformed) X(icmp_unmatched) X(icmp_limited)
+	X(rx_refused) X(udp_nomem) X(icmp_rx_errors) X(icmp_malformed) X(icmp_unmatched)       \
+	X(icmp_limited)
 COUNTERS_DECLARE(lwip, LWIP_COUNTERS);
 
 struct stack_config {
@@ -67,6 +68,8 @@ struct stack_tcp_ops {
 	void (*sent)(struct stack_tcp *t, void *arg, uint32_t bytes);
 	/* b belongs to the callee, one piece a call. NULL: the peer sent FIN. */
 	void (*recv)(struct stack_tcp *t, void *arg, struct stack_buf *b);
+	/* So many bytes more may be kept. Else they are dropped, and come again. May be NULL. */
+	bool (*may_recv)(void *arg, uint32_t bytes);
 	/* The connection is gone; t is still to be released. err: positive errno; 0: it ended
 	 * in order (both FINs acknowledged). */
 	void (*error)(struct stack_tcp *t, void *arg, int err);

@@ -23,6 +23,7 @@
 #define CLOCK_NS (64 * NSEC_PER_SEC)
 #define HALF_OPEN_MIN 64  /* with state, by one listener: its backlog, but not fewer */
 #define HALF_OPEN_MAX 256 /* and not more */
+#define HALF_OPEN_ALL 4096 /* of all listeners: no owner's flood takes the memory of others */
 #define OPT_MSS 2
 
 static const uint16_t mss_of[] = { 536, 1220, 1360, 1460 };
@@ -105,7 +106,8 @@ int stack_tcp_syn(struct tcp_pcb_listen *l, const struct tcp_hdr *h, u32_t seqno
 		counter_add(lwip, syn_dropped, 1);
 		return 1;
 	}
-	if (l->half_open < LWIP_MIN(LWIP_MAX(l->backlog, HALF_OPEN_MIN), HALF_OPEN_MAX))
+	if (l->half_open < LWIP_MIN(LWIP_MAX(l->backlog, HALF_OPEN_MIN), HALF_OPEN_MAX) &&
+	    stack_half_open() < HALF_OPEN_ALL)
 		return 0;
 	mss = mss_index(h);
 	counter_add(lwip, cookies_sent, 1);

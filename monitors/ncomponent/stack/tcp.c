@@ -15,6 +15,7 @@
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/prot/icmp.h"
 #include "lwip/tcp.h"
+#include "stack/lwip_hooks.h"
 #include "stack/priv.h"
 
 static void on_destroy(u8_t id, void *data)
@@ -116,6 +117,19 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 	return leave(t);
 }
 
+err_t stack_tcp_admit(const struct tcp_pcb *pcb, const struct pbuf *p)
+{
+	const struct stack_tcp *t;
+
+	if (!p->tot_len || pcb->state == LISTEN)
+		return ERR_OK;
+	t = pcb->ext_args[stack_instance()->ext_id].data;
+	if (!t || !t->ops->may_recv || t->ops->may_recv(t->arg, p->tot_len))
+		return ERR_OK;
+	counter_add(lwip, rx_refused, 1);
+	return ERR_MEM;
+}
+
 static void disown(struct stack_tcp *t)
 {
 	struct tcp_pcb *pcb = t->pcb;
@@ -165,7 +179,7 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 		return ERR_MEM;
 	t->stack = l->stack;
 	if (pcb->listener && pcb->listener->half_open)
-		pcb->listener->half_open--;
+		stack_half_open_add(pcb->listener, -1);
 	adopt(t, pcb);
 	tcp_backlog_delayed(pcb);
 	enter(l);
@@ -380,6 +394,15 @@ int stack_tcp_shutdown(struct stack_tcp *t)
 	return stack_errno(tcp_shutdown(t->pcb, 0, 1));
 }
 
+/* What is half open at a listener that ends is nobody's. */
+static void forget_half_open(struct tcp_pcb *pcb)
+{
+	struct tcp_pcb_listen *l = (struct tcp_pcb_listen *)pcb;
+
+	if (pcb->state == LISTEN)
+		stack_half_open_add(l, -l->half_open);
+}
+
 static void end(struct stack_tcp *t, bool abort)
 {
 	stack_assert_context();
@@ -396,6 +419,7 @@ static void end(struct stack_tcp *t, bool abort)
 	}
 	if (pcb) {
 		disown(t);
+		forget_half_open(pcb);
 		stack_timer_wake(pcb);
 		if (abort && pcb->state != LISTEN)
 			tcp_abort(pcb);

@@ -349,6 +349,22 @@ static int wait_connected(struct stub *s, bool first)
 	return result(s);
 }
 
+/* What an nComponent sent before it said that the attempt had failed is no part of the next one. */
+static void forget_early(struct stub *s)
+{
+	bool early;
+
+	spin_lock(&s->lock);
+	s->rx_fin = false;
+	early = s->rx_arrived;
+	spin_unlock(&s->lock);
+	if (!early)
+		return;
+	mutex_lock(&s->rx_mutex);
+	rx_clear(s);
+	mutex_unlock(&s->rx_mutex);
+}
+
 int stub_connect(struct stub *s, uint32_t ip, uint16_t port, bool nonblock)
 {
 	int err = stub_ctl_begin(s);
@@ -364,6 +380,7 @@ int stub_connect(struct stub *s, uint32_t ip, uint16_t port, bool nonblock)
 	else if (s->state == STUB_UP || s->connect_failed)
 		err = result(s);
 	else {
+		forget_early(s);
 		err = begin_busy(s, ip, port);
 		if (!err && nonblock)
 			err = -EINPROGRESS;

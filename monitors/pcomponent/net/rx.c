@@ -196,10 +196,14 @@ static int append_locked(struct stub *s, struct leg *l, const struct record *r, 
 		counter_add(stub, window_violation, 1);
 		return -EPROTO;
 	}
+	if (s->state == STUB_CONNECTING) /* the leg may go while its bytes wait */
+		rec.leg = l;
 	if (r->len && !rx_push(&s->rxq, rec)) {
 		counter_add(stub, no_memory, 1);
 		return -ENOMEM;
 	}
+	if (r->len && rec.leg)
+		leg_get(l);
 	s->rx_arrived += r->len;
 	if (le16_get(r->head.flags) & SOCK_REC_FIN && !s->rx_fin) {
 		s->rx_fin = true;

@@ -143,7 +143,8 @@ struct fit *mockfit_create(struct loop *loop)
 
 /* ---- FIT's interface ---- */
 
-int fit_send(struct fit *f, fit_node_t node, uint16_t op, const void *msg, size_t len)
+int fit_send_bounded(struct fit *f, fit_node_t node, uint16_t op, const void *msg, size_t len,
+		     uint32_t waiting_max)
 {
 	if (mockfit_fail_sends)
 		return -ENOMEM;
@@ -153,6 +154,11 @@ int fit_send(struct fit *f, fit_node_t node, uint16_t op, const void *msg, size_
 	memcpy(j->msg, msg, len);
 	push(j);
 	return 0;
+}
+
+int fit_send(struct fit *f, fit_node_t node, uint16_t op, const void *msg, size_t len)
+{
+	return fit_send_bounded(f, node, op, msg, len, UINT32_MAX);
 }
 
 void fit_call_start(struct fit *f, struct fit_call *c)
