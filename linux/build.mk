@@ -12,8 +12,8 @@
 # a part's tests: HOST_LDLIBS_<part>. A program: $(eval $(call host_program,NAME,SOURCES,PART)) gives
 # build/host/NAME and build/host/san/NAME with the libraries of PART.
 
-HOST_PARTS := kernel fit fit/softroce fit/lossy tests/sim tests/fuzz tests/fuzz/p9 tests/fuzz/skel tests/fuzz/stub managers monitors/common monitors/pcomponent \
-              monitors/mcomponent monitors/ncomponent monitors/scomponent
+HOST_PARTS := kernel fit fit/softroce fit/lossy tests/sim tests/fuzz tests/fuzz/p9 tests/fuzz/skel tests/fuzz/stub managers monitors/common monitors/pcomponent monitors/pcomponent/credit \
+              monitors/mcomponent monitors/ncomponent monitors/ncomponent/owners monitors/scomponent
 
 HOST_SRCS_kernel := $(wildcard linux/*.c) \
 	$(addprefix kernel/sched/,wait.c mutex.c workq.c loop.c timer.c) \
@@ -32,6 +32,12 @@ INC_tests/fuzz := $(INC_fit)
 HOST_SRCS_tests/fuzz := tests/fuzz/frame.c
 INC_tests/fuzz/p9 := $(INC_fit)
 HOST_SRCS_tests/fuzz/p9 :=
+# two owners and a board on the simulated clock
+INC_monitors/ncomponent/owners = $(INC_monitors/ncomponent)
+HOST_SRCS_monitors/ncomponent/owners :=
+# a stub, and an nComponent as one object (monitors/ncomponent/build.mk), on the simulated clock
+INC_monitors/pcomponent/credit = $(INC_monitors/pcomponent)
+HOST_SRCS_monitors/pcomponent/credit :=
 INC_tests/fuzz/skel = $(INC_monitors/ncomponent)
 HOST_SRCS_tests/fuzz/skel :=
 INC_tests/fuzz/stub = $(INC_monitors/pcomponent)
@@ -53,8 +59,12 @@ HOST_LIBS_tests/fuzz          := fuzz sim fit kern
 HOST_CFLAGS_tests/fuzz        := -Itests/sim -Itests/unit/fit/softroce -Itests/unit/fit/rpc -Ifit/softroce
 HOST_LIBS_tests/fuzz/p9       := scomponent common fit kern
 HOST_CFLAGS_tests/fuzz/p9     := -Imonitors/scomponent -Itests/unit/monitors/scomponent
-HOST_LIBS_tests/fuzz/skel     := ncomponent common sim kern
-HOST_CFLAGS_tests/fuzz/skel   := -Itests/sim -Imonitors/ncomponent
+HOST_LIBS_monitors/ncomponent/owners := ncomponent common sim kern
+HOST_CFLAGS_monitors/ncomponent/owners := -Itests/sim -Imonitors/ncomponent
+HOST_LIBS_monitors/pcomponent/credit := pcomponent common sim kern
+HOST_CFLAGS_monitors/pcomponent/credit := -Itests/sim -Imonitors/pcomponent
+HOST_LIBS_tests/fuzz/skel     := $(HOST_LIBS_monitors/ncomponent/owners)
+HOST_CFLAGS_tests/fuzz/skel   := $(HOST_CFLAGS_monitors/ncomponent/owners) -Itests/unit/monitors/ncomponent/owners
 HOST_LIBS_tests/fuzz/stub     := pcomponent common fit kern
 HOST_CFLAGS_tests/fuzz/stub   := -Imonitors/pcomponent -Itests/unit/monitors/pcomponent/net
 HOST_LIBS_managers            := managers common fit kern

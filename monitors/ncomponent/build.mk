@@ -48,3 +48,15 @@ $(STACK_B): $(STACK_B_OBJS)
 	@nm -g --defined-only $@.tmp | awk '{ print $$3, "b_" $$3 }' > $@.syms
 	@objcopy --redefine-syms=$@.syms $@.tmp $@
 $(addprefix $(BUILD)/host/san/tests/unit/monitors/ncomponent/,test_stack test_sock test_crowd): $(STACK_B)
+
+# A whole nComponent as one object, with every symbol of its own prefixed: tests/unit/monitors/ncomponent/whole.
+N_WHOLE      := $(BUILD)/host/san/obj/n_whole.o
+N_WHOLE_SIDE := $(BUILD)/host/san/obj/tests/unit/monitors/ncomponent/whole/side.c.o
+$(N_WHOLE_SIDE): HOST_CFLAGS_monitors/ncomponent += -Itests/sim
+$(N_WHOLE): $(N_WHOLE_SIDE) $(patsubst %,$(BUILD)/host/san/obj/%.o,$(filter-out $(wildcard \
+	monitors/ncomponent/*.c),$(HOST_SRCS_monitors/ncomponent)))
+	@echo "  HOSTLD  $@"
+	@ld -r -o $@.tmp $^
+	@nm -g --defined-only $@.tmp | awk '{ print $$3, "n_" $$3 }' > $@.syms
+	@objcopy --redefine-syms=$@.syms $@.tmp $@
+$(BUILD)/host/san/tests/unit/monitors/pcomponent/credit/test_credit: $(N_WHOLE)

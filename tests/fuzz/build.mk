@@ -13,8 +13,9 @@ $(foreach f,$(FUZZ),$(eval $(call host_link,$(f),tests/fuzz/fuzz_$(f).c $(FUZZ_$
 $(eval $(call host_link,p9,tests/fuzz/p9/fuzz_p9.c \
 	tests/unit/monitors/scomponent/client.c,tests/fuzz/p9,fuzz,-fsanitize=fuzzer))
 
-# So are Proxy and skeletons, on the simulated clock, with FIT played by world.c.
-$(eval $(call host_link,skel,$(addprefix tests/fuzz/skel/,fuzz_skel.c messages.c world.c \
+# So are Proxy and skeletons, on the simulated clock, with FIT and another owner played by those of unit tests.
+$(eval $(call host_link,skel,$(addprefix tests/fuzz/skel/,fuzz_skel.c messages.c) \
+	$(addprefix tests/unit/monitors/ncomponent/owners/,world.c \
 	owner_b.c),tests/fuzz/skel,fuzz,-fsanitize=fuzzer))
 
 # And the stub's core, with FIT played by the fake of its unit tests.

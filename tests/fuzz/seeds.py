@@ -149,7 +149,7 @@ def skel():
         return bytes([4, i]) + bytes(body)
 
     def opened(kind, port=0, ip=0, bind=1, opts=0):  # stub, 8, type, ip, port, bind, home, reuse, window
-        return call(0, 1, 1, kind, ip, port, bind, 0, opts, 6)
+        return call(0, 1, 1, kind, ip, port, bind, 0, opts, 6, 0)
 
     def record(who, size=3, slot=0, how=0, ip=1, port=2):
         head = bytes([7, how, who, size, slot])
@@ -172,6 +172,7 @@ def skel():
         + ended(3, 1) + wait + ended(4, 2) + ended(4, 1) + wait + ended(4, 0),
         "bulk": pair + b"".join(record(1, 5, i) for i in range(8)) + wait + longer + ended(4, 1),
         "to-b": opened(stream, bind=0) + connect(0, 1) + wait + record(0) + wait,
+        "at-once": call(0, 1, 1, 0, 0, 0, 1, 0, 0, 6, 255, 1, 1) + wait + record(0) + wait + ended(4, 0),
         "refused": opened(stream, bind=0) + connect(0, 3) + wait + connect(0, 2) + wait,
         "black-hole": opened(stream) + connect(0, 1, 4) + wait + b"\x0c" + wait,
         "dgram": opened(dgram, 6) + record(0, 3) + wait + record(0, 3, 1, ip=1, port=4)
@@ -223,6 +224,8 @@ def stub():
         "conn": conn + send(0) + done + tx_done() + record(0, 3) + recv(0) + fin() + recv(0)
         + close(0) + closed(),
         "refused": connect(0) + b"\x1c" + connect(0) + up + close(0),
+        "connected": connect(0) + event(6, 0, 0, 1, 3, 7) + record(0, 3) + recv(0) + close(0),
+        "early": connect(0) + record(0, 3) + event(6, 0, 200, 1, 3, 7) + recv(0) + connect(0) + recv(0),
         "reset": conn + record(0, 3) + reset() + recv(0) + close(0) + closed(),
         "server": bind(0) + listen(0) + took + record(0, 2) + accept(0) + recv(1) + send(1, 4) + done
         + tx_done() + close(1) + close(0) + closed(),

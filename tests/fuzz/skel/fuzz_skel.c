@@ -113,7 +113,7 @@ static void say(struct input *in, bool oneway)
 	if (how & 128) /* and whatever else may be wrong with it */
 		for (unsigned i = input_u8(in) % 4; i; i--)
 			msg[input_u8(in) % full] ^= input_u8(in);
-	bool wrong = len < full || PROTO_OP(PROTO_CLASS_SOCK, 99) == op ||
+	bool wrong = len < (op == OP_SOCK_OPEN ? sizeof(struct sock_open) : full) || PROTO_OP(PROTO_CLASS_SOCK, 99) == op ||
 		     (has_handle(op) && handle_is_wrong(msg));
 
 	if (oneway)
@@ -149,7 +149,8 @@ static void send_record(struct input *in)
 	if (off + sizeof(r) + sizeof(desc) > world.tx_len)
 		return;
 	if (how & 8) {
-		r.flags = le16(le16_get(r.flags) | SOCK_REC_DESC);
+		r.flags = le16(le16_get(r.flags) | SOCK_REC_DESC | (le64_get(desc.off) & 4096 ?
+								    SOCK_REC_HELD : 0));
 		body = sizeof(desc);
 		memcpy(at + sizeof(r), &desc, sizeof(desc));
 	} else {
@@ -235,6 +236,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	b_talk();
 	world_gone(NODE_A);
 	world_gone(NODE_B);
+	world_gone(NODE_M);
 	bool gone = sim_run(all_gone, &live, 200 * NSEC_PER_SEC);
 
 	if (!gone)

@@ -81,13 +81,20 @@ static uint64_t received_position(const struct skel *s)
 static size_t fill_open(struct input *in, void *out)
 {
 	static const uint16_t homes[] = { NODE_M, NODE_M, 0, NODE_B, 63, 64 };
-	struct sock_open m = { .stub = { le32(input_u8(in)), le32(1) },
+	struct sock_open_to m = { .open = { .stub = { le32(input_u8(in)), le32(1) },
 		.type = le32(1 + (uint32_t)(input_u8(in) % 8 ? input_u8(in) % 2 : 2)),
 		.ip = be32(some_ip(in)), .port = be16(some_port(in)),
 		.flags = le16(input_u8(in) & 1), .data_mode = options & DMA ? DATA_DMA : DATA_DDIO,
 		.sockmem = le16(homes[input_u8(in) % ARRAY_SIZE(homes)]),
-		.opt_reuse = le32(input_u8(in)), .rx_window = le32(some_size(in)) };
+		.opt_reuse = le32(input_u8(in)), .rx_window = le32(some_size(in)) } };
 
+	if (input_u8(in) < 200) {
+		memcpy(out, &m.open, sizeof(m.open));
+		return sizeof(m.open);
+	}
+	m.open.flags = le16(le16_get(m.open.flags) | SOCK_OPEN_CONNECT);
+	m.ip = be32(some_ip(in));
+	m.port = be16(some_port(in));
 	memcpy(out, &m, sizeof(m));
 	return sizeof(m);
 }

@@ -91,7 +91,7 @@ static uint64_t refusals(void)
 /* ---- events ---- */
 
 static const uint16_t ops[] = { OP_SOCKEVT_ACCEPT, OP_SOCKEVT_TX_DONE, OP_SOCKEVT_STATE,
-	OP_SOCKEVT_CLOSED, OP_SOCKEVT_END, OP_SOCKEVT_ICMP, PROTO_OP(PROTO_CLASS_SOCKEVT, 99) };
+	OP_SOCKEVT_CLOSED, OP_SOCKEVT_END, OP_SOCKEVT_ICMP, OP_SOCKEVT_CONNECTED, PROTO_OP(PROTO_CLASS_SOCKEVT, 99) };
 
 static size_t fill_accept(struct input *in, struct sock_handle h, void *out)
 {
@@ -109,6 +109,17 @@ static size_t fill_state(struct input *in, struct sock_handle h, const struct st
 	uint8_t error = input_u8(in);
 	struct sockevt_state m = { .stub = h, .error = le32(error < 100 ? 0 : error < 240 ? 104 : error),
 		.flags = le32(input_u8(in) % 8), .rx_bytes = le64(some_count(in, s ? s->rx_arrived : 0)) };
+
+	memcpy(out, &m, sizeof(m));
+	return sizeof(m);
+}
+
+static size_t fill_connected(struct input *in, struct sock_handle h, void *out)
+{
+	uint8_t error = input_u8(in);
+	struct sockevt_connected m = { .stub = h, .skel = { le32(input_u8(in)), le32(9) },
+		.local_ip = be32(0x0a000001), .local_port = be16(input_u8(in)), .mss = le16(1460),
+		.tx_window = le32(some_size(in)), .error = le32(error < 160 ? 0 : error) };
 
 	memcpy(out, &m, sizeof(m));
 	return sizeof(m);
@@ -136,6 +147,8 @@ static size_t fill(struct input *in, uint16_t op, struct sock_handle h, uint8_t 
 		return fill_state(in, h, s, out);
 	if (op == OP_SOCKEVT_ICMP)
 		return fill_icmp(in, h, out);
+	if (op == OP_SOCKEVT_CONNECTED)
+		return fill_connected(in, h, out);
 	memcpy(out, &h, sizeof(h));
 	if (op == OP_SOCKEVT_TX_DONE) {
 		*(struct sockevt_tx_done *)out = (struct sockevt_tx_done){ h,
@@ -238,7 +251,7 @@ static void answer(uint8_t how)
 {
 	int status = how & 16 ? -ECONNREFUSED : 0;
 
-	if (fake.connect)
+	if (fake.connect || le32_get(fake.connecting.gen))
 		fake_connected(fake.canceled ? -ECANCELED : status);
 	fake.canceled = false;
 	if (fake.join)

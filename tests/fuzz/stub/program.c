@@ -52,7 +52,7 @@ static void transfer(struct input *in, struct stub *s, bool out)
 
 static void begin_connect(struct stub *s)
 {
-	if (fake.connect || fake.join) /* the fake remembers one */
+	if (fake.connect || fake.join || le32_get(fake.connecting.gen)) /* the fake remembers one */
 		return;
 	(void)(s->type == SOCK_TYPE_DGRAM ? dgram_connect(s, 0x0a0000fe, 9) :
 					    stub_connect(s, 0x0a000001, 80, true));

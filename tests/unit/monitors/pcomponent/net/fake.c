@@ -145,6 +145,7 @@ static int do_open(fit_node_t node, const struct sock_open *m, struct sock_open_
 		assert_int_equal(le32_get(fake.connecting.gen), 0);
 		fake.connecting = m->stub;
 		fake.connecting_skel = r->skel;
+		fake.connecting_node = node;
 		if (fake.event_first)
 			fake_connected(0);
 	}
@@ -262,7 +263,7 @@ void fake_connected(int status)
 
 		assert_int_not_equal(le32_get(m.stub.gen), 0);
 		fake.connecting.gen = le32(0);
-		fake_event(NODE_N, OP_SOCKEVT_CONNECTED, &m, sizeof(m));
+		fake_event(fake.connecting_node, OP_SOCKEVT_CONNECTED, &m, sizeof(m));
 		return;
 	}
 	fake.connect = NULL;

@@ -37,6 +37,7 @@ struct fake {
 	struct fit_xfer *xfer[512];  /* not yet completed, oldest first */
 	unsigned nxfers;
 	struct fit_call *connect;    /* not yet answered */
+	fit_node_t connecting_node;
 	struct sock_handle connecting, connecting_skel; /* asked for with OPEN, no event yet */
 	bool event_first;            /* the event comes before OPEN's reply */
 	bool canceled;

@@ -90,6 +90,20 @@ static void transfer(struct job *j)
 		b_record((struct sock_record *)at, at + sizeof(struct sock_record));
 }
 
+/* Bytes by reference: whatever they are. */
+static void fetch(struct job *j)
+{
+	const struct sockmem_fetch *m = j->call->req;
+	struct fit_reply r = { .status = world.fail_calls || j->node != NODE_M ? -ENOENT : 0 };
+
+	kassert(le64_get(m->to_off) + le32_get(m->len) <= le32_get(m->to.len));
+	if (!r.status)
+		memset((uint8_t *)le64_get(m->to.addr) + le64_get(m->to_off), 7, le32_get(m->len));
+	world.fail_calls -= !!world.fail_calls;
+	world.calls--;
+	j->call->done(j->call, &r);
+}
+
 static void attach(struct job *j)
 {
 	const struct sockmem_attach *m = j->call->req;
@@ -112,15 +126,28 @@ static void message(struct job *j)
 		b_event(j->op, j->msg, j->len);
 }
 
+static void (*each_turn)(void);
+
+void world_each_turn(void (*fn)(void))
+{
+	each_turn = fn;
+}
+
 static unsigned poll(struct loop_source *s, unsigned budget)
 {
 	struct job *j;
 	unsigned n = 0;
 
+	world.turns++;
+	if (each_turn)
+		each_turn();
+
 	for (; n < budget && (j = STAILQ_FIRST(&jobs)); n++) {
 		STAILQ_REMOVE_HEAD(&jobs, link);
 		if (j->kind == JOB_SEND)
 			message(j);
+		else if (j->kind == JOB_CALL && j->call->op == OP_SOCKMEM_FETCH)
+			fetch(j);
 		else if (j->kind == JOB_CALL)
 			attach(j);
 		else
@@ -145,10 +172,19 @@ static struct job *push(enum job_kind kind, fit_node_t node)
 	return j;
 }
 
-int fit_send(struct fit *f, fit_node_t node, uint16_t op, const void *msg, size_t len)
+int fit_send_bounded(struct fit *f, fit_node_t node, uint16_t op, const void *msg, size_t len,
+		     uint32_t waiting_max)
 {
 	struct job *j;
 
+	if (op == OP_SOCKMEM_RELEASE)
+		return 0;
+	if (world.a_stalls && node == NODE_A) {
+		if (world.a_waiting >= waiting_max)
+			return -EAGAIN;
+		world.a_waiting++;
+		return 0;
+	}
 	if (world.fail_sends && node == NODE_A) {
 		world.fail_sends--;
 		return -ENOMEM;
@@ -159,6 +195,11 @@ int fit_send(struct fit *f, fit_node_t node, uint16_t op, const void *msg, size_
 	j->len = len;
 	memcpy(j->msg, msg, len);
 	return 0;
+}
+
+int fit_send(struct fit *f, fit_node_t node, uint16_t op, const void *msg, size_t len)
+{
+	return fit_send_bounded(f, node, op, msg, len, UINT32_MAX);
 }
 
 void fit_call_start(struct fit *f, struct fit_call *c)
@@ -181,7 +222,10 @@ void fit_read(struct fit *f, struct fit_xfer *x)
 
 struct fit_mr *fit_mr_reg(struct fit *f, fit_node_t peer, void *addr, size_t len, unsigned access)
 {
-	struct fit_mr *m = malloc(sizeof(*m));
+	struct fit_mr *m = peer < NODE_A || peer > NODE_M ? NULL : malloc(sizeof(*m));
+
+	if (!m)
+		return NULL; /* there is no such board */
 
 	*m = (struct fit_mr){ addr, len };
 	world.mrs++;
