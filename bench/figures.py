@@ -9,7 +9,8 @@ import statistics
 from benchlib import OUT, median, ratio, read_results
 
 TARGETS = ("linux", "ddio", "dma")
-PARTS = ("hop", "fabric", "tcp", "shaped", "connect", "local", "joined", "words", "scale", "two", "nics", "engine", "plain", "path")
+PARTS = ("hop", "fabric", "tcp", "shaped", "connect", "local", "joined", "words", "scale", "two", "nics", "engine",
+         "plain", "path", "auto")
 PAPER_RATE = 880  # Mb/s
 OPS = {"echo": ("us_median", "half a round trip, us"), "in": ("mbps", "into the server, Mb/s"),
        "out": ("mbps", "out of the server, Mb/s")}
@@ -181,6 +182,35 @@ def engine_table(data):
             "reads a message", "here", "/ linux", "reads a message"], table)
 
 
+def auto_ratio(rows, op, size):
+    """Median over the rounds of what auto takes, as a multiple of the better of the two ways beside it."""
+    found = []
+    for r in dict.fromkeys(x["round"] for x in rows):
+        field = "us_median" if op == "echo" else "mbps"
+        ddio, dma, auto = (median(rows, field, round=r, op=op, size=size, target=t) for t in ("ddio", "dma", "auto"))
+        if ddio and dma and auto:
+            found.append(auto / min(ddio, dma) if op == "echo" else max(ddio, dma) / auto)
+    return statistics.median(found) if found else None
+
+
+def auto_points(rows):
+    return [(op, s) for op in in_order(rows, "op", ("echo", "out", "file")) for s in sizes(rows, op)]
+
+
+def auto_table(data):
+    rows, table = data["auto"], []
+    for op, s in auto_points(rows):
+        mine = [r for r in rows if (r["op"], int(r["size"]), r["target"]) == (op, s, "auto")]
+        field = "us_median" if op == "echo" else "mbps"
+        went = [str(sum(int(r[k]) for r in mine)) for k in ("straight", "by_way", "held")]
+        table.append([f"{op}, {s}"] + [number(median(rows, field, op=op, size=s, target=t))
+                                       for t in ("ddio", "dma", "auto")]
+                     + [number(auto_ratio(rows, op, s), 2)] + went)
+    return ("auto", "auto: us for echo, Mb/s for the others; records by each way",
+            ["", "ddio", "dma", "auto", "auto / the better", "straight", "by way of m0", "by reference"],
+            table) if rows else None
+
+
 def path_table(data):
     rows = data["path"]
     if not rows:
@@ -211,7 +241,7 @@ def fabric_table(data):
 
 def tables(data):
     found = [*size_tables(data), connect_table(data), words_table(data), scale_table(data), two_table(data),
-             two_table(data, "nics", "NIC"), engine_table(data),
+             two_table(data, "nics", "NIC"), engine_table(data), auto_table(data),
              path_table(data), hop_table(data), fabric_table(data)]
     return [t for t in found if t]
 

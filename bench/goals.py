@@ -6,7 +6,7 @@ Most are ratios to Linux in the same run. A goal over several message sizes take
 import statistics
 
 from benchlib import median, ratio
-from figures import (OPS, busy_per_frame, core_share, per_gigabyte, per_row, sizes, words_value)
+from figures import (OPS, auto_points, auto_ratio, busy_per_frame, core_share, per_gigabyte, per_row, sizes, words_value)
 
 SMALL = (128, 256, 512, 1024)
 
@@ -131,9 +131,15 @@ def other_goals(data):
                    ratio(busy_per_frame(rows, 2, way), busy_per_frame(rows, 1, way)), "<=", 1.1)
 
 
+def auto_goals(data):
+    rows = data["auto"]
+    yield ("auto / the better of the two ways, the worst",
+           worst([auto_ratio(rows, op, s) for op, s in auto_points(rows)], "low"), "<=", 1.1)
+
+
 def goals(data):
     """Every goal of which something was measured."""
-    found = [*tcp_goals(data), *path_goals(data), *connect_goals(data), *local_goals(data), *other_goals(data),
+    found = [*tcp_goals(data), *path_goals(data), *connect_goals(data), *local_goals(data), *other_goals(data), *auto_goals(data),
              *fabric_goals(data)]
     return [(what, value, f"{'at most' if way == '<=' else 'at least'} {goal:g}",
              value <= goal if way == "<=" else value >= goal)

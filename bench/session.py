@@ -22,8 +22,9 @@ HOST = (HOST_IP, 7200)  # the native server
 # the servers and agents of every place: each data configuration has its own, on both pComponents
 SERVERS = {"linux": (LINUX_IP, 7000), "linux2": (LINUX2_IP, 7000),
            "ddio": (RACK_IP, 7001), "dma": (RACK_IP, 7002),
-           "ddio p1": (RACK_IP, 7011), "dma p1": (RACK_IP, 7012)}
-AGENTS = {"linux": (LINUX_IP, 7100), "ddio": (RACK_IP, 7101), "dma": (RACK_IP, 7102)}
+           "ddio p1": (RACK_IP, 7011), "dma p1": (RACK_IP, 7012),
+           "auto": (RACK_IP, 7003), "auto p1": (RACK_IP, 7013)}
+AGENTS = {"linux": (LINUX_IP, 7100), "ddio": (RACK_IP, 7101), "dma": (RACK_IP, 7102), "auto": (RACK_IP, 7103)}
 MEASURED = ("op", "size", "n", "us_median", "us_p10", "us_p99", "us_min", "mbps")
 MEASURE_TIMEOUT = int(os.environ.get("BENCH_TIMEOUT", 120))  # seconds
 BOOT_TIMEOUT = 90

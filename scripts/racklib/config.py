@@ -28,7 +28,7 @@ keys of a rack's TOML file (all can be given with --set KEY=VALUE):
   ethernet.network      IPv4 network of the Ethernet
   ethernet.host         address of the external Linux side
   ethernet.mtu          1280 to 1500 (default 1500)
-  net.data              ddio (default), dma or auto: how socket data travels
+  net.data              ddio (default), dma or auto (the cheaper, by measurement): how socket data travels
   net.local             on (default) or off: connections inside the rack are joined directly
   net.dma.pack          on (default) or off
   net.dma.prefetch      on (default) or off

@@ -17,7 +17,7 @@ from lib import BUILD, TOP, Rack, Tap, rack
 
 sys.path.insert(0, os.path.join(TOP, "bench"))
 SIZE, COUNT, WARM_UP, TEXT = 1024, 400, 100, 512 << 10
-PORTS = {"ddio": 7001, "dma": 7002}
+PORTS = {"ddio": 7001, "dma": 7002, "auto": 7004}
 ASK = 16  # bytes in which the client says what it wants
 IP, HOST = "192.168.77.10", "192.168.77.1"
 
@@ -47,11 +47,27 @@ def stream(t, r, data):
         expected = (payload + ASK, 1) if op == "in" else (ASK, payload)
         t.check(f"{data}, {op}: the server got and gave what the client did", (received, sent) == expected,
                 f"{received}, {sent}; expected {expected}")
+        if data == "auto":
+            continue  # both ways: see automatic()
         via = grown(before, after, "n0", "ddma.write_bytes" if op == "in" else "ddma.read_bytes")
         t.check(f"{data}, {op}: by way of the mComponent or not",
                 via >= payload if data == "dma" else via == 0, via)
         counted = grown(before, after, "n0", f"e1000e.{'rx' if op == 'in' else 'tx'}_bytes")
         t.check(f"{data}, {op}: the NIC carried them", counted >= payload, counted)
+
+
+def automatic(t, r):
+    """Both ways carry bytes of the same sockets, and the cheaper one nearly all of them."""
+    before = counters()
+    stream(t, r, "auto")
+    got = client(r, IP, str(PORTS["auto"]), "echo", str(SIZE), "300")
+    after = counters()
+    t.check("auto: echoes", got.rc == 0, got)
+    straight, by_way, tries = (grown(before, after, "p0", f"stub_dma.auto_{k}") for k in ("ddio", "dma", "tries"))
+    t.check("auto: both ways are taken, the dearer one to try it", straight > 0 < by_way and tries > 0,
+            f"{straight} straight, {by_way} by way of m0, {tries} tries")
+    read = grown(before, after, "n0", "ddma.read_bytes")
+    t.check("auto: the nComponent gets them both ways", read > 0, read)
 
 
 def local(t, r, where, board):
@@ -114,10 +130,11 @@ def main():
         for data, port in PORTS.items():
             r.start("tcpbench", "server", str(port), on="p0", data=data)
         r.start("tcpbench", "server", "7003", on="p0")
-        r.client("sh", "-c", f"for p in 7001 7002 7003; do for i in 1 2 3 4 5 6 7 8; do "
+        r.client("sh", "-c", f"for p in 7001 7002 7003 7004; do for i in 1 2 3 4 5 6 7 8; do "
                              f"nc -z {IP} $p && break; sleep 0.3; done; done")
-        for data in PORTS:
+        for data in ("ddio", "dma"):
             stream(t, r, data)
+        automatic(t, r)
         local(t, r, "one pComponent", "p0")
         local(t, r, "two pComponents", "p1")
         connects(t, r)

@@ -37,6 +37,7 @@ static struct stub *make_child(struct stub *s, struct leg *from, const struct so
 		return NULL;
 	}
 	l->sm = from->sm;
+	l->both = from->both;
 	l->skel = m->skel;
 	l->tx_window = le32_get(m->tx_window);
 	c->leg = l;
@@ -54,9 +55,10 @@ static struct stub *make_child(struct stub *s, struct leg *from, const struct so
 static int attach(struct stub *c)
 {
 	struct leg *l = c->leg;
+	struct sockmem *sm = l->both ? NULL : l->sm;
 	struct sock_attach m = { .skel = l->skel, .stub = leg_handle(l),
-		.rx_window = le32(c->rx_window), .data_mode = l->sm ? DATA_DMA : DATA_DDIO,
-		.sockmem = le16(l->sm ? l->sm->node : 0) };
+		.rx_window = le32(c->rx_window), .data_mode = sm ? DATA_DMA : DATA_DDIO,
+		.sockmem = le16(sm ? sm->node : 0) };
 
 	return fit_send(net.fit, l->peer->node, OP_SOCK_ATTACH, &m, sizeof(m));
 }

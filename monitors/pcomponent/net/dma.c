@@ -27,10 +27,16 @@ static void bytes_written(struct fit_xfer *x, int status)
 		tx_finished(b, status ? status : -ECONNRESET);
 		return;
 	}
+	if (l->both) {
+		b->cost_ns = 2 * way_step(l->sm, WAY_DMA, b->step_ns);
+		b->step_ns = clock_mono_ns();
+	}
 	memcpy(b->data, &d, sizeof(d));
 	counter_add(stub_dma, descriptors, 1);
 	atomic_fetch_add(&l->tx_posted, b->len);
 	tx_write(b, b->rec_off, sizeof(d));
+	if (l->both)
+		tx_flush(l); /* what was to follow it straight to the nComponent */
 }
 
 static uint32_t take_room(struct sockmem *sm, struct leg *l, uint32_t n, bool whole, uint32_t *off)

@@ -23,8 +23,10 @@ static uint8_t data_mode(void)
 {
 	const char *v = cmdline_get("net.data");
 
-	if (!v || !strcmp(v, "ddio") || !strcmp(v, "auto"))
+	if (!v || !strcmp(v, "ddio"))
 		return DATA_DDIO;
+	if (!strcmp(v, "auto"))
+		return DATA_AUTO;
 	if (!strcmp(v, "dma"))
 		return DATA_DMA;
 	log_warn("net.data=%s: neither ddio nor dma nor auto; ddio is used", v);

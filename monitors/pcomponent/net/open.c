@@ -20,20 +20,24 @@ struct leg *open_leg(struct stub *s, fit_node_t node, int *err)
 		return NULL;
 	sm = peer_sockmem(p, s);
 	l = leg_create(s, p);
-	if (l)
+	if (l) {
 		l->sm = sm;
-	else
+		l->both = sm && s->data_mode == DATA_AUTO;
+	} else {
 		*err = -ENOBUFS;
+	}
 	return l;
 }
 
 void open_fill(const struct stub *s, const struct leg *l, struct sock_name at, unsigned flags,
 	       struct sock_open *m)
 {
+	struct sockmem *sm = l->both ? NULL : l->sm; /* what comes is for this board's processors */
+
 	*m = (struct sock_open){ .stub = leg_handle(l), .type = le32(s->type),
 		.protocol = le32(s->protocol), .ip = be32(at.ip), .port = be16(at.port),
-		.flags = le16(flags), .data_mode = l->sm ? DATA_DMA : DATA_DDIO,
-		.sockmem = le16(l->sm ? l->sm->node : 0), .uid = le32(s->uid),
+		.flags = le16(flags), .data_mode = sm ? DATA_DMA : DATA_DDIO,
+		.sockmem = le16(sm ? sm->node : 0), .uid = le32(s->uid),
 		.opt_reuse = le32((s->opts.reuseaddr ? 1 : 0) | (s->opts.reuseport ? 2 : 0)),
 		.rx_window = le32(s->rx_window) };
 }

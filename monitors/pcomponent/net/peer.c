@@ -336,7 +336,9 @@ struct sockmem *peer_sockmem(struct net_peer *p, const struct stub *s)
 {
 	struct sockmem *sm, *other;
 
-	if (s->data_mode != DATA_DMA || !s->home)
+	bool both = s->data_mode == DATA_AUTO && s->type == SOCK_TYPE_STREAM;
+
+	if ((s->data_mode != DATA_DMA && !both) || !s->home)
 		return NULL;
 	sm = sockmem_find(p, s->home);
 	if (sm)

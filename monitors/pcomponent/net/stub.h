@@ -55,15 +55,29 @@ COUNTERS_DECLARE(stub, STUB_COUNTERS);
 #define STUB_DMA_COUNTERS(X)                                                                      \
 	X(pools) X(fallback) X(writes) X(write_bytes) X(descriptors) X(reads) X(read_bytes)        \
 	X(read_waits) X(failed) X(holds) X(held_bytes) X(hold_failed)  \
-	X(remote_bytes)
+	X(remote_bytes) X(auto_ddio) X(auto_dma) X(auto_tries) X(auto_waits)
 COUNTERS_DECLARE(stub_dma, STUB_DMA_COUNTERS);
 
-/* Socket memory on an mComponent for one nComponent (dma). */
+/* How a record's bytes go (way.c). */
+enum tx_way { WAY_DDIO, WAY_DMA, WAYS };
+#define WAY_FIRST_BIT 8  /* sizes below 256 bytes are one, then each power of two */
+#define WAY_CLASSES 9
+struct way_size {
+	uint64_t ns[WAYS];          /* what a record costs; 0: not known yet */
+	uint32_t every, left;       /* records between two tries of the other way, until the next */
+};
+struct ways {
+	struct way_size size[WAY_CLASSES];
+	uint64_t last_ns[WAYS];     /* when the last step of this way ended */
+};
+
+/* Socket memory on an mComponent for one nComponent (dma, auto). */
 struct sockmem {
 	fit_node_t node;
 	struct proto_mr tx, rx;
 	struct spinlock lock;
 	struct sockpool tx_pool;    /* lock; we hand it out */
+	struct ways ways;           /* lock */
 	LIST_ENTRY(sockmem) link;
 };
 
@@ -99,6 +113,7 @@ struct leg {
 	uint32_t index, gen;        /* handle the skeleton knows */
 	struct net_peer *peer;      /* reference */
 	struct sockmem *sm;         /* NULL: ddio */
+	bool both;                  /* auto: sm is one of two ways, for what is sent */
 	struct sock_handle skel;
 	struct stub *stub;          /* table lock; NULL: the stub is gone */
 	_Atomic bool gone;          /* the skeleton is no more */
@@ -109,6 +124,7 @@ struct leg {
 	bool tx_shut;               /* tx_lock: no more records */
 	_Atomic bool placing;       /* the next bytes go by reference: tx_ref.c */
 	_Atomic bool place_waits;   /* until all descriptors are posted */
+	_Atomic bool order_waits;   /* auto: until what is pending has been posted behind them */
 	uint64_t tx_sent;           /* tx_lock: payload bytes accepted */
 	uint32_t tx_records;        /* tx_lock: in flight */
 	struct tx_buf *pend;        /* tx_lock: accepted, waits to be a record */
@@ -443,6 +459,8 @@ struct tx_buf {
 	struct fit_xfer x;
 	struct leg *leg;            /* reference */
 	uint32_t len;               /* payload */
+	uint32_t cap;               /* room for it */
+	uint64_t step_ns, cost_ns;  /* auto: begin of the step under way, cost of those before */
 	uint32_t rec_off;           /* of the descriptor's record (dma) */
 	struct sock_record rec;     /* and the payload right behind it: one fragment */
 	uint8_t data[];
@@ -453,6 +471,10 @@ struct tx_buf {
 uint32_t dma_tx_take(struct leg *l, uint32_t n, bool whole, uint32_t *off, uint32_t *rec_off);
 /* leg.tx_lock held: writes the payload there; the descriptor follows by itself. */
 void dma_tx_start(struct tx_buf *b, uint32_t off);
+/* way.c: how the next record of n bytes goes; what it has cost. */
+enum tx_way way_choose(struct sockmem *sm, uint32_t n);
+uint64_t way_step(struct sockmem *sm, enum tx_way way, uint64_t from);
+void way_measured(struct sockmem *sm, enum tx_way way, uint32_t n, uint64_t ns);
 /* Writes record and body to the nComponent. */
 void tx_write(struct tx_buf *b, uint32_t off, uint32_t body);
 struct tx_buf *tx_buf_alloc(struct leg *l, uint32_t n);

@@ -46,7 +46,7 @@ static bool has_room(const struct stub *s, const struct leg *l)
 	uint32_t left = tx_window_left(s, l);
 
 	return left && left >= inflight(l) / 2 && !l->share.is_waiting &&
-	       !l->dma_share.is_waiting && !l->placing && !l->place_waits;
+	       !l->dma_share.is_waiting && !l->placing && !l->place_waits && !l->order_waits;
 }
 
 bool tx_writable_locked(struct stub *s)
@@ -199,7 +199,7 @@ ssize_t_k tx_may_send(struct stub *s, struct leg **l, uint32_t *room)
 	if (!err) {
 		*room = tx_window_left(s, s->leg);
 		if (!*room || s->leg->share.is_waiting || s->leg->dma_share.is_waiting ||
-		    s->leg->placing || s->leg->place_waits)
+		    s->leg->placing || s->leg->place_waits || s->leg->order_waits)
 			err = -EAGAIN;
 		else
 			*l = leg_get(s->leg);

@@ -8,7 +8,9 @@
  * fewer are, when it is full, or before anything that must come after it. A request and its
  * answer never wait for that.
  *
- *   pend != NULL  =>  TX_GATHER_RECORDS in flight, or the share waits for room in a pool
+ *   pend != NULL  =>  TX_GATHER_RECORDS in flight, or the share waits for room in a pool, or
+ *                     (auto) it goes straight to the nComponent behind bytes that go by way of an
+ *                     mComponent and whose descriptors are still to be posted
  *
  * Everything here that changes a leg holds its tx_lock, which gives a socket's records their order.
  */
@@ -34,7 +36,8 @@ struct tx_buf *tx_buf_alloc(struct leg *l, uint32_t n)
 		return NULL;
 	}
 	b->leg = l;
-	b->len = n;
+	b->len = b->cap = n;
+	b->step_ns = b->cost_ns = 0;
 	return b;
 }
 
@@ -76,6 +79,12 @@ static void place_may_begin(struct leg *l)
 	stub_put(s);
 }
 
+/* Whoever waited for what was pending to be posted may go on: true, they are to be woken. */
+static bool order_over_locked(struct leg *l)
+{
+	return !l->pend && l->order_waits && atomic_exchange(&l->order_waits, false);
+}
+
 void tx_finished(struct tx_buf *b, int status)
 {
 	struct leg *l = b->leg;
@@ -91,6 +100,7 @@ void tx_finished(struct tx_buf *b, int status)
 	wake = l->place_waits && !l->pend && l->tx_posted == l->tx_sent;
 	if (wake)
 		l->place_waits = false;
+	wake |= order_over_locked(l);
 	spin_unlock(&l->tx_lock);
 	if (wake)
 		place_may_begin(l);
@@ -99,7 +109,16 @@ void tx_finished(struct tx_buf *b, int status)
 
 static void written(struct fit_xfer *x, int status)
 {
-	tx_finished(x->priv, status);
+	struct tx_buf *b = x->priv;
+	struct leg *l = b->leg;
+
+	if (l->both && b->step_ns && !status) {
+		bool dma = le16_get(b->rec.flags) & SOCK_REC_DESC;
+		uint64_t ns = b->cost_ns + way_step(l->sm, WAY_DDIO, b->step_ns);
+
+		way_measured(l->sm, dma ? WAY_DMA : WAY_DDIO, b->len, ns);
+	}
+	tx_finished(b, status);
 }
 
 void tx_write(struct tx_buf *b, uint32_t off, uint32_t body)
@@ -133,13 +152,14 @@ static uint32_t ddio_take(struct leg *l, uint32_t n, uint32_t *off)
 	return n;
 }
 
-/* A buffer for the last bytes of b from n on. */
+/* A buffer for the last bytes of b from n on, and for as many as b had room for. */
 static struct tx_buf *split(struct tx_buf *b, uint32_t n)
 {
-	struct tx_buf *rest = tx_buf_alloc(leg_get(b->leg), b->len - n);
+	struct tx_buf *rest = tx_buf_alloc(leg_get(b->leg), b->cap);
 
 	if (!rest)
 		return NULL;
+	rest->len = b->len - n;
 	memcpy(rest->data, b->data + n, b->len - n);
 	rest->rec = b->rec;
 	return rest;
@@ -157,6 +177,29 @@ static uint32_t deliver_locked(struct leg *l, struct tx_buf *b, uint32_t n, stru
 	return n;
 }
 
+/* Bytes on their way to an mComponent: the skeleton does not know of them yet. */
+static uint64_t unposted_locked(const struct leg *l)
+{
+	return l->tx_sent - l->tx_posted - (l->pend ? l->pend->len : 0);
+}
+
+/* auto: the record of n bytes begins now; what goes straight needs no socket memory. */
+static void note_way(struct leg *l, struct tx_buf *b, bool dma, uint32_t n)
+{
+	b->step_ns = 0;
+	if (!l->both)
+		return;
+	b->step_ns = clock_mono_ns();
+	if (dma) {
+		counter_add(stub_dma, auto_dma, 1);
+		return;
+	}
+	counter_add(stub_dma, auto_ddio, 1);
+	spin_lock(&l->sm->lock);
+	sockpool_skip(&l->dma_share, n);
+	spin_unlock(&l->sm->lock);
+}
+
 /*
  * The bytes of b are the stream's next: posts at most limit of them, as much as the pools take.
  * What is left is in *rest (NULL also when there was no memory for it). fresh: they are not in
@@ -165,11 +208,18 @@ static uint32_t deliver_locked(struct leg *l, struct tx_buf *b, uint32_t n, stru
 static uint32_t post_locked(struct leg *l, struct tx_buf *b, uint32_t limit, bool fresh,
 			    struct tx_buf **rest)
 {
+	bool dma = l->sm;
 	uint32_t off, n;
 
 	if (l->peer->kind == PEER_SELF)
 		return deliver_locked(l, b, limit, rest);
-	n = l->sm ? dma_tx_take(l, limit, false, &off, &b->rec_off) : ddio_take(l, limit, &off);
+	if (l->both)
+		dma = way_choose(l->sm, limit) == WAY_DMA;
+	if (l->both && !dma && unposted_locked(l)) {
+		counter_add(stub_dma, auto_waits, 1);
+		return 0;
+	}
+	n = dma ? dma_tx_take(l, limit, false, &off, &b->rec_off) : ddio_take(l, limit, &off);
 	if (!n) {
 		counter_add(stub, tx_blocked_pool, 1);
 		return 0;
@@ -180,7 +230,8 @@ static uint32_t post_locked(struct leg *l, struct tx_buf *b, uint32_t limit, boo
 	if (fresh)
 		l->tx_sent += n;
 	l->tx_records++;
-	if (l->sm) {
+	note_way(l, b, dma, n);
+	if (dma) {
 		dma_tx_start(b, off);
 		return n;
 	}
@@ -215,9 +266,14 @@ static void flush_locked(struct leg *l)
 
 void tx_flush(struct leg *l)
 {
+	bool wake;
+
 	spin_lock(&l->tx_lock);
 	flush_locked(l);
+	wake = order_over_locked(l);
 	spin_unlock(&l->tx_lock);
+	if (wake)
+		place_may_begin(l);
 }
 
 /* Appends the first n bytes of b to the pending buffer. False: they want a record of their own. */
@@ -225,14 +281,14 @@ static bool gather_locked(struct leg *l, const struct tx_buf *b, uint32_t n)
 {
 	if (l->tx_records < TX_GATHER_RECORDS || n > net.gather_max || (l->sm && !net.dma_pack))
 		return false;
-	if (l->pend && l->pend->len + n > TX_GATHER_MAX)
+	if (l->pend && l->pend->len + n > l->pend->cap)
 		flush_locked(l);
 	if (!l->pend) {
 		l->pend = tx_buf_alloc(leg_get(l), TX_GATHER_MAX);
 		if (!l->pend)
 			return false;
 		l->pend->len = 0;
-	} else if (l->pend->len + n > TX_GATHER_MAX) {
+	} else if (l->pend->len + n > l->pend->cap) {
 		return false;
 	}
 	memcpy(l->pend->data + l->pend->len, b->data, n);
@@ -247,6 +303,7 @@ static bool gather_locked(struct leg *l, const struct tx_buf *b, uint32_t n)
 static uint32_t send_locked(struct leg *l, struct tx_buf **b, uint32_t limit)
 {
 	struct tx_buf *now = *b;
+	uint32_t n;
 
 	if (gather_locked(l, now, limit)) {
 		*b = limit < now->len ? split(now, limit) : NULL;
@@ -254,7 +311,19 @@ static uint32_t send_locked(struct leg *l, struct tx_buf **b, uint32_t limit)
 		return limit;
 	}
 	flush_locked(l);
-	return l->pend ? 0 : post_locked(l, now, limit, true, b);
+	if (l->pend) {
+		l->order_waits = l->both && unposted_locked(l);
+		return 0;
+	}
+	n = post_locked(l, now, limit, true, b);
+	if (n || !l->both || !unposted_locked(l))
+		return n;
+	/* it goes straight there, behind the descriptors that are to come: bytes_written() */
+	*b = limit < now->len ? split(now, limit) : NULL;
+	now->len = limit;
+	l->tx_sent += limit;
+	l->pend = now;
+	return limit;
 }
 
 ssize_t_k tx_post(struct stub *s, struct tx_buf **b, bool more)

@@ -701,6 +701,63 @@ static void test_dma_send(void **state)
 	stub_release(s);
 }
 
+/* ---- auto ---- */
+
+/* Sends n bytes and completes nothing. */
+static void send_auto(struct stub *s, char c, unsigned n)
+{
+	char text[64];
+
+	memset(text, c, n);
+	assert_int_equal(send_bytes(s, text, n, 0), n);
+}
+
+/* Where a transfer goes. */
+static bool to_sockmem(const struct fit_xfer *x)
+{
+	return x->node == NODE_M;
+}
+
+/*
+ * Straight, until the other way is tried; what follows straight waits for the descriptor before
+ * it, whatever it has to wait for; and all that is sent is accounted for on both pools.
+ */
+static void test_auto(void **state)
+{
+	struct stub *s = stub_create(1, 6, &(struct stub_owner){ DATA_AUTO, NODE_M, 0, false });
+	struct sock_handle h;
+	unsigned sends = 0;
+
+	assert_int_equal(stub_connect(s, 0x0a0000fe, 5001, true), -EINPROGRESS);
+	h = fake.last_stub;
+	fake_connected(0);
+	assert_int_equal(stub_connect(s, 0x0a0000fe, 5001, true), 0);
+	for (;;) { /* one by one */
+		send_auto(s, 'a', 10);
+		sends++;
+		assert_int_equal(fake.nxfers, 1);
+		if (to_sockmem(fake.xfer[0]))
+			break;
+		assert_int_equal(fake.xfer[0]->node, NODE_N);
+		fake_complete(0);
+		assert_true(sends < 100);
+	}
+	assert_true(sends > 2);
+	send_auto(s, 'b', 20); /* straight, so it waits */
+	assert_int_equal(fake.nxfers, 1);
+	assert_int_equal(s->leg->tx_sent - s->leg->tx_posted, 30);
+	fake_complete(0); /* the bytes are there: descriptor, then what waited */
+	assert_int_equal(fake.nxfers, 2);
+	assert_int_equal(fake.xfer[0]->frag[0].len, 16 + sizeof(struct sock_desc));
+	assert_int_equal(fake.xfer[1]->frag[0].len, 16 + 20);
+	assert_int_equal(s->leg->tx_sent, s->leg->tx_posted);
+	fake_complete_all();
+	fake_tx_done(h, s->leg->tx_sent);
+	assert_int_equal(s->leg->share.chunks, 0);
+	assert_int_equal(s->leg->dma_share.chunks, 0);
+	stub_release(s);
+}
+
 static void test_dma_recv(void **state)
 {
 	struct sock_handle h;
@@ -885,7 +942,7 @@ int main(void)
 		T(test_send_fails), T(test_recv), T(test_reports), T(test_idle_sockets_report),
 		T(test_fin), T(test_fin_in_record), T(test_reset), T(test_unread_data_resets),
 		T(test_bad_records), T(test_window_violation), T(test_dma_send), T(test_dma_recv),
-		T(test_dma_home_dies), T(test_node_dies), T(test_rejoin),
+		T(test_dma_home_dies), T(test_auto), T(test_node_dies), T(test_rejoin),
 		T(test_random_events), T(test_no_memory),
 		T(test_blocked_reader),
 	};
