@@ -139,7 +139,7 @@ static ssize_t_k regular_read(struct file *f, struct uio *to, uint64_t *off)
 		read_ahead(f, *off / PAGE_SIZE, size);
 		n = excache_read_file(f->object, *off / PAGE_SIZE, in_page, buf, (unsigned)len);
 		if (!n)
-			n = uio_copy_out(to, buf, len);
+			n = uio_copy_out_part(to, buf, len);
 		if (n <= 0)
 			break;
 		*off += n;
@@ -303,7 +303,7 @@ static ssize_t_k regular_write(struct file *f, struct uio *from, uint64_t *off)
 			n = -EFBIG;
 			break;
 		}
-		n = uio_copy_in(buf, from, KMIN(len, limit - *off));
+		n = uio_copy_in_part(buf, from, KMIN(len, limit - *off));
 		if (n <= 0)
 			break;
 		ssize_t_k got = write_some(f, off, buf, n);

@@ -326,6 +326,34 @@ CASE(address_space_limit)
 	R(malloc(200 << 20) == NULL);
 }
 
+/* Files are read and written up to the page that is missing; pipes and sockets not at all. */
+CASE(fault_in_part)
+{
+	char *m = map(2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, -1), b[32] = "";
+	int fd = make_file("a", "0123456789", 10), p[2], s[2];
+	struct iovec v[2] = { { m + PAGE - 3, 3 }, { m + PAGE - 2, 8 } };
+
+	NEED(!pipe(p) && !socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+	munmap(m + PAGE, PAGE);
+	R(pread(fd, m + PAGE - 4, 10, 0));
+	say_bytes("read", m + PAGE - 4, 4);
+	R(pread(fd, m + PAGE, 10, 0));
+	R(preadv(fd, v, 2, 0));
+	say_bytes("read", m + PAGE - 3, 3);
+	memcpy(m + PAGE - 4, "abcd", 4);
+	R(write(fd, m + PAGE - 4, 10));
+	R(lseek(fd, 0, SEEK_CUR));
+	say_bytes("written", b, (size_t)R(pread(fd, b, 32, 0)));
+	R(write(fd, m + PAGE, 10));
+	R(write(p[1], "pipe data", 9));
+	R(read(p[0], m + PAGE - 4, 9));
+	say_bytes("still there", b, (size_t)R(read(p[0], b, 32)));
+	R(write(p[1], m + PAGE - 4, 9));
+	R(write(s[1], "stream", 6));
+	R(read(s[0], m + PAGE - 4, 6));
+	R(write(s[1], m + PAGE - 4, 6));
+}
+
 CASE(fault_in_call)
 {
 	char *m = map(2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, -1);
