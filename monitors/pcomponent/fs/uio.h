@@ -44,6 +44,6 @@ static inline void uio_skip(struct uio *u, uint64_t n)
 /* Copies min(n, left) bytes and advances by them. Bytes copied, or -EFAULT when none could be. */
 ssize_t_k uio_copy_in(void *dst, struct uio *u, size_t n);        /* from where it points to dst */
 ssize_t_k uio_copy_out(struct uio *u, const void *src, size_t n); /* from src to where it points */
-/* The same, but the bytes in front of a page that faults are copied: files are read and written so. */
+/* The same, but bytes in front of a page that faults are copied, as for files. */
 ssize_t_k uio_copy_in_part(void *dst, struct uio *u, size_t n);
 ssize_t_k uio_copy_out_part(struct uio *u, const void *src, size_t n);
