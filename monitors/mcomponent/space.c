@@ -208,9 +208,27 @@ unsigned space_count(void)
 	return live;
 }
 
-static int share_leaf(uint64_t addr, struct page **leaf, void *child)
+/* A copy of the table, whose leaves share its pages. -ENOMEM: of a part of it. */
+static int share_table(struct space *child, void *from, unsigned level, void **to)
 {
-	return space_map(child, addr, *leaf);
+	void **entry = from, **copy;
+	int err = 0;
+
+	*to = copy = page_alloc_zeroed(0);
+	if (!copy)
+		return -ENOMEM;
+	for (unsigned i = 0; i < FANOUT && !err; i++) {
+		if (!entry[i])
+			continue;
+		if (level) {
+			err = share_table(child, entry[i], level - 1, &copy[i]);
+			continue;
+		}
+		page_get(entry[i]);
+		copy[i] = entry[i];
+		child->pages++;
+	}
+	return err;
 }
 
 struct space *space_fork(struct space *parent)
@@ -227,7 +245,7 @@ struct space *space_fork(struct space *parent)
 	for (v = vma_first_from(&parent->vmas, 0); v && !err; v = vma_next(v))
 		err = vma_insert(&child->vmas, v);
 	if (!err && parent->table)
-		err = each_leaf(parent->table, LEVELS - 1, 0, 0, UINT64_MAX, share_leaf, child);
+		err = share_table(child, parent->table, LEVELS - 1, &child->table);
 	if (err) {
 		space_destroy(child);
 		return NULL;

@@ -13,6 +13,8 @@
 
 struct fork_walk {
 	struct aspace *child;
+	uint64_t table; /* an address in the child's table of entries that was used last; */
+	upte_t *e;      /* that table */
 	bool nomem;
 };
 
@@ -44,10 +46,21 @@ static void share_line(struct fork_walk *w, uint64_t addr, upte_t *e, upte_t *ce
 	counter_add(excache, fork_shared, 1);
 }
 
+#define TABLE (512 * PAGE_SIZE) /* what one table of entries spans */
+
+static upte_t *child_entry(struct fork_walk *w, uint64_t addr)
+{
+	if (!w->e || addr / TABLE != w->table / TABLE) {
+		w->e = upt_entry(w->child->upt, ROUND_DOWN(addr, TABLE), true);
+		w->table = addr;
+	}
+	return w->e ? w->e + addr % TABLE / PAGE_SIZE : NULL;
+}
+
 static void share_one(uint64_t addr, upte_t *e, void *arg)
 {
 	struct fork_walk *w = arg;
-	upte_t *ce = w->nomem ? NULL : upt_entry(w->child->upt, addr, true);
+	upte_t *ce = w->nomem ? NULL : child_entry(w, addr);
 	uint64_t v;
 
 	if (!ce) {
