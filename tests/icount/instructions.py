@@ -23,6 +23,7 @@ HEAD = """\
 #   write4k   one-sided write of 4 KiB, one at a time                           read4k  the same, read
 #   miss      touch of a page that is on the mComponent, with the eviction of an unmodified one
 #   page      the same where pages are touched in order, so that most are asked for ahead
+#   sendfile  a MiB by sendfile() in dma: by reference, so that p0 has little to do with it
 #   packet    Ethernet frame in or out, of an echo of 128 bytes                 echo   the whole exchange, ddio
 #   crowd     echo, while 2,000 other connections are established and idle: no more than echo
 """
@@ -33,6 +34,8 @@ BATCHES, CALLS = 8, 200
 WALK_MIB, WALK_PASSES = 6, (1, 3)
 ECHOES = (100, 400)
 SERVER = ("192.168.77.10", "7000")
+FILES = ("192.168.77.10", "7001")
+FILE_BLOCKS = (64, 576)  # of 4 KiB
 CROWD, CROWD_PORT = 2000, "7001"
 CROWD_CLIENT = f"""
 import resource, socket, sys
@@ -105,6 +108,19 @@ def crowded(r):
     return n0, p0
 
 
+def sendfiles(r):
+    """Less what a connection and the file's making cost."""
+    client = os.path.join(BUILD, "bench", "tcpbench")
+    costs = r.costs(*(lambda n=n: must(r.client(client, "client", *FILES, "file", "4096", str(n)))
+                      for _ in range(2) for n in FILE_BLOCKS))
+    few, many = costs[0::2], costs[1::2]
+    mib = (FILE_BLOCKS[1] - FILE_BLOCKS[0]) / 256
+    if min(c.count("p0", "stub_dma.held_bytes") for c in many) < FILE_BLOCKS[1] * 4096:
+        raise RuntimeError("not by reference")
+    return [(min(c.instructions(b) for c in many) - min(c.instructions(b) for c in few)) / mib
+            for b in ("p0", "m0")]
+
+
 def must(result):
     if result.rc != 0:
         raise RuntimeError(repr(result))
@@ -118,6 +134,7 @@ WORK = (
     (("read4k.m0", "read4k.manager"), fabric("read", 4096)),
     (("miss.p0", "miss.m0"), pages("excache.miss", "mixed")),
     (("page.p0", "page.m0"), pages("excache.ahead")),
+    (("sendfile.p0", "sendfile.m0"), sendfiles),
     (("packet.n0", "echo.n0", "echo.p0"), echoes),
 )
 # the same, with the crowd there
@@ -172,6 +189,7 @@ def main():
     record = recorded()
     with CountedRack("board.p0.excache=4M") as r:
         r.start("tcpbench", "server", SERVER[1], on="p0", data="ddio")
+        r.start("tcpbench", "server", FILES[1], on="p0", data="dma")
         found = measure_all(r, chosen, {} if recording else record)
         if crowd:
             with Crowd(r):
