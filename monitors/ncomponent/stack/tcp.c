@@ -450,7 +450,7 @@ bool stack_tcp_alive(const struct stack_tcp *t)
 
 uint32_t stack_tcp_window_max(const struct stack_tcp *t)
 {
-	return t->pcb ? TCP_WND_MAX(t->pcb) : TCP_WND;
+	return t->pcb && t->pcb->state != LISTEN ? TCP_WND_MAX(t->pcb) : TCP_WND;
 }
 
 void stack_tcp_name(const struct stack_tcp *t, struct stack_tcp_name *out)
