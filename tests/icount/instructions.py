@@ -23,7 +23,7 @@ HEAD = """\
 #   write4k   one-sided write of 4 KiB, one at a time                           read4k  the same, read
 #   miss      touch of a page that is on the mComponent, with the eviction of an unmodified one
 #   page      the same where pages are touched in order, so that most are asked for ahead
-#   sendfile  a MiB by sendfile() in dma: by reference, so that p0 has little to do with it
+#   sendfile  a MiB by sendfile() in dma: by reference, and p0 has little to do with it
 #   packet    Ethernet frame in or out, of an echo of 128 bytes                 echo   the whole exchange, ddio
 #   crowd     echo, while 2,000 other connections are established and idle: no more than echo
 """
@@ -36,6 +36,7 @@ ECHOES = (100, 400)
 SERVER = ("192.168.77.10", "7000")
 FILES = ("192.168.77.10", "7001")
 FILE_BLOCKS = (64, 576)  # of 4 KiB
+SENDFILE_P0 = 600_000  # how many pieces it takes varies; in ddio it is more than 4 million
 CROWD, CROWD_PORT = 2000, "7001"
 CROWD_CLIENT = f"""
 import resource, socket, sys
@@ -117,8 +118,11 @@ def sendfiles(r):
     mib = (FILE_BLOCKS[1] - FILE_BLOCKS[0]) / 256
     if min(c.count("p0", "stub_dma.held_bytes") for c in many) < FILE_BLOCKS[1] * 4096:
         raise RuntimeError("not by reference")
-    return [(min(c.instructions(b) for c in many) - min(c.instructions(b) for c in few)) / mib
-            for b in ("p0", "m0")]
+    p0, m0 = ((min(c.instructions(b) for c in many) - min(c.instructions(b) for c in few)) / mib
+              for b in ("p0", "m0"))
+    if p0 > SENDFILE_P0:
+        raise RuntimeError(f"sendfile: p0 spends {p0:.0f} instructions on a MiB that it does not carry")
+    return [m0]
 
 
 def must(result):
@@ -134,7 +138,7 @@ WORK = (
     (("read4k.m0", "read4k.manager"), fabric("read", 4096)),
     (("miss.p0", "miss.m0"), pages("excache.miss", "mixed")),
     (("page.p0", "page.m0"), pages("excache.ahead")),
-    (("sendfile.p0", "sendfile.m0"), sendfiles),
+    (("sendfile.m0",), sendfiles),
     (("packet.n0", "echo.n0", "echo.p0"), echoes),
 )
 # the same, with the crowd there
