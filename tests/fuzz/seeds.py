@@ -185,6 +185,7 @@ def skel():
         "defer-closed": defer + ended(4, 2) + record(1) + wait + longer,
         "cork": pair + call(3, 1, 1, 1, 0) + record(1, 3, 0, 2) + call(3, 1, 1, 0, 100) + wait,
         "info": pair + call(4, 0, 11) + call(4, 1, 11) + call(4, 1, 2) + call(5, 1, 1) + call(5, 1, 3),
+        "listener-done": opened(stream, 2) + listen(0) + rx_done(0),
         "hello": pair + record(1) + call(6, 1) + wait + opened(stream) + call(6, 0),
         "nodes": pair + record(1, 5, 1, 8) + b"\x8e" + wait + b"\xce" + call(6, 0) + opened(stream),
         "faults": pair + b"\x5d" + record(1) + wait + b"\x8d" + record(1, 3, 1, 8) + longer,

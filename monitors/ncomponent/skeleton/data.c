@@ -335,7 +335,7 @@ void skel_rx_run(struct skel *s)
 
 int skel_rx_done(struct skel *s, uint64_t bytes, uint32_t rx_window)
 {
-	if (bytes < s->rx_done || bytes > s->rx_taken)
+	if (s->state == SKEL_LISTEN || bytes < s->rx_done || bytes > s->rx_taken)
 		return -EINVAL;
 	if (!sockpool_done(&s->peer->rx_pool, &s->rx_share, bytes))
 		return -EINVAL;
