@@ -12,7 +12,8 @@
  *
  * The table of regions is guarded by aspace.lock, assigning by the mutex; the parts' handles are
  * set under both and read under either. Assigning happens inside the gate, so that no mapping
- * changes meanwhile, or with the gate closed.
+ * changes meanwhile, or with the gate closed. The list of all spaces has a lock, taken before
+ * aspace.lock.
  */
 #include "excache/region.h"
 
