@@ -20,7 +20,7 @@ struct sock_peer {
 	struct fit_mr *tx_mr;
 	uint64_t tx_unreported;    /* bytes that arrived in tx_mem and were not reported as done */
 	uint32_t nskels;
-	uint32_t nrecords;         /* of its records, not acknowledged: each has a place in tx_mem */
+	uint32_t nrecords;         /* not acknowledged: each has a place in tx_mem */
 	uint64_t rx_held;          /* bytes received that it has no room for */
 	uint64_t dma_held;         /* bytes of dDMA's buffers */
 	bool dma_waits;            /* a skeleton wants more of them */

@@ -15,8 +15,8 @@
 #define OWNER_RX_HELD_MAX (32u << 20) /* bytes received that the owner has no room for */
 #define SKEL_RX_HELD_MIN (16u << 10)  /* and so many of each socket all the same */
 #define OWNER_DMA_HELD_MAX (16u << 20) /* bytes that dDMA fetched and nobody acknowledged */
-#define OWNER_RECORD_MIN 32       /* bytes of the pool under the smallest record: bounds their number */
-#define OWNER_DEAD_MAX 4          /* incarnations that are not freed yet; EAGAIN for the next HELLO */
+#define OWNER_RECORD_MIN 32       /* bytes of the pool under the smallest record */
+#define OWNER_DEAD_MAX 4          /* incarnations not yet freed; EAGAIN for the next HELLO */
 #define OWNER_EVENTS_MAX 2048     /* messages that wait for its credits, 4.3 KiB each */
 /* Records that one skeleton sends, and those it receives, in its turn: 64 KiB each at most. */
 #define SKEL_TURN_RECORDS 64

@@ -41,7 +41,8 @@
 
 #define SOCK_COUNTERS(X)                                                                          \
 	X(opened) X(connected) X(connect_failed) X(accepted) X(accept_refused) X(closed) X(reset)  \
-	X(broken) X(bad_record) X(early_record) X(bad_message) X(stale_handle) X(window_violation) X(discarded)   \
+	X(broken) X(bad_record) X(early_record) X(bad_message) X(stale_handle) \
+	X(window_violation) X(discarded) \
 	X(tx_done_sent) X(events_sent) X(events_failed) X(rx_blocked_window) X(rx_blocked_pool)   \
 	X(dgram_rx) X(dgram_dropped) X(dgram_tx) X(dgram_tx_failed) X(dgram_icmp)
 COUNTERS_DECLARE(sock, SOCK_COUNTERS);

@@ -46,11 +46,13 @@ void a_record(const struct sock_record *r)
 	if (!world.a_reads)
 		return;
 	for (unsigned i = 0; i < 64; i++) { /* whose it is A does not remember: it looks */
-		struct skel *s = world.ns->slot[(world.ns->free_hint + SKEL_MAX - i) % SKEL_MAX].skel;
+		struct skel *s =
+				world.ns->slot[(world.ns->free_hint + SKEL_MAX - i) % SKEL_MAX].skel;
 
 		if (!s || s->peer->node != NODE_A || s->rx_taken == s->rx_done)
 			continue;
-		struct sock_rx_done m = { skel_handle(s), le64(s->rx_taken), le32(s->rx_window), le32(0) };
+		struct sock_rx_done m = { skel_handle(s), le64(s->rx_taken), le32(s->rx_window),
+				le32(0) };
 
 		world_oneway(NODE_A, OP_SOCK_RX_DONE, &m, sizeof(m));
 	}
@@ -113,7 +115,8 @@ static void say(struct input *in, bool oneway)
 	if (how & 128) /* and whatever else may be wrong with it */
 		for (unsigned i = input_u8(in) % 4; i; i--)
 			msg[input_u8(in) % full] ^= input_u8(in);
-	bool wrong = len < (op == OP_SOCK_OPEN ? sizeof(struct sock_open) : full) || PROTO_OP(PROTO_CLASS_SOCK, 99) == op ||
+	bool wrong = len < (op == OP_SOCK_OPEN ? sizeof(struct sock_open) : full) ||
+			PROTO_OP(PROTO_CLASS_SOCK, 99) == op ||
 		     (has_handle(op) && handle_is_wrong(msg));
 
 	if (oneway)
@@ -134,7 +137,8 @@ static void send_record(struct input *in)
 	uint8_t how = input_u8(in);
 	struct skel *s;
 	struct sock_record r = { .to = pick(in, &s), .len = le32(some_size(in) % 70000),
-		.flags = le16(how & (SOCK_REC_MORE | SOCK_REC_FIN)), .magic = le16(SOCK_REC_MAGIC) };
+		.flags = le16(how & (SOCK_REC_MORE | SOCK_REC_FIN)), .magic =
+				le16(SOCK_REC_MAGIC) };
 	uint32_t off = input_u8(in) * 0x1010u, body = le32_get(r.len), imm;
 	uint64_t before = refusals(), accepted;
 
@@ -187,7 +191,8 @@ static void step(struct input *in)
 		world_cancel(what >> 4);
 		break;
 	case 13:
-		*(what & 16 ? &world.fail_xfers : what & 32 ? &world.fail_sends : &world.fail_calls) =
+		*(what & 16 ? &world.fail_xfers : what & 32 ? &world.fail_sends :
+				&world.fail_calls) =
 			what >> 6;
 		break;
 	case 14:
@@ -240,7 +245,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool gone = sim_run(all_gone, &live, 200 * NSEC_PER_SEC);
 
 	if (!gone)
-		panic("left: %u skeletons, %u regions, %u requests, %u transfers, %u calls, %lu objects",
+		panic("left: %u skeletons, %u regions, %u requests, %u transfers, %u calls, "
+		      "%lu objects",
 		      world.ns->nskels, world.mrs, world.reqs, world.xfers, world.calls,
 		      sim_live_allocations() - live);
 	return 0;

@@ -57,7 +57,8 @@ uint16_t some_port(struct input *in)
 
 uint32_t some_size(struct input *in)
 {
-	static const uint32_t sizes[] = { 0, 1, 12, 100, 1460, 4096, 65536, SKEL_TX_WINDOW, 1u << 24,
+	static const uint32_t sizes[] = { 0, 1, 12, 100, 1460, 4096, 65536, SKEL_TX_WINDOW,
+			1u << 24,
 		UINT32_MAX };
 
 	return sizes[input_u8(in) % ARRAY_SIZE(sizes)];

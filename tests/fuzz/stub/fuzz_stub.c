@@ -91,7 +91,8 @@ static uint64_t refusals(void)
 /* ---- events ---- */
 
 static const uint16_t ops[] = { OP_SOCKEVT_ACCEPT, OP_SOCKEVT_TX_DONE, OP_SOCKEVT_STATE,
-	OP_SOCKEVT_CLOSED, OP_SOCKEVT_END, OP_SOCKEVT_ICMP, OP_SOCKEVT_CONNECTED, PROTO_OP(PROTO_CLASS_SOCKEVT, 99) };
+	OP_SOCKEVT_CLOSED, OP_SOCKEVT_END, OP_SOCKEVT_ICMP, OP_SOCKEVT_CONNECTED,
+			PROTO_OP(PROTO_CLASS_SOCKEVT, 99) };
 
 static size_t fill_accept(struct input *in, struct sock_handle h, void *out)
 {
@@ -107,8 +108,10 @@ static size_t fill_accept(struct input *in, struct sock_handle h, void *out)
 static size_t fill_state(struct input *in, struct sock_handle h, const struct stub *s, void *out)
 {
 	uint8_t error = input_u8(in);
-	struct sockevt_state m = { .stub = h, .error = le32(error < 100 ? 0 : error < 240 ? 104 : error),
-		.flags = le32(input_u8(in) % 8), .rx_bytes = le64(some_count(in, s ? s->rx_arrived : 0)) };
+	struct sockevt_state m = { .stub = h, .error = le32(error < 100 ? 0 : error < 240 ? 104 :
+			error),
+		.flags = le32(input_u8(in) % 8), .rx_bytes = le64(some_count(in, s ?
+				s->rx_arrived : 0)) };
 
 	memcpy(out, &m, sizeof(m));
 	return sizeof(m);
@@ -128,7 +131,8 @@ static size_t fill_connected(struct input *in, struct sock_handle h, void *out)
 static size_t fill_icmp(struct input *in, struct sock_handle h, void *out)
 {
 	uint8_t n = input_u8(in);
-	struct sockevt_icmp m = { .stub = h, .offender = be32(0x0a0000fe), .dst_ip = be32(0x0a0000fe),
+	struct sockevt_icmp m = { .stub = h, .offender = be32(0x0a0000fe), .dst_ip =
+			be32(0x0a0000fe),
 		.dst_port = be16(9), .type = input_u8(in), .code = input_u8(in),
 		.len = le16(n < 128 ? n : 2 * n) };
 
@@ -157,7 +161,8 @@ static size_t fill(struct input *in, uint16_t op, struct sock_handle h, uint8_t 
 	}
 	if (op == OP_SOCKEVT_END) {
 		*(struct sockevt_end *)out = (struct sockevt_end){ h,
-			le64(some_count(in, s ? s->rx_arrived : 0)), le32(input_u8(in) & 1), le32(0) };
+			le64(some_count(in, s ? s->rx_arrived : 0)), le32(input_u8(in) & 1),
+					le32(0) };
 		return sizeof(struct sockevt_end);
 	}
 	return sizeof(struct sockevt_closed);
@@ -191,7 +196,8 @@ static void send_record(struct input *in)
 {
 	uint8_t how = input_u8(in);
 	struct sock_record r = { .to = pick(in), .len = le32(some_size(in) % 70000),
-		.flags = le16(how & (SOCK_REC_MORE | SOCK_REC_FIN)), .magic = le16(SOCK_REC_MAGIC) };
+		.flags = le16(how & (SOCK_REC_MORE | SOCK_REC_FIN)), .magic =
+				le16(SOCK_REC_MAGIC) };
 	uint32_t off = input_u8(in) * 0x110u, body = le32_get(r.len), imm;
 	struct sock_desc d = { .node = le16(how & 64 ? input_u8(in) : NODE_M),
 		.off = le64(some_count(in, input_u8(in) * 4096u)), .len = le64(body) };
@@ -223,7 +229,8 @@ static void send_join(struct input *in)
 	uint8_t how = input_u8(in);
 	uint64_t before = refusals();
 	unsigned answered = fake.replies;
-	struct join_connect c = { .listener = pick(in), .via = le16(how & 64 ? input_u8(in) : NODE_N),
+	struct join_connect c = { .listener = pick(in), .via = le16(how & 64 ? input_u8(in) :
+			NODE_N),
 		.from = { le32(input_u8(in)), le32(3) }, .ip = be32(0x0a000001),
 		.from_ip = be32(0x0a000009), .port = be16(how & 32 ? input_u8(in) : 80),
 		.from_port = be16(7), .rx_window = le32(some_size(in)) };

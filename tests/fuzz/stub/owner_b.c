@@ -71,7 +71,8 @@ void b_check(void)
 	for (unsigned i = 0; i < B_SOCKETS; i++) {
 		look(i, &v);
 		if (memcmp(&v, &views[i], sizeof(v)))
-			panic("socket %u of B was touched: state %d, error %d", i, v.state, v.error);
+			panic("socket %u of B was touched: state %d, error %d", i, v.state,
+					v.error);
 	}
 }
 

@@ -109,7 +109,8 @@ static void note(void)
 
 static void take(const struct sockevt_accept *m)
 {
-	struct sock_attach a = { .skel = m->skel, .stub = stub_of(SERVER), .rx_window = le32(65536) };
+	struct sock_attach a = { .skel = m->skel, .stub = stub_of(SERVER), .rx_window =
+			le32(65536) };
 	struct sock_accepted n = { .skel = socks[LISTENER].h, .n = le32(1) };
 
 	if (socks[SERVER].known) { /* A's: B does not want it */

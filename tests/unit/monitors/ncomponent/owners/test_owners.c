@@ -173,7 +173,8 @@ static void kick_some(void)
 	static unsigned next;
 
 	for (unsigned i = 0; i < CALLS; i++) {
-		struct sock_setopt m = { socks[next++ % MANY], le32(IPPROTO_TCP), le32(TCP_CORK), le32(0),
+		struct sock_setopt m = { socks[next++ % MANY], le32(IPPROTO_TCP), le32(TCP_CORK),
+				le32(0),
 			le32(0) };
 
 		(void)world_call(NODE_A, OP_SOCK_SETOPT, &m, sizeof(m), NULL, NULL);

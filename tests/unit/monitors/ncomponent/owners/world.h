@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What stands around Proxy and skeletons, in one thread on the simulated clock, for the fuzz target
- * (tests/fuzz/skel) and for the test of what owners may take from each other: FIT as owners and an mComponent would see it, a NIC that nothing answers behind
+ * (tests/fuzz/skel) and for the test of what owners may take from each other: FIT as owners and an
+ * mComponent would see it, a NIC that nothing answers behind
  * (connections are those to the board's own address, which turn round in lwIP), and owner B, which
  * is honest.
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A whole nComponent (Proxy, skeletons, data paths, stack) as one object whose symbols have a prefix,
+ * A whole nComponent (Proxy, skeletons, data paths, stack) as one object whose symbols have a
+ * prefix,
  * so that it can stand in one program with a pComponent's stub. All in one thread on the simulated
  * clock; connections are those to the board's own address, which turn round in lwIP.
  */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * FIT of the pComponent, whose peers are the nComponent of side.h, an mComponent that is memory, and
+ * FIT of the pComponent, whose peers are the nComponent of side.h, an mComponent that is memory,
+ * and
  * GNM; and the little of the kernel and of fs/ that the stub's core needs where nothing waits.
  */
 #include <kern/log.h>

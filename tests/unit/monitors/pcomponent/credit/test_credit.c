@@ -2,7 +2,8 @@
 /*
  * The credit scheme: the real stub against the real skeleton, every pair of buffer and write size
  * (powers of two up to the window, and one less and one more), both directions, both data
- * configurations. The bytes arrive as they were sent; books.c sees that nobody exceeds its credit or
+ * configurations. The bytes arrive as they were sent; books.c sees that nobody exceeds its credit
+ * or
  * uses memory too early; at the end of each pair the credit is back, of received bytes but for what
  * a reader does not report yet, and all of it with the end of the connection.
  */
@@ -193,7 +194,8 @@ static int setup(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_ddio), cmocka_unit_test(test_dma) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_ddio),
+			cmocka_unit_test(test_dma) };
 
 	return cmocka_run_group_tests(tests, setup, NULL);
 }
