@@ -101,7 +101,8 @@ void stack_gro_flush(struct stack *s)
 
 static void hold(struct stack *s, struct stack_gro *g, struct pbuf *p, uint32_t bytes)
 {
-	pbuf_realloc(p, (u16_t)(HEADERS + bytes)); /* Ethernet's padding */
+	if (p->len != HEADERS + bytes)
+		pbuf_realloc(p, (u16_t)(HEADERS + bytes)); /* Ethernet's padding */
 	*g = (struct stack_gro){ .head = p, .tail = p, .bytes = bytes, .segments = 1,
 		.next_seq = seq_of(p) + bytes };
 	s->gro_used++;
@@ -145,8 +146,10 @@ bool stack_gro_rx(struct stack *s, struct pbuf *p)
 			}
 			flush_slot(s, g);
 		}
-		if (!g->head)
+		if (!g->head && !free)
 			free = g;
+		if (free && !s->gro_used)
+			break; /* nothing is held */
 	}
 	if (!free) {
 		stack_gro_flush(s);
