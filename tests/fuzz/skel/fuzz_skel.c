@@ -46,8 +46,8 @@ void a_record(const struct sock_record *r)
 	if (!world.a_reads)
 		return;
 	for (unsigned i = 0; i < 64; i++) { /* whose it is A does not remember: it looks */
-		struct skel *s =
-				world.ns->slot[(world.ns->free_hint + SKEL_MAX - i) % SKEL_MAX].skel;
+		uint32_t at = (world.ns->free_hint + SKEL_MAX - i) % SKEL_MAX;
+		struct skel *s = world.ns->slot[at].skel;
 
 		if (!s || s->peer->node != NODE_A || s->rx_taken == s->rx_done)
 			continue;

@@ -17,10 +17,10 @@ struct unit {
 	uint32_t index, gen;
 	uint64_t end;
 };
-static struct flow flows[WAYS][HANDLES];
+static struct flow flows[BOOKS_WAYS][HANDLES];
 static struct sock_handle skel_of[HANDLES], stub_of[HANDLES];
-static struct unit record_at[WAYS][UNITS], bytes_at[WAYS][UNITS]; /* the pool, socket memory */
-static uint64_t nrecords, open_bytes[WAYS];
+static struct unit record_at[BOOKS_WAYS][UNITS], bytes_at[BOOKS_WAYS][UNITS]; /* the pool, socket memory */
+static uint64_t nrecords, open_bytes[BOOKS_WAYS];
 
 void books_reset(void)
 {

@@ -8,7 +8,7 @@
 
 #include <proto/sock.h>
 
-enum books_way { TO_SKELETON, TO_STUB, WAYS };
+enum books_way { TO_SKELETON, TO_STUB, BOOKS_WAYS };
 
 void books_reset(void);
 /* The two handles of one socket. */
