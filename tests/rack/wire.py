@@ -15,12 +15,13 @@ import sys
 import time
 
 import wire_data
+import wire_flood
 import wire_states
 from lib import BUILD, Rack, Tap, rack
 from wirepeer import App, Conn, Port
 
 LISTEN = 5000
-GROUPS = {"states": wire_states, "data": wire_data}
+GROUPS = {"states": wire_states, "data": wire_data, "flood": wire_flood}
 
 
 class Cases:
