@@ -16,12 +16,14 @@ import time
 
 import wire_data
 import wire_flood
+import wire_ip
+import wire_loss
 import wire_states
 from lib import BUILD, Rack, Tap, rack
 from wirepeer import App, Conn, Port
 
 LISTEN = 5000
-GROUPS = {"states": wire_states, "data": wire_data, "flood": wire_flood}
+GROUPS = {"ip": wire_ip, "states": wire_states, "data": wire_data, "loss": wire_loss, "flood": wire_flood}
 
 
 class Cases:
@@ -38,8 +40,9 @@ class Cases:
     def check(self, what, ok, detail=""):
         self.tap.check(f"{self.prefix}: {what}", bool(ok), detail)
 
-    def case(self, case):
-        if self.only and case.__name__ not in self.only:
+    def case(self, case, once=False):
+        """once: does not depend on how the bytes go inside the rack."""
+        if self.only and case.__name__ not in self.only or once and self.prefix == "dma":
             return
         started = time.monotonic()
         case(self)

@@ -132,4 +132,4 @@ def syn_flood(k):
 
 
 def run(k):
-    k.case(syn_flood)
+    k.case(syn_flood, once=True)

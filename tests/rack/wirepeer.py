@@ -132,8 +132,9 @@ class Port:
     def packet(self, proto, payload, src=None, **kw):
         self.frame(self.rack_mac, 0x800, ip_packet(src or self.ip, self.rack_ip, proto, payload, **kw))
 
-    def pieces(self, proto, payload, ident, size):
-        """The same cut into fragments: (offset, more, bytes), in order."""
+    @staticmethod
+    def pieces(payload, size):
+        """A packet's payload cut into fragments: (offset, more, bytes), in order."""
         return [(at, at + size < len(payload), payload[at:at + size]) for at in range(0, len(payload), size)]
 
     # ---- in

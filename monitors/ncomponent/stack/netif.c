@@ -328,6 +328,19 @@ static bool rx_legal(const struct netbuf *nb)
 	return eth->type != PP_HTONS(ETHTYPE_ARP) || nb->len >= SIZEOF_ETH_HDR + SIZEOF_ETHARP_HDR;
 }
 
+/* RFC 1812 5.3.7: nobody on the wire speaks for this NIC's own address or for 127/8. */
+static bool is_martian(const struct stack_nic *nic, const struct netbuf *nb)
+{
+	const struct eth_hdr *eth = (const struct eth_hdr *)nb->data;
+	uint32_t from;
+
+	if (eth->type != PP_HTONS(ETHTYPE_IP) || nb->len < SIZEOF_ETH_HDR + IP_HLEN)
+		return false;
+	memcpy(&from, nb->data + SIZEOF_ETH_HDR + offsetof(struct ip_hdr, src), sizeof(from));
+	return from == netif_ip4_addr(&nic->netif)->addr || (from & PP_HTONL(0xff000000u)) ==
+								PP_HTONL(0x7f000000u);
+}
+
 static void on_rx(struct netdev *dev, struct netbuf *nb, void *arg)
 {
 	struct stack_nic *nic = arg;
@@ -336,6 +349,11 @@ static void on_rx(struct netdev *dev, struct netbuf *nb, void *arg)
 
 	if (!rx_legal(nb)) {
 		counter_add(lwip, rx_malformed, 1);
+		netbuf_free_chain(nb);
+		return;
+	}
+	if (is_martian(nic, nb)) {
+		counter_add(lwip, rx_martian, 1);
 		netbuf_free_chain(nb);
 		return;
 	}

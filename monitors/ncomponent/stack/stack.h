@@ -25,7 +25,7 @@ struct stack_buf; /* received bytes, still where the NIC put them */
 	X(aborts) X(tcp_retransmits) X(tcp_drops) X(tcp_csum_errors) X(tcp_memerr)                \
 	X(ip_drops) X(udp_rx) X(udp_tx) X(udp_no_port) X(udp_malformed) X(udp_csum_errors)         \
 	X(timer_looks) X(syn_dropped) X(cookies_sent) X(cookies_accepted) X(tcp_unacceptable)     \
-	X(tcp_connections) X(rx_kept) /* now */                                                   \
+	X(rx_martian) X(tcp_connections) X(rx_kept) /* the last two: now */                       \
 	X(rx_refused) X(udp_nomem) X(icmp_rx_errors) X(icmp_malformed) X(icmp_unmatched)       \
 	X(icmp_limited)
 COUNTERS_DECLARE(lwip, LWIP_COUNTERS);
