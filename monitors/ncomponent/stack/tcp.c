@@ -394,13 +394,20 @@ int stack_tcp_shutdown(struct stack_tcp *t)
 	return stack_errno(tcp_shutdown(t->pcb, 0, 1));
 }
 
-/* What is half open at a listener that ends is nobody's. */
-static void forget_half_open(struct tcp_pcb *pcb)
+/*
+ * What is half open at a listener that ends leads nowhere, and would hold its port: after a flood
+ * of SYNs no server could begin again.
+ */
+static void drop_half_open(struct tcp_pcb_listen *l)
 {
-	struct tcp_pcb_listen *l = (struct tcp_pcb_listen *)pcb;
+	struct tcp_pcb *p, *next;
 
-	if (pcb->state == LISTEN)
-		stack_half_open_add(l, -l->half_open);
+	for (p = l->half_open ? tcp_active_pcbs : NULL; p; p = next) {
+		next = p->next;
+		if (p->state == SYN_RCVD && p->listener == l)
+			tcp_abandon(p, 0);
+	}
+	stack_half_open_add(l, -l->half_open);
 }
 
 static void end(struct stack_tcp *t, bool abort)
@@ -419,8 +426,9 @@ static void end(struct stack_tcp *t, bool abort)
 	}
 	if (pcb) {
 		disown(t);
-		forget_half_open(pcb);
 		stack_timer_wake(pcb);
+		if (pcb->state == LISTEN)
+			drop_half_open((struct tcp_pcb_listen *)pcb);
 		if (abort && pcb->state != LISTEN)
 			tcp_abort(pcb);
 		else
