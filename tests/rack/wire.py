@@ -34,8 +34,9 @@ class Cases:
     def __init__(self, tap, port, app, prefix, only):
         self.tap, self.port, self.app, self.prefix, self.only = tap, port, app, prefix, only
         self.slot = 1
-        for words in (("tcp", 0), ("bind", 0, LISTEN), ("listen", 0, 100)):
-            app.do(*words)
+        app.do("tcp", 0)
+        got = (app.do("bind", 0, LISTEN), app.do("listen", 0, 100))
+        self.check("a listener, also where one has just ended", got == ("0", "0"), got)
 
     def check(self, what, ok, detail=""):
         self.tap.check(f"{self.prefix}: {what}", bool(ok), detail)
