@@ -116,8 +116,10 @@ static void stream_advance(struct stream *s, uint64_t page, uint64_t *from, uint
 		s->window = KMIN(s->window * 2, window_max());
 	s->end = KMAX(s->end, page + PAGE_SIZE);
 	target = page + PAGE_SIZE + s->window * PAGE_SIZE;
-	if (s->window >= MEM_MANY) /* by whole requests */
+	if (s->window >= MEM_MANY) /* by whole requests; at first by half a window at least: */
 		target = ROUND_DOWN(target, SPAN);
+	else if (target < s->end + s->window / 2 * PAGE_SIZE)
+		target = s->end; /* else every page would be a request, and never a window full */
 	*from = s->end;
 	*to = KMAX(target, s->end);
 	if (*from == *to)
