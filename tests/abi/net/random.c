@@ -2,8 +2,8 @@
 /*
  * Random sequences of calls on the two ends of a connection, with quiescence between the steps:
  * each step waits until both output queues are empty, so that what the next one returns is decided.
- * A case is a seed; the same seed makes the same calls everywhere. The connection is one within the
- * machine, or one to the peer outside, which is then one of the two ends.
+ * A case is a seed; the same seed makes the same calls everywhere. Both ends are ours: on the rack
+ * they are joined, or two skeletons' (net.local=off).
  */
 #include <linux/sockios.h>
 #include "net.h"
@@ -45,6 +45,26 @@ static void quiet(void)
 	sleep_ms(12); /* a FIN or RST is in no queue */
 }
 
+/* The same bytes by sendmsg(), in three pieces. */
+static long send_pieces(int end, int n, int flags)
+{
+	struct iovec v[3] = { { buf, (size_t)n / 3 }, { buf + n / 3, 0 },
+			      { buf + n / 3, (size_t)(n - n / 3) } };
+	struct msghdr m = { .msg_iov = v, .msg_iovlen = 3 };
+
+	return sendmsg(ends[end], &m, MSG_NOSIGNAL | MSG_DONTWAIT | flags);
+}
+
+static long recv_pieces(int end, int n, int flags, int *out)
+{
+	struct iovec v[2] = { { buf, (size_t)n / 2 }, { buf + n / 2, (size_t)(n - n / 2) } };
+	struct msghdr m = { .msg_iov = v, .msg_iovlen = 2, .msg_flags = -1 };
+	long r = recvmsg(ends[end], &m, flags | MSG_DONTWAIT);
+
+	*out = r < 0 ? 0 : m.msg_flags;
+	return r;
+}
+
 static void step_send(struct source *s, int end)
 {
 	static const int sizes[] = { 0, 1, 10, 100, 1460, 1461, 4096, 5000 };
@@ -54,7 +74,10 @@ static void step_send(struct source *s, int end)
 	for (int i = 0; i < n; i++)
 		buf[i] = (char)(i * 13 + (int)s->n);
 	errno = 0;
-	r = send(ends[end], buf, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT | flags);
+	if (s->seed % 3)
+		r = send(ends[end], buf, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT | flags);
+	else
+		r = send_pieces(end, n, flags);
 	if (flags && r > 0) /* what MSG_MORE held back has to go before it is quiet */
 		setsockopt(ends[end], IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 	say("%d send %d%s: %ld %s", end, n, flags ? " more" : "", r,
@@ -67,14 +90,18 @@ static void step_recv(struct source *s, int end)
 			 all[] = { 0, MSG_PEEK, MSG_WAITALL, MSG_TRUNC };
 	int n = sizes[next(s, 6)], flags = all[next(s, 8) < 5 ? 0 : next(s, 4)];
 	unsigned sum = 0;
+	int out = 0;
 	long r;
 
 	errno = 0;
-	r = recv(ends[end], buf, (size_t)n, flags | MSG_DONTWAIT);
+	if (s->seed % 3)
+		r = recv(ends[end], buf, (size_t)n, flags | MSG_DONTWAIT);
+	else
+		r = recv_pieces(end, n, flags, &out);
 	for (long i = 0; i < r && i < n && flags != MSG_TRUNC; i++)
 		sum = sum * 31 + (unsigned char)buf[i];
-	say("%d recv %d flags %x: %ld %s %x", end, n, flags, r, r < 0 ? errno_name(errno) : "",
-	    sum);
+	say("%d recv %d flags %x: %ld %s %x %x", end, n, flags, r, r < 0 ? errno_name(errno) : "",
+	    sum, out);
 }
 
 /* Not for reading: when data comes after that, Linux versions differ. */
@@ -103,9 +130,14 @@ static void step_option(struct source *s, int end)
 	int v = (int)next(s, 2), e = 0;
 	socklen_t len = sizeof(e);
 
-	switch (next(s, 3)) {
+	switch (next(s, 4)) {
 	case 0:
 		setsockopt(ends[end], IPPROTO_TCP, TCP_NODELAY, &v, sizeof(v));
+		break;
+	case 3: /* another descriptor of the same socket: its first one's end changes nothing */
+		e = dup(ends[end]);
+		close(ends[end]);
+		ends[end] = e;
 		break;
 	case 1:
 		getsockopt(ends[end], SOL_SOCKET, SO_ERROR, &e, &len);
@@ -165,6 +197,9 @@ static void sequence(uint64_t seed)
 	if (next(&s, 2)) {
 		int end = (int)next(&s, 2);
 
+		if (!next(&s, 3))
+			setsockopt(ends[end], SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 },
+				   sizeof(struct linger));
 		close(ends[end]);
 		ends[end] = -1;
 		quiet();
