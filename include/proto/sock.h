@@ -138,6 +138,8 @@ struct sock_listen { struct sock_handle skel; le32_t backlog; le32_t reserved; }
  */
 #define OP_SOCK_SETOPT PROTO_OP(PROTO_CLASS_SOCK, 5)
 struct sock_setopt { struct sock_handle skel; le32_t level, name; le32_t value, value2; };
+/* Of IPPROTO_TCP: the byte before this position of what is sent (low, high) will be urgent. */
+#define SOCK_OPT_URGENT 0x10000
 /*
  * Facts only the stack has (TCP_INFO): reply bytes as getsockopt gives them. SO_LINGER: le64_t, the
  * payload bytes that the peer has acknowledged.
@@ -152,6 +154,20 @@ struct sock_getopt { struct sock_handle skel; le32_t level, name; le32_t reserve
 #define OP_SOCK_LOCATE PROTO_OP(PROTO_CLASS_SOCK, 14)
 struct sock_locate { be32_t ip; be16_t port; le16_t reserved; };
 struct sock_locate_reply { le16_t node; le16_t reserved[3]; struct sock_handle stub; };
+
+/* What the board's NIC and stack have counted (/proc/net/dev and snmp). Reply: sock_counts. */
+#define OP_SOCK_COUNTS PROTO_OP(PROTO_CLASS_SOCK, 15)
+#define STACK_COUNTS(X)                                                                           \
+	X(rx_bytes) X(rx_frames) X(rx_errors) X(rx_drops) X(tx_bytes) X(tx_frames) X(tx_drops)    \
+	X(ip_in) X(ip_in_header_errors) X(ip_in_address_errors) X(ip_in_discards)                 \
+	X(ip_in_delivers) X(ip_out) X(ip_out_no_routes) X(ip_reasm_ok) X(ip_reasm_fails)          \
+	X(ip_frag_ok) X(ip_frag_creates) X(icmp_in) X(icmp_out) X(icmp_in_echos)                  \
+	X(icmp_out_echo_replies) X(tcp_active) X(tcp_passive) X(tcp_fails) X(tcp_resets) X(tcp_in) \
+	X(tcp_out) X(tcp_retransmits) X(tcp_in_errors) X(tcp_out_resets) X(udp_in) X(udp_out)     \
+	X(udp_no_port) X(udp_in_errors)
+#define SOCK_COUNTS(X) STACK_COUNTS(X) X(tcp_now) X(udp_drops)
+#define SOCK_COUNT_FIELD(name) le64_t name;
+struct sock_counts { SOCK_COUNTS(SOCK_COUNT_FIELD) };
 
 /* ---- pComponent -> nComponent, one-way ---- */
 /* The stub accepted (or dropped) n connections from its queue: so many credits more. */
@@ -230,6 +246,9 @@ struct sockevt_icmp {
 };
 static_assert(sizeof(struct sockevt_icmp) == 24, "wire layout");
 #define SOCKEVT_ICMP_DATA 256
+/* The byte at this position of the stream, there already or not, is urgent (RFC 6093). */
+#define OP_SOCKEVT_URGENT PROTO_OP(PROTO_CLASS_SOCKEVT, 7)
+struct sockevt_urgent { struct sock_handle stub; le64_t at; };
 /* What SOCK_OPEN_CONNECT began is established, or has failed with error (errno). */
 #define OP_SOCKEVT_CONNECTED PROTO_OP(PROTO_CLASS_SOCKEVT, 7)
 struct sockevt_connected {

@@ -50,8 +50,11 @@ def ip_batch(lines):
 
 
 def bridge_lines(name, mtu):
-    # no spanning tree and no multicast snooping: a port forwards as soon as it is up
-    return [f"link add {name} type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
+    # no spanning tree and no multicast snooping: a port forwards as soon as it is up; an address of its own:
+    # else it is a port's, and changes when that one goes
+    last = 0xfe if name == FABRIC else 0xff
+    return [f"link add {name} address 52:54:00:77:ff:{last:02x} type bridge "
+            "stp_state 0 forward_delay 0 mcast_snooping 0",
             f"link set {name} mtu {mtu} up"]
 
 

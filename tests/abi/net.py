@@ -47,10 +47,13 @@ def apart(names):
     if not names:
         return
     with Rack("--set", "net.local=off") as r, ThreadPoolExecutor() as pool:
+        peer = start_peer()
         runs = [(f"{data}, apart", pool.submit(r.run, "abi-net", *names, on=on, data=data, timeout=LIMIT))
                 for data, on in (("ddio", "p0"), ("dma", "p1"))]
         for data, run in runs:
             yield data, run.result()
+        peer.terminate()
+        peer.wait()
 
 
 def main(names):

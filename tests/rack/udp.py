@@ -164,6 +164,12 @@ def looks(t, r):
     x = r.sh("netstat -ltn; route -n; ifconfig eth0", on="p0")
     t.check("netstat, route and ifconfig of busybox", "0.0.0.0:7401" in x.out and RACK_IP in x.out
             and any(f.split()[:2] == ["0.0.0.0", HOST] for f in x.out.splitlines() if f), x)
+    x = r.sh("grep eth0 /proc/net/dev; grep Udp: /proc/net/snmp; grep Tcp: /proc/net/snmp", on="p0")
+    dev, udp = [line.split() for line in x.out.splitlines()][:3:2] if x.out.count("\n") == 5 else ([], [])
+    counted = stats("n0")
+    t.check("/proc/net/dev and snmp count what the NIC does", dev and int(dev[1]) > 100000 and int(dev[2]) > 50
+            and int(dev[9]) > 100000 and 0 < int(udp[1]) <= counted["lwip.udp_rx"]
+            and int(udp[4]) == counted["lwip.udp_tx"], (x, counted))
     x = r.run("ifaddrs", on="p0")
     t.check("getifaddrs()", x.out == f"lo 1 127.0.0.1 255.0.0.0 up\neth0 2 {RACK_IP} 255.255.255.0 up\n", x)
     x = r.sh("ip addr show eth0; ip route", on="p1")

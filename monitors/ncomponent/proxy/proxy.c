@@ -31,6 +31,7 @@ struct reply {
 		struct tcp_info info;
 		le32_t value;
 		le64_t bytes;
+		struct sock_counts counts;
 	};
 	size_t len;
 };
@@ -211,6 +212,20 @@ static int do_getopt(struct nsock *ns, struct fit_req *req, struct skel *s, stru
 	return 0;
 }
 
+static int do_counts(struct nsock *ns, struct fit_req *req, struct skel *none, struct reply *r)
+{
+	struct stack_counts c;
+
+	stack_counts(&c);
+	r->counts = (struct sock_counts){ .tcp_now = le64(counter_get(sock, opened) -
+							 counter_get(sock, closed)),
+		.udp_drops = le64(counter_get(sock, dgram_dropped)) };
+#define COPY(name) r->counts.name = le64(c.name);
+	STACK_COUNTS(COPY)
+	r->len = sizeof(r->counts);
+	return 0;
+}
+
 /* ---- one-way ---- */
 
 static int do_accepted(struct nsock *ns, struct fit_req *req, struct skel *s, struct reply *r)
@@ -263,6 +278,7 @@ static const struct op {
 	{ OP_SOCK_OPEN, sizeof(struct sock_open), false, false, do_open },
 	{ OP_SOCK_CONNECT, sizeof(struct sock_connect), false, true, do_connect },
 	{ OP_SOCK_LISTEN, sizeof(struct sock_listen), false, true, do_listen },
+	{ OP_SOCK_COUNTS, 0, false, false, do_counts },
 	{ OP_SOCK_LOCATE, sizeof(struct sock_locate), false, false, do_locate },
 	{ OP_SOCK_SETOPT, sizeof(struct sock_setopt), false, true, do_setopt },
 	{ OP_SOCK_GETOPT, sizeof(struct sock_getopt), false, true, do_getopt },

@@ -94,12 +94,23 @@ void skel_tx_drop(struct skel *s)
 	skel_tx_release_held(s);
 }
 
+/* n more bytes go to lwIP: the urgent one among them. */
+static void mark_urgent(struct skel *s, uint32_t n)
+{
+	if (!s->tx_urgent || s->tx_urgent_end > s->tx_written + n)
+		return;
+	s->tx_urgent = false;
+	if (s->tx_urgent_end > s->tx_written)
+		stack_tcp_set_urgent(s->tcp, (uint32_t)(s->tx_urgent_end - s->tx_written));
+}
+
 /* Queues as much of it as lwIP takes; true when all of it is. */
 static bool write_item(struct skel *s, struct tx_item *it)
 {
 	while (it->off < it->len) {
 		uint32_t n = KMIN(it->len - it->off, stack_tcp_room(s->tcp));
 		n = KMIN(n, 65535u);
+		mark_urgent(s, n);
 		if (!n || stack_tcp_write(s->tcp, it->data + it->off, n, it->more))
 			return false;
 		it->off += n;

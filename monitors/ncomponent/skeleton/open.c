@@ -41,6 +41,11 @@ int skel_setopt(struct skel *s, uint32_t level, uint32_t name, uint32_t value, u
 		skel_kick(s);
 		return 0;
 	}
+	if (level == IPPROTO_TCP && name == SOCK_OPT_URGENT) {
+		s->tx_urgent_end = (uint64_t)at << 32 | value;
+		s->tx_urgent = true;
+		return 0;
+	}
 	if (level == SOL_SOCKET && (name == SO_REUSEADDR || name == SO_REUSEPORT)) {
 		if (name == SO_REUSEADDR)
 			set_reuse(s, value);
@@ -422,6 +427,15 @@ static void on_recv(struct stack_tcp *t, void *arg, struct stack_buf *b)
 	skel_kick(s);
 }
 
+static void on_urgent(struct stack_tcp *t, void *arg, uint32_t off)
+{
+	struct skel *s = arg;
+
+	s->rx_urgent = true;
+	s->rx_urgent_at = s->rx_arrived + off;
+	skel_kick(s);
+}
+
 static void on_error(struct stack_tcp *t, void *arg, int err)
 {
 	struct skel *s = arg;
@@ -449,5 +463,6 @@ static void on_error(struct stack_tcp *t, void *arg, int err)
 
 const struct stack_tcp_ops skel_tcp_ops = {
 	.connected = on_connected, .sent = on_sent, .recv = on_recv, .error = on_error,
+	.urgent = on_urgent,
 	.accept = on_accept, .full = on_full, .may_recv = on_may_recv, .tick = on_tick,
 };

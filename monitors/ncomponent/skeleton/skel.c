@@ -274,11 +274,25 @@ static void run_open(struct skel *s, bool idle)
 		skel_kick_later(s);
 }
 
+/* Before the bytes, so that nobody reads past an urgent one unknowingly. */
+static void tell_urgent(struct skel *s)
+{
+	struct sockevt_urgent m = { .stub = s->stub, .at = le64(s->rx_urgent_at) };
+
+	if (!s->rx_urgent || !s->has_stub)
+		return;
+	if (peer_event(s->peer, OP_SOCKEVT_URGENT, &m, sizeof(m)))
+		s->rx_urgent = false;
+	else
+		skel_kick_later(s);
+}
+
 static void run_up(struct skel *s, bool idle)
 {
 	if (!skel_tell_connected(s))
 		return;
 	skel_tx_run(s);
+	tell_urgent(s);
 	skel_rx_run(s);
 	if (s->state == SKEL_GONE)
 		return; /* killed on the way; kicked */

@@ -107,6 +107,8 @@ struct skel {
 	bool shut_wanted, fin_sent, close_wanted;
 	bool push_wanted;       /* nothing is held any more when push_at bytes are written */
 	uint32_t push_at;
+	bool tx_urgent;         /* the byte before tx_urgent_end is not yet in lwIP */
+	uint64_t tx_urgent_end;
 	uint64_t shut_at;       /* position of the FIN */
 
 	/* receive */
@@ -117,6 +119,8 @@ struct skel {
 	uint64_t rx_opened;     /* for so many of the taken ones TCP has opened its window again */
 	uint32_t rx_window;
 	bool rx_fin, rx_fin_told, rx_discard;
+	bool rx_urgent;         /* the stub is to be told of the byte at rx_urgent_at */
+	uint64_t rx_urgent_at;
 	struct sockpool_sock rx_share;     /* of the stub's pool */
 	struct sockpool_sock dma_share;    /* of the mComponent's */
 	STAILQ_HEAD(, rx_xfer) dma_writes; /* in order; descriptors follow in this order */

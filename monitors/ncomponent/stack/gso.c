@@ -29,8 +29,10 @@ u16_t stack_tcp_send_size(const struct tcp_pcb *pcb)
 {
 	u16_t plain = LWIP_MIN(pcb->mss, TCPWND_MIN16(pcb->snd_wnd_max / 2));
 
-	if (!stack_instance()->gso || plain < pcb->mss || is_local(pcb))
-		return plain;
+	const struct stack_tcp *t = tcp_ext_arg_get(pcb, stack_instance()->ext_id);
+
+	if (!stack_instance()->gso || plain < pcb->mss || is_local(pcb) || (t && t->urgent))
+		return plain; /* a device would copy the urgent pointer to all pieces */
 	uint32_t n = LWIP_MIN(pcb->snd_wnd_max, pcb->cwnd) / 2 / pcb->mss;
 	n = KMIN(n, (uint32_t)GSO_SEGMENTS_MAX);
 	return n > 1 ? (u16_t)(n * pcb->mss) : plain;
@@ -69,12 +71,14 @@ uint16_t stack_gso_size(const struct ip_hdr *ip, const struct tcp_hdr *tcp, uint
 	return payload > mss ? mss : 0;
 }
 
-u32_t *stack_tcp_segment(const struct pbuf *p, const struct tcp_hdr *h,
+u32_t *stack_tcp_segment(const struct pbuf *p, struct tcp_hdr *h,
 			 const struct tcp_pcb *pcb, u32_t *opts)
 {
 	u16_t head = TCPH_HDRLEN_BYTES(h);
 
-	if (pcb && p->tot_len > head)
+	if (pcb && p->tot_len > head) {
 		stack_tcp_time_segment(pcb, lwip_ntohl(h->seqno), p->tot_len - head);
+		stack_tcp_urgent_out(pcb, h, p->tot_len - head);
+	}
 	return opts;
 }

@@ -132,6 +132,8 @@ struct tcp_pcb *stack_tcp_find(const struct tcp_hdr *h, int time_wait)
 	if (!p || begins_anew(p, h))
 		return NULL;
 	stack_timer_wake(p);
+	if (TCPH_FLAGS(h) & TCP_URG && !time_wait)
+		stack_tcp_urgent_in(p, h);
 	return p;
 }
 

@@ -15,8 +15,8 @@ u16_t stack_tcp_send_size(const struct tcp_pcb *pcb);
 /* The head of the unsent queue, cut when it can never fit the window as it is; NULL: it waits. */
 struct tcp_seg *stack_tcp_fit_head(struct tcp_pcb *pcb, u32_t wnd);
 struct tcp_hdr;
-/* A segment leaves and is timed. Returns opts. */
-u32_t *stack_tcp_segment(const struct pbuf *p, const struct tcp_hdr *h,
+/* A segment leaves and is timed; its urgent pointer is put there. Returns opts. */
+u32_t *stack_tcp_segment(const struct pbuf *p, struct tcp_hdr *h,
 			 const struct tcp_pcb *pcb, u32_t *opts);
 
 /* ERR_OK; else the segment is dropped: its owner has no memory for its bytes. */

@@ -72,6 +72,7 @@ struct tcp_hdr;
 struct tcp_pcb;
 struct tcp_pcb_listen;
 struct tcp_seg;
+struct tcp_hdr;
 
 struct stack_tcp {
 	struct stack *stack;
@@ -83,6 +84,8 @@ struct stack_tcp {
 	bool abort_after;
 	bool ticks;        /* the owner's tick() wants to be called */
 	bool more;         /* the last write said that more follows: a piece of an MSS waits */
+	bool urgent;       /* the peer has not acknowledged our urgent byte */
+	uint32_t snd_up;   /* sequence number behind it */
 	uint64_t held_ns;  /* since when; 0: nothing is held */
 	uint16_t maxseg;   /* TCP_MAXSEG, or 0 */
 	uint32_t user_timeout_ms;
@@ -116,6 +119,9 @@ void stack_tcp_init(struct stack *s);
 /* tcp_opt.c: lwIP's poll callback, every other tick; what changes what it looks at. */
 err_t stack_tcp_poll(void *arg, struct tcp_pcb *pcb);
 void stack_tcp_progress(struct stack_tcp *t);
+/* tcp_urg.c: the header of a segment that leaves; one with an urgent pointer has come. */
+void stack_tcp_urgent_out(const struct tcp_pcb *pcb, struct tcp_hdr *h, uint32_t len);
+void stack_tcp_urgent_in(struct tcp_pcb *pcb, const struct tcp_hdr *h);
 /* New bytes, or old ones, leave; some are acknowledged; one round trip took so long. */
 void stack_tcp_time_segment(const struct tcp_pcb *pcb, uint32_t seq, uint32_t len);
 void stack_tcp_time_acked(struct stack_tcp *t);

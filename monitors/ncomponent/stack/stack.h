@@ -10,6 +10,7 @@
 
 #include <kern/counter.h>
 #include <kern/types.h>
+#include <proto/sock.h>
 
 struct loop;
 struct netdev;
@@ -52,6 +53,9 @@ bool stack_has_ip(struct stack *s, uint32_t ip);
 /* A multicast or broadcast address: may be bound, and is never a source. */
 bool stack_is_group(const struct stack *s, uint32_t ip);
 bool stack_link_up(const struct stack *s, unsigned nic);
+#define STACK_COUNT_FIELD(name) uint64_t name;
+struct stack_counts { STACK_COUNTS(STACK_COUNT_FIELD) };
+void stack_counts(struct stack_counts *out);
 /* Hands what was queued for the NIC to it, with one doorbell. The stack's own source does it at
  * the end of every round of the loop; who cannot wait calls it. */
 void stack_flush(struct stack *s);
@@ -70,6 +74,8 @@ struct stack_tcp_ops {
 	void (*recv)(struct stack_tcp *t, void *arg, struct stack_buf *b);
 	/* So many bytes more may be kept. Else they are dropped, and come again. May be NULL. */
 	bool (*may_recv)(void *arg, uint32_t bytes);
+	/* The byte so many bytes behind those that were received is urgent. May be NULL. */
+	void (*urgent)(struct stack_tcp *t, void *arg, uint32_t off);
 	/* The connection is gone; t is still to be released. err: positive errno; 0: it ended
 	 * in order (both FINs acknowledged). */
 	void (*error)(struct stack_tcp *t, void *arg, int err);
@@ -101,6 +107,8 @@ int __must_check stack_tcp_connect(struct stack_tcp *t, uint32_t ip, uint16_t po
  * them. more: no PSH. 0; -ENOBUFS: not now, after the next sent(); -EPIPE, -ENOTCONN.
  */
 int __must_check stack_tcp_write(struct stack_tcp *t, const void *data, uint32_t len, bool more);
+/* Of what is written next, the byte before off is urgent. */
+void stack_tcp_set_urgent(struct stack_tcp *t, uint32_t off);
 /* The last write's more is taken back: what was held goes out. */
 void stack_tcp_push(struct stack_tcp *t);
 /* Bytes that stack_tcp_write() takes now. */

@@ -424,6 +424,7 @@ int stub_disconnect(struct stub *s)
 	s->state = STUB_CLOSED;
 	s->bound = s->user_bound = s->ended = s->connect_failed = s->tx_shut = false;
 	s->rx_fin = s->rx_shut = false;
+	s->urgent = URGENT_NONE;
 	s->local = s->remote = (struct sock_name){ 0, 0 };
 	spin_unlock(&s->lock);
 	mutex_unlock(&s->rx_mutex);

@@ -96,6 +96,14 @@ static void on_icmp(struct leg *l, struct stub *s, const void *msg)
 		dgram_icmp_event(s, m, (const uint8_t *)(m + 1));
 }
 
+static void on_urgent(struct leg *l, struct stub *s, const void *msg)
+{
+	const struct sockevt_urgent *m = msg;
+
+	if (s && s->type == SOCK_TYPE_STREAM && !is_claim(l, s))
+		urgent_event(s, le64_get(m->at));
+}
+
 static void on_closed(struct leg *l, struct stub *s, const void *msg)
 {
 	counter_add(stub, closed, 1);
@@ -119,6 +127,7 @@ static const struct {
 	{ OP_SOCKEVT_STATE, sizeof(struct sockevt_state), true, true, on_state },
 	{ OP_SOCKEVT_CLOSED, sizeof(struct sockevt_closed), true, false, on_closed },
 	{ OP_SOCKEVT_END, sizeof(struct sockevt_end), false, true, on_end },
+	{ OP_SOCKEVT_URGENT, sizeof(struct sockevt_urgent), true, true, on_urgent },
 	{ OP_SOCKEVT_ICMP, sizeof(struct sockevt_icmp), true, false, on_icmp },
 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /proc/net/tcp, udp, route and dev, as proc(5) has them: the sockets of this board, found by their
- * legs (a socket without a name has none and is not shown), and the rack's NICs as GNM knows them.
- * What the NICs counted is known where they are: `scripts/rack stats`. Thread context.
+ * /proc/net/tcp, udp and route, as proc(5) has them: the sockets of this board, found by their legs
+ * (a socket without a name has none and is not shown), and the rack's NICs as GNM knows them. Thread
+ * context.
  */
 #include <kern/mm.h>
 #include <kern/string.h>
@@ -144,23 +144,6 @@ static int show_route(const struct pseudo_place *at, struct text *t)
 	return 0;
 }
 
-static int show_dev(const struct pseudo_place *at, struct text *t)
-{
-	struct gnm_list *l = net_nics();
-	static const char zeros[] = "       0       0    0    0    0     0          0         0";
-
-	if (!l)
-		return -ENOMEM;
-	text_add(t, "Inter-|   Receive                                                |  Transmit\n"
-		    " face |bytes    packets errs drop fifo frame compressed multicast|bytes    "
-		    "packets errs drop fifo colls carrier compressed\n");
-	text_add(t, "    lo: %s %s\n", zeros, zeros);
-	for (uint32_t i = 0; i < le32_get(l->n); i++)
-		text_add(t, "  eth%u: %s %s\n", i, zeros, zeros);
-	kfree(l);
-	return 0;
-}
-
 void proc_net_init(void)
 {
 	pseudo_net_file("tcp", show_tcp);
@@ -168,5 +151,5 @@ void proc_net_init(void)
 	pseudo_net_file("tcp6", show_none);
 	pseudo_net_file("udp6", show_none);
 	pseudo_net_file("route", show_route);
-	pseudo_net_file("dev", show_dev);
+	proc_stat_init();
 }

@@ -6,5 +6,6 @@
 
 /* The files of /proc/net; at boot. */
 void proc_net_init(void);
+void proc_stat_init(void);
 /* The rack's NICs, the caller's (kfree); none when the manager is away. NULL: no memory. */
 struct gnm_list *net_nics(void);

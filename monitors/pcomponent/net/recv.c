@@ -123,6 +123,8 @@ static struct net_peer *consumed_locked(struct stub *s, uint32_t n)
 	struct net_peer *p;
 
 	s->rx_consumed += n;
+	if (unlikely(s->urgent) && s->rx_consumed > s->rx_urgent_at)
+		s->urgent = URGENT_NONE;
 	if (!l || l->gone)
 		return NULL;
 	p = l->peer;
@@ -154,7 +156,29 @@ static void consume(struct stub *s, uint32_t n)
 /* Where a reader is: the head, unless it only peeks. */
 struct cursor {
 	uint32_t i, used;
+	uint64_t seen; /* by MSG_PEEK */
 };
+
+static uint64_t position(const struct stub *s, const struct cursor *c)
+{
+	return s->rx_consumed + c->seen;
+}
+
+/* n bytes of the record, from used on, are done with. */
+static void step(struct stub *s, unsigned flags, struct cursor *c, uint32_t used, uint32_t n,
+		 uint32_t len)
+{
+	if (!(flags & STUB_PEEK)) {
+		consume(s, n);
+		return;
+	}
+	c->seen += n;
+	c->used += n;
+	if (used + n == len) {
+		c->i++;
+		c->used = 0;
+	}
+}
 
 static bool fetch(struct stub *s, const struct cursor *c, struct rx_rec *out, uint32_t *used)
 {
@@ -183,7 +207,15 @@ static ssize_t_k copy_record(struct stub *s, struct uio *to, unsigned flags, str
 		r.data = dma_rx_wait(r.dma);
 	if (!r.data)
 		return -ECONNRESET;
-	n = (uint32_t)KMIN((uint64_t)(r.len - used), to->left);
+	n = r.len - used;
+	if (unlikely(s->urgent)) {
+		n = urgent_cut(s, position(s, c), n);
+		if (!n) {
+			step(s, flags, c, used, 1, r.len);
+			return copy_record(s, to, flags, c);
+		}
+	}
+	n = (uint32_t)KMIN((uint64_t)n, to->left);
 	if (flags & STUB_TRUNC) {
 		to->left -= n;
 		got = n;
@@ -192,14 +224,14 @@ static ssize_t_k copy_record(struct stub *s, struct uio *to, unsigned flags, str
 	}
 	if (got <= 0)
 		return got;
-	if (!(flags & STUB_PEEK)) {
-		consume(s, (uint32_t)got);
-	} else if (used + (uint32_t)got == r.len) {
-		*c = (struct cursor){ .i = c->i + 1 };
-	} else {
-		c->used += (uint32_t)got;
-	}
+	step(s, flags, c, used, (uint32_t)got, r.len);
 	return got;
+}
+
+/* A read that has something ends before the urgent byte. */
+static bool at_mark(const struct stub *s, const struct cursor *c, ssize_t_k done)
+{
+	return unlikely(s->urgent) && done && urgent_mark(s, position(s, c));
 }
 
 /* Nothing more to copy and got bytes so far: go on waiting (-EAGAIN), or how the call ends. */
@@ -212,6 +244,8 @@ static ssize_t_k why_end(struct stub *s, bool some)
 		err = s->error || s->rx_shut ? 0 : -ENOTCONN;
 	else if (s->error || stub_eof_locked(s))
 		err = 0;
+	if (s->rx_fin && s->rx_arrived >= s->rx_fin_at)
+		some = true; /* the error is for others than readers: SOCK_DONE of Linux */
 	spin_unlock(&s->lock);
 	if (err || some)
 		return err;
@@ -249,10 +283,13 @@ static ssize_t_k recv_locked(struct stub *s, struct uio *to, unsigned flags)
 	ssize_t_k done = 0, n = 0;
 
 	for (;;) {
-		while (to->left && (n = copy_record(s, to, flags, &c)) > 0)
+		while (to->left && !at_mark(s, &c, done) &&
+		       (n = copy_record(s, to, flags, &c)) > 0)
 			done += n;
 		if (n < 0)
 			return done ? done : n;
+		if (at_mark(s, &c, done))
+			return done;
 		if ((!to->left && (want || read_over(s, 0))) || ((uint64_t)done >= target && done))
 			return done; /* even 0 bytes wait until there is one */
 		n = why_end(s, done > 0);
@@ -291,6 +328,8 @@ uint32_t stub_inq(struct stub *s)
 		return dgram_inq(s);
 	spin_lock(&s->lock);
 	n = (uint32_t)(s->rx_ready - s->rx_consumed);
+	if (s->urgent && !s->opts.oobinline) /* up to the mark, as on Linux */
+		n = (uint32_t)KMIN((uint64_t)n, s->rx_urgent_at - s->rx_consumed);
 	spin_unlock(&s->lock);
 	return n;
 }

@@ -109,7 +109,7 @@ void rx_wake_readers(struct stub *s, bool all)
 	 * above took a lock after the data was there: one of the two sees the other.
 	 */
 	if (!TAILQ_EMPTY(&s->poll.entries))
-		poll_notify(&s->poll, EPOLLIN | EPOLLRDNORM);
+		poll_notify(&s->poll, EPOLLIN | EPOLLRDNORM | (s->urgent ? EPOLLPRI : 0));
 }
 
 void rx_advance(struct stub *s)
@@ -118,7 +118,7 @@ void rx_advance(struct stub *s)
 
 	spin_lock(&s->lock);
 	rx_advance_locked(s);
-	readable = stub_readable_locked(s);
+	readable = stub_readable_locked(s) || s->urgent;
 	end = stub_eof_locked(s);
 	spin_unlock(&s->lock);
 	if (readable)
@@ -229,7 +229,7 @@ static void deliver(struct stub *s, struct leg *l, const struct record *r)
 		err = append_locked(s, l, r, rec);
 	if (!err) {
 		rx_advance_locked(s);
-		readable = stub_readable_locked(s);
+		readable = stub_readable_locked(s) || s->urgent;
 		end = s->rx_fin;
 	}
 	spin_unlock(&s->lock);
@@ -311,7 +311,7 @@ bool rx_take(struct stub *s, struct leg *l, struct tx_buf *b)
 	ours = s->leg == l;
 	if (ours) {
 		ok = take_locked(s, b);
-		readable = stub_readable_locked(s);
+		readable = stub_readable_locked(s) || s->urgent;
 		end = s->rx_fin;
 	}
 	spin_unlock(&s->lock);

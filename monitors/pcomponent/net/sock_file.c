@@ -14,7 +14,7 @@ static unsigned stub_flags(const struct file *f, uint32_t msg)
 {
 	return (msg & MSG_DONTWAIT || f->flags & O_NONBLOCK ? STUB_DONTWAIT : 0) |
 	       (msg & MSG_MORE ? STUB_MORE : 0) | (msg & MSG_PEEK ? STUB_PEEK : 0) |
-	       (msg & MSG_WAITALL ? STUB_WAITALL : 0) | (msg & MSG_TRUNC ? STUB_TRUNC : 0);
+	       (msg & MSG_OOB ? STUB_OOB : 0) | (msg & MSG_WAITALL ? STUB_WAITALL : 0) | (msg & MSG_TRUNC ? STUB_TRUNC : 0);
 }
 
 ssize_t_k sock_send(struct file *f, struct uio *from, uint32_t msg, const struct dgram_meta *m)
@@ -23,7 +23,7 @@ ssize_t_k sock_send(struct file *f, struct uio *from, uint32_t msg, const struct
 	struct stub *s = sock_stub(f);
 	ssize_t_k n;
 
-	if (msg & MSG_OOB)
+	if (sock_is_dgram(f) && msg & MSG_OOB)
 		return -EOPNOTSUPP;
 	if (sock_is_dgram(f))
 		return dgram_send(s, from, stub_flags(f, msg), m ? m : &none);
@@ -43,7 +43,7 @@ ssize_t_k sock_recv(struct file *f, struct uio *to, uint32_t msg, struct dgram_m
 	if (sock_is_dgram(f))
 		return dgram_recv(s, to, stub_flags(f, msg), m ? m : &none);
 	if (msg & MSG_OOB)
-		return s->state == STUB_LISTEN ? -ENOTCONN : -EINVAL;
+		return urgent_recv(s, to, stub_flags(f, msg));
 	return stub_recv(s, to, stub_flags(f, msg));
 }
 
@@ -99,7 +99,7 @@ static int64_t file_op_ioctl(struct file *f, uint32_t cmd, uint64_t arg)
 	case SIOCOUTQ:
 		return s->state == STUB_LISTEN ? -EINVAL : put_int(arg, (int)stub_unacked(s));
 	case SIOCATMARK:
-		return put_int(arg, 0);
+		return put_int(arg, urgent_mark(s, s->rx_consumed));
 	default:
 		return if_ioctl(cmd, arg);
 	}

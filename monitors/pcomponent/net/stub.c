@@ -95,6 +95,8 @@ bool stub_readable_locked(const struct stub *s)
 
 	if (s->state == STUB_LISTEN)
 		return s->nqueued;
+	if (avail && urgent_mark(s, s->rx_consumed) && !s->opts.oobinline)
+		avail--; /* nobody gets it by read() */
 	return avail >= (uint64_t)s->opts.rcvlowat || stub_eof_locked(s);
 }
 
@@ -120,6 +122,8 @@ uint32_t stub_poll(struct stub *s)
 		if (s->tx_shut)
 			ev |= EPOLLHUP;
 	}
+	if (up && urgent_there_locked(s))
+		ev |= EPOLLPRI;
 	if (up && (s->tx_shut || tx_writable_locked(s)))
 		ev |= EPOLLOUT | EPOLLWRNORM;
 	spin_unlock(&s->lock);

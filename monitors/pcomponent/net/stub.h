@@ -188,6 +188,8 @@ extern const struct stub_opts stub_default_opts;
 #define SOCK_TYPE_STREAM 1 /* SOCK_STREAM and SOCK_DGRAM of the ABI */
 #define SOCK_TYPE_DGRAM 2
 
+/* READ: by MSG_OOB, and not yet passed */
+enum urgent_state { URGENT_NONE, URGENT_NEW, URGENT_READ };
 enum stub_state { STUB_CLOSED, STUB_LISTEN, STUB_CONNECTING, STUB_UP };
 
 struct stub {
@@ -223,6 +225,8 @@ struct stub {
 	uint32_t rx_window;         /* announced */
 	bool rx_fin, rx_shut;       /* peer's FIN known; our shutdown(SHUT_RD) */
 	uint64_t rx_fin_at;
+	uint8_t urgent;             /* enum urgent_state */
+	uint64_t rx_urgent_at;      /* position of the urgent byte */
 	bool tx_shut;               /* our FIN, or nobody takes bytes any more */
 	_Atomic bool tx_blocked;    /* somebody wants to hear of credit */
 
@@ -402,6 +406,7 @@ void stub_release(struct stub *s);
 #define STUB_PEEK 4u
 #define STUB_WAITALL 8u
 #define STUB_TRUNC 16u  /* discard instead of copying */
+#define STUB_OOB 32u    /* the last byte is urgent */
 ssize_t_k stub_send(struct stub *s, struct uio *from, unsigned flags);
 /* At most n of them; 0: there are none. -EOPNOTSUPP: not on this socket, or not these. */
 ssize_t_k stub_send_ref(struct stub *s, struct tx_ref r, uint64_t n, unsigned flags);
@@ -554,6 +559,19 @@ struct dgram_error {
 };
 /* The oldest error that waits, now the caller's (kfree); NULL: none. */
 struct dgram_error *dgram_error_take(struct stub *s);
+
+/* ---- urgent.c: the byte that MSG_OOB sends and receives ---- */
+/* The byte at this position will come, or is there. Loop, or a sender of this board. */
+void urgent_event(struct stub *s, uint64_t at);
+/* Tells the other side that the last of the n bytes that are sent next is urgent. Sleeps. */
+void urgent_announce(struct stub *s, uint64_t n);
+/* recv(MSG_OOB): 1, 0, or -errno. */
+ssize_t_k urgent_recv(struct stub *s, struct uio *to, unsigned flags);
+/* stub.lock: it can be read by MSG_OOB; it is the next byte. */
+bool urgent_there_locked(const struct stub *s);
+bool urgent_mark(const struct stub *s, uint64_t pos);
+/* How many of n bytes at pos are read together; 0: the urgent byte, to be passed over. */
+uint32_t urgent_cut(const struct stub *s, uint64_t pos, uint32_t n);
 
 /* ---- event.c ---- */
 struct fit_req;

@@ -306,6 +306,8 @@ ssize_t_k stub_send(struct stub *s, struct uio *from, unsigned flags)
 		spin_unlock(&s->lock);
 		return err == -EAGAIN ? 0 : err;
 	}
+	if (flags & STUB_OOB)
+		urgent_announce(s, from->left);
 	while (from->left && !err) {
 		uint64_t n = from->left;
 		ssize_t_k got = tx_send_remote(s, from, flags, &n);

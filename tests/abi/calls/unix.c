@@ -22,6 +22,41 @@ static void say_poll(const char *what, int fd)
 	say("%s: %x", what, p.revents);
 }
 
+/* The line of a path in /proc/net/unix, without addresses and inode number. */
+static void say_listed(const char *path)
+{
+	unsigned long proto, flags, type, state;
+	FILE *f = fopen("/proc/net/unix", "r");
+	char line[300];
+
+	NEED(f && fgets(line, sizeof(line), f));
+	say("%s", line);
+	while (fgets(line, sizeof(line), f)) {
+		if (strstr(line, path) &&
+		    sscanf(line, "%*x: %*x %lx %lx %lx %lx", &proto, &flags, &type, &state) == 4)
+			say("%lx %lx %lx %lx%s", proto, flags, type, state, strrchr(line, ' '));
+	}
+	fclose(f);
+}
+
+CASE(unix_listed)
+{
+	struct sockaddr_un a = name_of("listed.sock"), b = name_of("_listed.abstract");
+	int l = socket(AF_UNIX, SOCK_STREAM, 0), d = socket(AF_UNIX, SOCK_DGRAM, 0),
+	    c = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	R(bind(l, ADDR(a)));
+	say_listed("listed.sock");
+	R(listen(l, 3));
+	say_listed("listed.sock");
+	b.sun_path[0] = 0;
+	R(bind(d, (struct sockaddr *)&b, 2 + 16));
+	say_listed("listed.abstract");
+	R(connect(c, ADDR(a)));
+	R(close(l));
+	say_listed("listed.sock");
+}
+
 CASE(unix_pair_stream)
 {
 	int s[2];

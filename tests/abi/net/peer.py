@@ -105,6 +105,15 @@ class Session:
         self.socks[name].send(text.encode(), socket.MSG_OOB)
         return "ok"
 
+    def do_oob(self, name):
+        end = time.monotonic() + LIMIT
+        while time.monotonic() < end:
+            try:
+                return self.socks[name].recv(1, socket.MSG_OOB).decode()
+            except (BlockingIOError, OSError):
+                time.sleep(0.02)
+        return "timeout"
+
     def do_fill(self, name, n):
         self.socks[name].sendall(pattern(int(n)))
         return "ok"

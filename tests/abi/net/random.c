@@ -37,12 +37,38 @@ static int outq(int fd)
 	return ioctl(fd, SIOCOUTQ, &v) ? 0 : v;
 }
 
+/* What each end has sent and received, and whether it has sent its FIN. */
+static long sent[2], got[2];
+static bool fin[2];
+
+/* The end has everything that the other one sent, or the connection has ended. */
+static bool heard(int end)
+{
+	struct pollfd p = { .fd = ends[end], .events = POLLRDHUP };
+	int n = 0;
+
+	if (ends[0] == ends[1] || (poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR)))
+		return true;
+	if (fin[!end] && !(p.revents & POLLRDHUP))
+		return false;
+	return ioctl(ends[end], FIONREAD, &n) || n >= sent[!end] - got[end];
+}
+
 /* Nothing under way, and both ends have heard of everything. */
 static void quiet(void)
 {
-	for (int i = 0; i < 400 && (outq(ends[0]) || outq(ends[1])); i++)
+	for (int i = 0; i < 400 && (outq(ends[0]) || outq(ends[1]) || !heard(0) || !heard(1)); i++)
 		sleep_ms(5);
-	sleep_ms(12); /* a FIN or RST is in no queue */
+	sleep_ms(12); /* a RST is in no queue */
+}
+
+/* One of the ends is closed: until the other one, now both, knows. */
+static void await_end(void)
+{
+	struct pollfd p = { .fd = ends[0], .events = POLLRDHUP };
+
+	poll(&p, 1, 2000);
+	quiet();
 }
 
 /* The same bytes by sendmsg(), in three pieces. */
@@ -78,6 +104,7 @@ static void step_send(struct source *s, int end)
 		r = send(ends[end], buf, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT | flags);
 	else
 		r = send_pieces(end, n, flags);
+	sent[end] += r > 0 ? r : 0;
 	if (flags && r > 0) /* what MSG_MORE held back has to go before it is quiet */
 		setsockopt(ends[end], IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 	say("%d send %d%s: %ld %s", end, n, flags ? " more" : "", r,
@@ -98,6 +125,7 @@ static void step_recv(struct source *s, int end)
 		r = recv(ends[end], buf, (size_t)n, flags | MSG_DONTWAIT);
 	else
 		r = recv_pieces(end, n, flags, &out);
+	got[end] += r > 0 && flags != MSG_PEEK ? r : 0;
 	for (long i = 0; i < r && i < n && flags != MSG_TRUNC; i++)
 		sum = sum * 31 + (unsigned char)buf[i];
 	say("%d recv %d flags %x: %ld %s %x %x", end, n, flags, r, r < 0 ? errno_name(errno) : "",
@@ -112,6 +140,7 @@ static void step_shutdown(struct source *s, int end)
 
 	errno = 0;
 	r = shutdown(ends[end], how);
+	fin[end] |= !r;
 	say("%d shutdown %d: %ld %s", end, how, r, r < 0 ? errno_name(errno) : "");
 }
 
@@ -201,9 +230,8 @@ static void sequence(uint64_t seed)
 			setsockopt(ends[end], SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 },
 				   sizeof(struct linger));
 		close(ends[end]);
-		ends[end] = -1;
-		quiet();
 		ends[end] = ends[!end];
+		await_end();
 		for (int i = 0; i < 4; i++) {
 			step_recv(&s, 0);
 			quiet();

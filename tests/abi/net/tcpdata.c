@@ -394,15 +394,102 @@ CASE(splice_tcp)
 	R(splice(fd, NULL, p[1], NULL, 100, 0));
 }
 
-CASE(urgent_data)
+CASE(urgent_sent)
+{
+	int fd = connected();
+
+	R(send(fd, "ab!", 3, MSG_OOB));
+	PEER("oob c");
+	PEER("recv c 2");
+	R(send(fd, "?", 1, MSG_OOB));
+	PEER("oob c");
+	R(send(fd, "more", 4, 0));
+	PEER("recv c 4");
+	R(send(fd, NULL, 0, MSG_OOB));
+	R(send(tcp(), "x", 1, MSG_OOB | MSG_NOSIGNAL));
+}
+
+static void say_mark(int fd)
+{
+	int n = -1, at = -1;
+
+	R(ioctl(fd, FIONREAD, &n));
+	R(ioctl(fd, SIOCATMARK, &at));
+	say("%d to read, at the mark %d", n, at);
+	say_mask("ready", fd);
+}
+
+/* "plain", "xy" and the urgent "!", "after" have come. */
+static void read_urgent(int fd)
+{
+	char c = 0;
+
+	await(fd, POLLPRI);
+	sleep_ms(100);
+	say_mark(fd);
+	R(recv(fd, buf, 3, MSG_PEEK));
+	R(recv(fd, buf, 100, MSG_WAITALL));
+	say_bytes("before it", buf, 7);
+	say_mark(fd);
+	R(recv(fd, &c, 1, MSG_OOB | MSG_PEEK));
+	R(recv(fd, &c, 5, MSG_OOB));
+	say("urgent %c", c);
+	R(recv(fd, &c, 1, MSG_OOB));
+	say_mark(fd);
+	R(recv(fd, buf, 100, MSG_PEEK));
+	R(recv(fd, buf, 100, 0));
+	say_bytes("behind it", buf, 5);
+	say_mark(fd);
+	R(recv(fd, &c, 1, MSG_OOB));
+}
+
+CASE(urgent_received)
+{
+	int fd = connected();
+	char c;
+
+	R(recv(fd, &c, 1, MSG_OOB));
+	PEER("send c plain");
+	PEER("urgent c xy!");
+	PEER("send c after");
+	read_urgent(fd);
+	PEER("urgent c z"); /* nothing but that */
+	await(fd, POLLPRI);
+	say_mark(fd);
+	R(recv(fd, buf, 10, MSG_DONTWAIT));
+	say_mark(fd);
+}
+
+CASE(urgent_inline)
 {
 	int fd = connected(), on = 1;
 
-	R(send(fd, "u", 1, MSG_OOB));
-	PEER("recv c 0");
 	R(setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)));
 	PEER("send c plain");
-	R(recv(fd, buf, 10, 0));
+	PEER("urgent c xy!");
+	PEER("send c after");
+	await(fd, POLLPRI);
+	sleep_ms(100);
+	R(recv(fd, buf, 1, MSG_OOB));
+	R(recv(fd, buf, 100, 0));
+	say_mark(fd);
+	R(recv(fd, buf, 100, 0));
+	say_bytes("from the mark on", buf, 6);
+	say_mark(fd);
+}
+
+/* Both ends here. */
+CASE(urgent_local)
+{
+	struct sockaddr_in a = addr(LOOP, 0);
+	int l = listener(1), fd = tcp(), s;
+
+	a.sin_port = htons((uint16_t)port_of(l));
+	NEED(!connect(fd, SA(a)) && (s = accept(l, NULL, NULL)) >= 0);
+	R(send(fd, "plain", 5, 0));
+	R(send(fd, "xy!", 3, MSG_OOB));
+	R(send(fd, "after", 5, 0));
+	read_urgent(s);
 }
 
 static void count(int sig)

@@ -92,7 +92,7 @@ static uint64_t refusals(void)
 
 static const uint16_t ops[] = { OP_SOCKEVT_ACCEPT, OP_SOCKEVT_TX_DONE, OP_SOCKEVT_STATE,
 	OP_SOCKEVT_CLOSED, OP_SOCKEVT_END, OP_SOCKEVT_ICMP, OP_SOCKEVT_CONNECTED,
-			PROTO_OP(PROTO_CLASS_SOCKEVT, 99) };
+			OP_SOCKEVT_URGENT, PROTO_OP(PROTO_CLASS_SOCKEVT, 99) };
 
 static size_t fill_accept(struct input *in, struct sock_handle h, void *out)
 {
@@ -158,6 +158,11 @@ static size_t fill(struct input *in, uint16_t op, struct sock_handle h, uint8_t 
 		*(struct sockevt_tx_done *)out = (struct sockevt_tx_done){ h,
 			le64(some_count(in, l ? l->tx_posted : 0)), le32(some_size(in)), le32(0) };
 		return sizeof(struct sockevt_tx_done);
+	}
+	if (op == OP_SOCKEVT_URGENT) {
+		*(struct sockevt_urgent *)out = (struct sockevt_urgent){ h,
+			le64(some_count(in, s ? s->rx_arrived : 0)) };
+		return sizeof(struct sockevt_urgent);
 	}
 	if (op == OP_SOCKEVT_END) {
 		*(struct sockevt_end *)out = (struct sockevt_end){ h,

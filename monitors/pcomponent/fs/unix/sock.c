@@ -8,6 +8,8 @@
 #include <linux/eventpoll.h>
 #include <linux/sockios.h>
 #include "fs/fs.h"
+#include "fs/pseudo.h"
+#include "fs/text.h"
 #include "fs/unix/unix.h"
 #include "net/abi.h"
 #include "net/sock_file.h"
@@ -19,8 +21,44 @@ struct unix_all unix_socks = LIST_HEAD_INITIALIZER(unix_socks);
 static struct kmem_cache *cache;
 static _Atomic uint64_t next_ino = 1;
 
+/* ---- /proc/net/unix ---- */
+
+#define SHOWN_ACCEPTS 0x10000 /* __SO_ACCEPTCON */
+enum { SHOWN_UNCONNECTED = 1, SHOWN_CONNECTED = 3 };
+
+static void show_one(const struct unix_sock *s, struct text *t)
+{
+	char path[UNIX_PATH_MAX + 1];
+	unsigned n = s->name.len - 2;
+
+	if (n && s->name.path[0])
+		n--; /* the NUL of a path */
+	memcpy(path, s->name.path, sizeof(path));
+	for (unsigned i = 0; i < n; i++)
+		path[i] = path[i] ? path[i] : '@';
+	path[n] = 0;
+	text_add(t, "0000000000000000: %08X 00000000 %08X %04X %02X %5llu%s%s\n", (unsigned)s->refs,
+		 s->state == UNIX_LISTEN ? SHOWN_ACCEPTS : 0, (unsigned)s->type,
+		 s->peer ? SHOWN_CONNECTED : SHOWN_UNCONNECTED, (unsigned long long)s->ino,
+		 n ? " " : "", path);
+}
+
+static int show_all(const struct pseudo_place *at, struct text *t)
+{
+	struct unix_sock *s;
+
+	text_add(t, "Num       RefCount Protocol Flags    Type St Inode Path\n");
+	spin_lock(&unix_lock);
+	LIST_FOREACH(s, &unix_socks, all)
+		if (!s->dead)
+			show_one(s, t);
+	spin_unlock(&unix_lock);
+	return 0;
+}
+
 void unix_init(void)
 {
+	pseudo_net_file("unix", show_all);
 	cache = kmem_cache_create("p_unix", sizeof(struct unix_sock), 8);
 	kassert(cache);
 	unix_queue_init();

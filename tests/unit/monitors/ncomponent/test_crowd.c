@@ -23,7 +23,8 @@
 
 #define API(X)                                                                                    \
 	X(create) X(tcp_open) X(tcp_bind) X(tcp_connect) X(tcp_abort) X(tcp_release)               \
-	X(udp_open) X(udp_bind) X(udp_send) X(udp_close) X(udp_connect) X(bufq_pop) X(buf_data) X(buf_len) X(buf_put)
+	X(udp_open) X(udp_bind) X(udp_send) X(udp_close) X(udp_connect)                            \
+	X(bufq_pop) X(buf_data) X(buf_len) X(buf_put)
 #define DECLARE(f) extern __typeof__(stack_##f) b_stack_##f;
 API(DECLARE)
 
