@@ -349,7 +349,7 @@ static void arp_rx(struct rdma_dev *dev, const uint8_t *frame, uint32_t len)
 		arp_send(dev, ARP_OP_REPLY, arp->sha, arp->sha, spa);
 }
 
-/* RFC 792: the same bytes back, type echo reply. One that came in a frame longer than ours may be is dropped. */
+/* RFC 792: the same bytes back, type echo reply; not one longer than this network's frames. */
 static void icmp_rx(struct rdma_dev *dev, struct netbuf *nb, const uint8_t *hdr, uint32_t ip_len)
 {
 	const struct ipv4_hdr *in = (const struct ipv4_hdr *)(hdr + sizeof(struct eth_hdr));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A registration that a manager holds as soft state (GNM, GSM): told again every half lease, after a
- * failure every second, and at once when the board says that it has changed. One call at a time.
+ * A registration that a manager holds as soft state (GNM, GSM): told again every half lease, after
+ * a failure every second, and at once when the board says that it has changed. One call at a time.
  * The reply is the lease in milliseconds (struct gnm_lease, gsm_lease). Context: the fabric loop.
  */
 #pragma once

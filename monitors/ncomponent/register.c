@@ -41,8 +41,8 @@ static int start_nic(struct nsock *ns, unsigned i, const struct eth_config *eth,
 		return -ENOMEM;
 	r->ns = ns;
 	r->nic = (struct gnm_nic){ .incarnation = le64(incarnation), .nic = le16((uint16_t)i),
-		.ip = le32(eth->ip), .prefix_len = eth->prefix_len, .mtu = le16((uint16_t)KMIN(eth->dev->mtu, 1500u)),
-		.gateway = le32(eth->gateway), .link_mbps = le32(1000) };
+		.ip = le32(eth->ip), .prefix_len = eth->prefix_len, .gateway = le32(eth->gateway),
+		.mtu = le16((uint16_t)KMIN(eth->dev->mtu, 1500u)), .link_mbps = le32(1000) };
 	memcpy(r->nic.mac, eth->dev->mac, sizeof(r->nic.mac));
 	r->lease.fit = ns->fit;
 	r->lease.manager = "GNM";

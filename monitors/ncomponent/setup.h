@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Bring-up of the Ethernet side: eth.dev= (e1000e0), eth.ip=a.b.c.d/len, eth.gw= (none), the same
- * of a second NIC with eth1., and so on to eth3.; tcp.time_wait_ms=, net.dma.pack=on|off, net.dma.prefetch=on|off.
+ * of a second NIC with eth1., and so on to eth3.; tcp.time_wait_ms=, net.dma.pack=on|off,
+ * net.dma.prefetch=on|off.
  */
 #pragma once
 

@@ -80,8 +80,8 @@ static bool at_rest(const struct tcp_pcb *p)
 }
 
 /*
- * The slow tick before which nothing happens by itself; NEVER; 0: the next one, or a fast one. What is
- * in TIME_WAIT is never busy: lwIP's loop over connections is not for it.
+ * The slow tick before which nothing happens by itself; NEVER; 0: the next one, or a fast one. What
+ * is in TIME_WAIT is never busy: lwIP's loop over connections is not for it.
  */
 static uint32_t due_of(const struct tcp_pcb *p)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Start of the sockets. Command line: net.data=ddio|dma|auto (ddio; auto is ddio for now),
- * net.pool= and net.sockmem= (bytes), net.dma.prefetch= and net.dma.pack=on|off (on), net.gather= (longest send,
- * in bytes, that may share a record with others; 0: none), net.local=on|off (on: connections
- * inside the rack are joined).
+ * net.pool= and net.sockmem= (bytes), net.dma.prefetch= and net.dma.pack=on|off (on), net.gather=
+ * (longest send, in bytes, that may share a record with others; 0: none), net.local=on|off (on:
+ * connections inside the rack are joined).
  */
 #define LOG_SUBSYS "net"
 #include <kern/cmdline.h>

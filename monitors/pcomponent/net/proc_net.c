@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * /proc/net/tcp, udp and route, as proc(5) has them: the sockets of this board, found by their legs
- * (a socket without a name has none and is not shown), and the rack's NICs as GNM knows them. Thread
- * context.
+ * (a socket without a name has none and is not shown), and the rack's NICs as GNM knows them.
+ * Thread context.
  */
 #include <kern/mm.h>
 #include <kern/string.h>

@@ -14,7 +14,8 @@ static unsigned stub_flags(const struct file *f, uint32_t msg)
 {
 	return (msg & MSG_DONTWAIT || f->flags & O_NONBLOCK ? STUB_DONTWAIT : 0) |
 	       (msg & MSG_MORE ? STUB_MORE : 0) | (msg & MSG_PEEK ? STUB_PEEK : 0) |
-	       (msg & MSG_OOB ? STUB_OOB : 0) | (msg & MSG_WAITALL ? STUB_WAITALL : 0) | (msg & MSG_TRUNC ? STUB_TRUNC : 0);
+	       (msg & MSG_OOB ? STUB_OOB : 0) | (msg & MSG_WAITALL ? STUB_WAITALL : 0) |
+	       (msg & MSG_TRUNC ? STUB_TRUNC : 0);
 }
 
 ssize_t_k sock_send(struct file *f, struct uio *from, uint32_t msg, const struct dgram_meta *m)

@@ -388,7 +388,7 @@ int stub_disconnect(struct stub *s);
 struct fit_call *connect_call(struct connect_op *op);
 /* The attempt on this leg has ended: the program learns of it, unless it has given up. Loop. */
 void connect_ended(struct stub *s, struct leg *l, int status, const struct sock_connect_reply *r);
-/* The nComponent, or the skeleton, is no more: an attempt of which an event would tell has failed. */
+/* The nComponent, or the skeleton, is gone: an attempt of which an event would tell has failed. */
 void connect_lost(struct stub *s, struct leg *l);
 /* The program begins to wait for l. */
 void connect_began(struct stub *s, struct leg *l, struct sock_name to, struct connect_op *op);

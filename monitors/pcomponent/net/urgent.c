@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Urgent data as Linux has it: one byte of the stream at a known position, the mark. A read does not
- * go across the mark; without SO_OOBINLINE a read that begins there passes the byte over, and
+ * Urgent data as Linux has it: one byte of the stream at a known position, the mark. A read does
+ * not go across the mark; without SO_OOBINLINE a read that begins there passes the byte over, and
  * recv(MSG_OOB) reads it, from the same queue, until then. SIGURG is not sent.
  *
  * The position travels before the bytes: to a skeleton as an option whose answer is awaited, to a

@@ -125,7 +125,7 @@ bool unix_has_room(const struct unix_sock *s, uint32_t cost);
 uint64_t unix_deadline(uint64_t timeo_ns);
 /* A wait ended with err: what the call answers where a timeout was set. */
 int unix_wait_result(int err, uint64_t timeo_ns);
-/* Until s has a message, an error or its end. *deadline: the call's, 0 before its first wait. 0 or -errno. */
+/* Until s has a message, an error or its end. *deadline: the call's, 0 before it waits. */
 int unix_wait_message(struct unix_sock *s, uint64_t *deadline);
 
 /* ---- queue.c ---- */

@@ -19,7 +19,8 @@ struct unit {
 };
 static struct flow flows[BOOKS_WAYS][HANDLES];
 static struct sock_handle skel_of[HANDLES], stub_of[HANDLES];
-static struct unit record_at[BOOKS_WAYS][UNITS], bytes_at[BOOKS_WAYS][UNITS]; /* the pool, socket memory */
+static struct unit record_at[BOOKS_WAYS][UNITS]; /* the pool */
+static struct unit bytes_at[BOOKS_WAYS][UNITS];  /* socket memory */
 static uint64_t nrecords, open_bytes[BOOKS_WAYS];
 
 void books_reset(void)

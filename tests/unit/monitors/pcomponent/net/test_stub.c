@@ -927,8 +927,12 @@ static void test_blocked_reader(void **state)
 
 int main(void)
 {
-	const struct net_config cfg = { .pool_bytes = NET_POOL_DEFAULT, .sockmem_bytes = FAKE_POOL,
-		.dma_prefetch = true, .dma_pack = true, .gather_max = NET_GATHER_DEFAULT, .data_mode = DATA_DDIO };
+	const struct net_config cfg = { .pool_bytes = NET_POOL_DEFAULT,
+					.sockmem_bytes = FAKE_POOL,
+					.dma_prefetch = true,
+					.dma_pack = true,
+					.gather_max = NET_GATHER_DEFAULT,
+					.data_mode = DATA_DDIO };
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 		T(test_bind_learns_port), T(test_wildcard_on_two_nodes),
