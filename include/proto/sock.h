@@ -247,7 +247,7 @@ struct sockevt_icmp {
 static_assert(sizeof(struct sockevt_icmp) == 24, "wire layout");
 #define SOCKEVT_ICMP_DATA 256
 /* The byte at this position of the stream, there already or not, is urgent (RFC 6093). */
-#define OP_SOCKEVT_URGENT PROTO_OP(PROTO_CLASS_SOCKEVT, 7)
+#define OP_SOCKEVT_URGENT PROTO_OP(PROTO_CLASS_SOCKEVT, 8)
 struct sockevt_urgent { struct sock_handle stub; le64_t at; };
 /* What SOCK_OPEN_CONNECT began is established, or has failed with error (errno). */
 #define OP_SOCKEVT_CONNECTED PROTO_OP(PROTO_CLASS_SOCKEVT, 7)
