@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # timeout: 300
-# Each fuzz target for FUZZ_SECONDS (7) seconds from its seed corpus. What it finds stays in
+# Each fuzz target for FUZZ_SECONDS (4) seconds from its seed corpus. What it finds stays in
 # build/fuzz/ and is run again by: build/host/fuzz/TARGET FILE
 cd "$(dirname "$0")/../.." || exit 1
 BUILD=${BUILD:-build}
@@ -19,7 +19,7 @@ for target in frames cm fit p9 skel stub; do
 	corpus=$BUILD/fuzz/corpus/$target log=$BUILD/fuzz/$target.log
 	[ -n "$FUZZ_KEEP" ] || rm -rf "$corpus" # a short run begins where every other began
 	mkdir -p "$corpus"
-	if nice "$BUILD/host/fuzz/$target" -max_total_time="${FUZZ_SECONDS:-7}" -max_len=2048 \
+	if nice "$BUILD/host/fuzz/$target" -max_total_time="${FUZZ_SECONDS:-4}" -max_len=2048 \
 		-len_control=0 -timeout=20 -rss_limit_mb=1024 -detect_leaks=0 -print_final_stats=1 \
 		-artifact_prefix="$BUILD/fuzz/$target-" "$corpus" "$BUILD/fuzz/seeds/$target" \
 		>"$log" 2>&1; then

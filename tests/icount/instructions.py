@@ -37,7 +37,7 @@ SERVER = ("192.168.77.10", "7000")
 FILES = ("192.168.77.10", "7001")
 FILE_BLOCKS = (64, 576)  # of 4 KiB
 SENDFILE_P0 = 600_000  # how many pieces it takes varies; in ddio it is more than 4 million
-CROWD, CROWD_PORT = 2000, "7001"
+CROWD, CROWD_PORT = 2000, "7002"
 CROWD_CLIENT = f"""
 import resource, socket, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
@@ -60,13 +60,13 @@ def fabric(op, size):
 
 
 def pages(counter, *how):
-    """Touches of pages that are not there; most have to show in the counter."""
+    """Touches of pages that are not there; more than half have to show in the counter."""
     def measure(r):
         few, many = r.costs(*(lambda p=p: must(r.run("pagewalk", str(WALK_MIB), str(p), *how, on="p0"))
                               for p in WALK_PASSES))
         n = WALK_MIB * 256 * (WALK_PASSES[1] - WALK_PASSES[0])
         counted = many.count("p0", counter) - few.count("p0", counter)
-        if counted < 0.8 * n:
+        if counted < 0.6 * n:
             raise RuntimeError(f"{counted} {counter} of {n} pages")
         return [(many.instructions(b) - few.instructions(b)) / n for b in ("p0", "m0")]
     return measure

@@ -278,8 +278,6 @@ CASE(memfd_seals)
 	R(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE));
 	R(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, PAGE));
 	R(map(PAGE, RW, MAP_SHARED, fd) == MAP_FAILED ? errno : 0);
-	m = map(PAGE, PROT_READ, MAP_SHARED, ro);
-	R(mprotect(m, PAGE, RW));
 	n[0] = 'x'; /* its own copy */
 	R(ftruncate(fd, PAGE));
 	R(fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK));
