@@ -8,6 +8,8 @@
  *   spread PORT SECONDS counts the connections that SO_REUSEPORT gives this listener
  *   backlog PORT        listens with a backlog of 1, and accepts when told to
  *   many PORT N         accepts N connections, sends a byte back on each, waits for their ends
+ *   each PORT N         the same, one after the other
+ *   hoard               binds sockets until it is refused, and asks on until its input ends
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -195,6 +197,54 @@ static int many(const char *port, const char *count)
 	return 0;
 }
 
+/* One connection after the other, a byte each. */
+static int each(const char *port, const char *count)
+{
+	int fd = listener(port, 10);
+	char byte;
+
+	STEP("ready");
+	for (int i = atoi(count); i; i--) {
+		int c = accept(fd, NULL, NULL);
+
+		CHECK(c >= 0);
+		CHECK(read(c, &byte, 1) == 1 && write(c, &byte, 1) == 1);
+		CHECK_EQ(read(c, &byte, 1), 0);
+		close(c);
+	}
+	STEP("all served");
+	return 0;
+}
+
+/* Takes every socket there is to have, and asks for more until its input ends. */
+static int hoard(void)
+{
+	struct sockaddr_in any = { .sin_family = AF_INET };
+	struct rlimit r = { 65536, 65536 };
+	struct pollfd in = { .fd = 0, .events = POLLIN };
+	unsigned long had = 0, refused = 0;
+
+	setrlimit(RLIMIT_NOFILE, &r);
+	STEP("ready");
+	for (;;) {
+		int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+		CHECK(fd >= 0);
+		if (!bind(fd, (struct sockaddr *)&any, sizeof(any))) {
+			had++;
+			continue;
+		}
+		CHECK_EQ(errno, ENOBUFS);
+		close(fd);
+		if (!refused++)
+			STEP("%lu", had);
+		if (poll(&in, 1, 0))
+			break;
+	}
+	STEP("%lu", refused);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *verb = argc > 1 ? argv[1] : "";
@@ -211,6 +261,10 @@ int main(int argc, char **argv)
 		return spread(argv[2], argv[3]);
 	if (!strcmp(verb, "backlog") && argc == 3)
 		return backlog(argv[2]);
+	if (!strcmp(verb, "each") && argc == 4)
+		return each(argv[2], argv[3]);
+	if (!strcmp(verb, "hoard"))
+		return hoard();
 	if (!strcmp(verb, "many") && argc == 4)
 		return many(argv[2], argv[3]);
 	return 2;

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # timeout: 200
 """Socket options that change what happens, with an outside peer: defaults as on Linux, TCP_CORK and MSG_MORE,
-TCP_DEFER_ACCEPT, TCP_USER_TIMEOUT, SO_REUSEPORT over two boards, a full backlog; and 2,000 connections at once."""
+TCP_DEFER_ACCEPT, TCP_USER_TIMEOUT, SO_REUSEPORT over two boards, a full backlog; 2,000 connections at once; and
+a pComponent that takes all it can get of an nComponent while another one goes on."""
 import difflib
 import json
 import os
@@ -73,6 +74,15 @@ for s in socks:
     s.send(b"x")
 print(sum(s.recv(1) == b"x" for s in socks), flush=True)
 """ % (RACK_IP, MANY // 2)
+
+VISITORS = """
+import socket
+for _ in range(%d):
+    with socket.create_connection(("%s", 7305), timeout=20) as s:
+        s.send(b"x")
+        assert s.recv(1) == b"x"
+print("done")
+"""
 
 
 class Ran:
@@ -168,6 +178,20 @@ def crowd(t):
     t.check("and all of them work", o.end() == str(MANY) and p.end() == "all ended")
 
 
+def starving(t):
+    """The limit is the owner's: who asked for too much is refused, time after time, and nobody else is."""
+    hoard = on_rack("p1", "hoard")
+    had = int(hoard.line() or 0)
+    t.check("one pComponent gets so many sockets and no more", 8000 < had <= 8192, had)
+    p = on_rack("p0", "each", "7305", "200")
+    o = outside(VISITORS % (200, RACK_IP))
+    got, served = o.end(), p.end()
+    t.check("while it goes on asking, another one serves", got == "done" and served == "all served", (got, served))
+    refused = int(hoard.end() or 0)
+    limit = stats()["n0"].get("proxy.node_limit", 0)
+    t.check("every refusal is counted", 1 < refused <= limit, (refused, limit))
+
+
 def main():
     t = Tap()
     with Rack() as r:
@@ -175,6 +199,7 @@ def main():
         one_end(t, r)
         listeners(t)
         crowd(t)
+        starving(t)
         s = stats()
         t.check("nothing bad was seen", all(s["p0"].get(k, 0) == 0 for k in ("stub.bad_event", "stub.bad_record")), s["p0"])
     t.end()
