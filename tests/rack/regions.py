@@ -92,14 +92,15 @@ def spread(t, r):
     s = counters()
     t.check("both have had lines of it",
             all(s[b].get("mline.writeback", 0) > 2000 for b in BOARDS), s)
-    for seed in (1, 2):
+    for seed in range(1, 13): # which keepers a page moves between is the addresses' chance
         x = r.run("regions", "ops", str(seed), "40", timeout=60)
         t.check(f"random changes of mappings over ten regions, seed {seed}", x.out == "ops ok\n", x)
+        copied = counters()["p0"].get("excache.moved_copy", 0)
+        if copied and seed > 1:
+            break
     x = r.run("regions", "shared", timeout=60)
     t.check("shared memory, a mapped file and the heap over many regions", x.out == "shared ok\n", x)
-    s = counters()
-    t.check("pages were copied from one to the other by mremap",
-            s["p0"].get("excache.moved_copy", 0) > 0)
+    t.check("pages were copied from one to the other by mremap", copied > 0)
     t.check("each has nothing left of them", back_to(r, base) == base, (base, held()))
 
 
