@@ -176,15 +176,8 @@ static void drop_line(struct drop *d, uint64_t addr, upte_t *e, uint64_t v)
 	struct line *l = line_of_pte(v);
 	struct set *s = line_set(l);
 
-	spin_lock(&s->lock);
-	v = atomic_load(e);
-	if (!pte_has_line(v) || line_of_pte(v) != l) {
-		spin_unlock(&s->lock);
+	if (!rmap_take_entry(l, e, &v))
 		return;
-	}
-	v = atomic_exchange(e, 0);
-	line_saw_entry_locked(l, v);
-	rmap_remove(l, e);
 	if (line_only_ours(l)) {
 		l->dirty = false;
 		l->pins++;

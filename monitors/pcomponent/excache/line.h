@@ -198,6 +198,11 @@ void ahead_mapped(struct aspace *as, uint64_t page, uint64_t end);
 int rmap_init(void);
 int rmap_add(struct line *l, struct aspace *as, uint64_t addr, upte_t *e); /* 0 or -ENOMEM */
 void rmap_remove(struct line *l, const upte_t *e);
+/*
+ * Takes l out of an entry that was seen to name it, without the lock. True: with the lock held, the
+ * entry is empty and *v what it said. False: it names l no longer; nothing is held.
+ */
+bool rmap_take_entry(struct line *l, upte_t *e, uint64_t *v);
 static inline bool rmap_empty(const struct line *l)
 {
 	return !l->map.as;

@@ -48,15 +48,8 @@ static void move_line(struct move *m, uint64_t addr, upte_t *e, upte_t *to, uint
 	struct line *l = line_of_pte(v);
 	struct set *s = line_set(l);
 
-	spin_lock(&s->lock);
-	v = atomic_load(e);
-	if (!pte_has_line(v) || line_of_pte(v) != l) {
-		spin_unlock(&s->lock);
+	if (!rmap_take_entry(l, e, &v))
 		return;
-	}
-	v = atomic_exchange(e, 0);
-	line_saw_entry_locked(l, v);
-	rmap_remove(l, e);
 	/* without a place for it the line stays findable by its identity; the home knows it */
 	if (to && !rmap_add(l, m->as, addr + (uint64_t)m->delta, to))
 		atomic_store(to, v & ~UPTE_D);
@@ -153,16 +146,11 @@ static void copy_line(struct move *m, uint64_t addr, upte_t *e, uint64_t v)
 	if (!c)
 		return;
 	s = line_set(l);
-	spin_lock(&s->lock);
-	v = atomic_load(e);
-	if (!pte_has_line(v) || line_of_pte(v) != l) {
-		spin_unlock(&s->lock);
+	if (!rmap_take_entry(l, e, &v)) {
 		line_abort(c);
 		return;
 	}
 	memcpy(line_data(c), line_data(l), PAGE_SIZE);
-	atomic_store(e, 0);
-	rmap_remove(l, e);
 	if (line_only_ours(l) && rmap_empty(l)) {
 		l->dirty = false;
 		if (!l->pins && l->state == LINE_READY && !(l->flags & LINE_BUSY))

@@ -61,6 +61,22 @@ void rmap_remove(struct line *l, const upte_t *e)
 	panic("excache: an entry was not among its line's mappings");
 }
 
+bool rmap_take_entry(struct line *l, upte_t *e, uint64_t *v)
+{
+	struct set *s = line_set(l);
+
+	spin_lock(&s->lock);
+	*v = atomic_load(e);
+	if (!pte_has_line(*v) || line_of_pte(*v) != l) {
+		spin_unlock(&s->lock);
+		return false;
+	}
+	*v = atomic_exchange(e, 0);
+	line_saw_entry_locked(l, *v);
+	rmap_remove(l, e);
+	return true;
+}
+
 void rmap_clear(struct line *l, uint64_t v)
 {
 	struct rmap *m = &l->map, *next;
