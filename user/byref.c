@@ -8,6 +8,7 @@
  *   sendfile   a file that is cut to nothing and removed as soon as all of it has been sent
  *   odd        the same by pieces of 70001 bytes, from odd positions
  *   splice     the same by way of a pipe
+ *   piped      into a pipe by splice, from there into the program, which sends it
  *   mapped     a file that was written by a shared mapping, just before
  *   memory     a send() of memory that is filled with other bytes behind it
  */
@@ -15,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,7 +113,16 @@ static void by_mapping(int to, size_t n)
 	remove_file(fd, name);
 }
 
-static void by_splice(int to, size_t n)
+/* What the pipe has after the file is gone, by bytes. */
+static ssize_t pass_on(int from, int to, size_t n)
+{
+	static uint8_t buf[65536];
+	ssize_t got = read(from, buf, n);
+
+	return got > 0 ? write(to, buf, (size_t)got) : got;
+}
+
+static void by_splice(int to, size_t n, bool reads)
 {
 	char name[32];
 	int fd = make_file(n, 0, name), p[2];
@@ -127,7 +138,8 @@ static void by_splice(int to, size_t n)
 		if ((size_t)off == n)
 			remove_file(fd, name); /* the pipe still has its bytes */
 		while (in > 0) {
-			ssize_t out = splice(p[0], NULL, to, NULL, (size_t)in, 0);
+			ssize_t out = reads ? pass_on(p[0], to, (size_t)in) :
+					      splice(p[0], NULL, to, NULL, (size_t)in, 0);
 
 			if (out <= 0)
 				die("splice out");
@@ -169,7 +181,9 @@ static void serve(int to, const char *way, size_t n)
 	else if (!strcmp(way, "mapped"))
 		by_mapping(to, n);
 	else if (!strcmp(way, "splice"))
-		by_splice(to, n);
+		by_splice(to, n, false);
+	else if (!strcmp(way, "piped"))
+		by_splice(to, n, true);
 	else if (!strncmp(way, "memory", 6))
 		by_memory(to, n, strtoul(way + 6, NULL, 10) << 20); /* memoryMIB */
 	else

@@ -30,21 +30,24 @@ struct sockmem_attach { le16_t pcomponent; le16_t reserved[3]; };
  *
  * HOLD: pComponent -> mComponent, call. Of a file: off is a position, and the hold ends where the
  * file does (len 0: nothing is held). Of memory (object 0): off is an address of the space, and the
- * hold ends before the first page of which the home has no bytes. -ENOENT: there are none;
- * -ESTALE: no such file; -ENOBUFS: too much is held for the caller. Reply: sockmem_held.
+ * hold ends before the first page of which the home has no bytes. Of a hold of the caller's: off is
+ * a position in it, and what is held stays when that one goes. -ENOENT: there are none; -ESTALE: no
+ * such file or hold; -ENOBUFS: too much is held for the caller. Reply: sockmem_held.
  */
 #define OP_SOCKMEM_HOLD PROTO_OP(PROTO_CLASS_SOCKMEM, 3)
 struct sockmem_hold {
-	le16_t ncomponent;      /* who may fetch it */
-	le16_t reserved;
+	le16_t ncomponent;      /* who may fetch it: an nComponent, or the caller */
+	le16_t of;              /* SOCKMEM_OF_* */
 	le32_t len;
-	le64_t object;
+	le64_t object;          /* OF_HOLD: its id */
 	le64_t off;
 	le64_t as;              /* of memory */
 };
 struct sockmem_held { le64_t id; le32_t len; le32_t reserved; };
+#define SOCKMEM_OF_BYTES 0
+#define SOCKMEM_OF_HOLD 1
 #define SOCKMEM_HOLD_MAX (256 * 1024)
-/* nComponent -> mComponent, call: len bytes of the hold from off on go to `to`. -ENOENT. */
+/* nComponent (pComponent) -> mComponent, call: len bytes of the hold from off on go to `to`. -ENOENT. */
 #define OP_SOCKMEM_FETCH PROTO_OP(PROTO_CLASS_SOCKMEM, 4)
 struct sockmem_fetch {
 	le64_t id;

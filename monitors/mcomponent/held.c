@@ -171,51 +171,90 @@ static int hold_memory(struct held *h, struct space *s, uint64_t first)
 	return err;
 }
 
-static int hold_what(const struct sockmem_hold *m, struct inode **i, struct space **s,
-		     fit_node_t from, uint32_t *len)
+/* The same pages once more. */
+static int hold_part(struct held *h, const struct held *of, uint64_t first)
 {
-	uint64_t off = le64_get(m->off);
+	uint64_t end = first + DIV_ROUND_UP((uint64_t)h->at + h->len, PAGE_SIZE);
 
-	if (!*len || *len > SOCKMEM_HOLD_MAX || off > (uint64_t)INT64_MAX - *len ||
-	    le16_get(m->ncomponent) >= FIT_NODES_MAX || from >= FIT_NODES_MAX ||
-	    le16_get(m->reserved))
-		return -EINVAL;
-	*i = NULL;
-	*s = NULL;
-	if (!le64_get(m->object)) {
-		*s = space_find(le64_get(m->as), from);
-		return !*s ? -ESRCH : off + *len > SPACE_TOP ? -EFAULT : 0;
+	for (uint64_t k = first; k < end; k++) {
+		if (of->page[k])
+			of->page[k]->refs++;
+		h->page[h->npages++] = of->page[k];
+		held_pages[h->p]++;
 	}
-	*i = inode_by_object(le64_get(m->object));
-	if (!*i || !S_ISREG((*i)->mode) || inode_is_far(*i))
-		return -ESTALE;
-	*len = (uint32_t)KMIN((uint64_t)*len, off < (*i)->size ? (*i)->size - off : 0);
 	return 0;
+}
+
+/* What is to be held: one of the three, and len bytes from off on. */
+struct source {
+	struct inode *file;
+	struct space *space;
+	struct held *hold;
+	uint64_t off;
+	uint32_t len;
+};
+
+static int find_hold(struct source *w, const struct sockmem_hold *m, fit_node_t from)
+{
+	w->hold = find(le64_get(m->object));
+	if (!w->hold || w->hold->p != from)
+		return -ESTALE;
+	w->len = (uint32_t)KMIN((uint64_t)w->len,
+				w->off < w->hold->len ? w->hold->len - w->off : 0);
+	w->off += w->hold->at;
+	return 0;
+}
+
+static int find_source(struct source *w, const struct sockmem_hold *m, fit_node_t from)
+{
+	*w = (struct source){ .off = le64_get(m->off), .len = le32_get(m->len) };
+	if (!w->len || w->len > SOCKMEM_HOLD_MAX || w->off > (uint64_t)INT64_MAX - w->len ||
+	    le16_get(m->ncomponent) >= FIT_NODES_MAX || from >= FIT_NODES_MAX ||
+	    le16_get(m->of) > SOCKMEM_OF_HOLD)
+		return -EINVAL;
+	if (le16_get(m->of) == SOCKMEM_OF_HOLD)
+		return find_hold(w, m, from);
+	if (!le64_get(m->object)) {
+		w->space = space_find(le64_get(m->as), from);
+		return !w->space ? -ESRCH : w->off + w->len > SPACE_TOP ? -EFAULT : 0;
+	}
+	w->file = inode_by_object(le64_get(m->object));
+	if (!w->file || !S_ISREG(w->file->mode) || inode_is_far(w->file))
+		return -ESTALE;
+	w->len = (uint32_t)KMIN((uint64_t)w->len,
+				w->off < w->file->size ? w->file->size - w->off : 0);
+	return 0;
+}
+
+static int hold_source(struct held *h, const struct source *w)
+{
+	uint64_t first = w->off / PAGE_SIZE;
+
+	if (w->hold)
+		return hold_part(h, w->hold, first);
+	return w->file ? hold_file(h, w->file, first) : hold_memory(h, w->space, first);
 }
 
 int held_hold(fit_node_t from, const void *msg, size_t msg_len, struct reply *r)
 {
 	const struct sockmem_hold *m = msg;
 	struct sockmem_held out = { 0 };
-	uint64_t off = le64_get(m->off);
-	uint32_t len = le32_get(m->len);
-	struct inode *i;
-	struct space *s;
+	struct source w;
 	struct held *h;
-	int err = hold_what(m, &i, &s, from, &len);
+	int err = find_source(&w, m, from);
 
 	if (err)
 		return err;
-	if (!len) {
+	if (!w.len) {
 		REPLY(r, out);
 		return 0;
 	}
-	h = create(from, le16_get(m->ncomponent), off % PAGE_SIZE, len);
+	h = create(from, le16_get(m->ncomponent), w.off % PAGE_SIZE, w.len);
 	if (!h) {
 		counter_add(mheld, refused, 1);
 		return -ENOBUFS;
 	}
-	err = i ? hold_file(h, i, off / PAGE_SIZE) : hold_memory(h, s, off / PAGE_SIZE);
+	err = hold_source(h, &w);
 	if (err) {
 		put(h);
 		return err;

@@ -47,8 +47,8 @@ def counters():
     return json.loads(rack("stats", "--json").out)
 
 
-def one(t, r, way, sizes, data="dma", by_reference=None, slow=0.0, port=[7100]):
-    """sizes in one program; the counters of all together."""
+def one(t, r, way, sizes, data="dma", by_reference=None, slow=0.0, by_p0=0, port=[7100]):
+    """sizes in one program; the counters of all together. by_p0: bytes that p0 fetches of a pipe's."""
     port[0] += 1
     before = counters()
     pid = r.start("byref", str(port[0]), way, *map(str, sizes), on="p0", data=data)
@@ -61,7 +61,7 @@ def one(t, r, way, sizes, data="dma", by_reference=None, slow=0.0, port=[7100]):
         return sum(after.get(b, {}).get(key, 0) - before.get(b, {}).get(key, 0) for b in boards)
     total = sum(sizes)
     passed = grown("stub.send_bytes") - grown("stub_dma.held_bytes")
-    fetched = grown("mheld.fetched_bytes")
+    fetched = grown("mheld.fetched_bytes") - by_p0
     if by_reference is not None:
         t.check(f"{data}, {way}: {by_reference} bytes and more by reference",
                 fetched >= by_reference and grown("ddma.fetch_bytes") == fetched, fetched)
@@ -108,6 +108,9 @@ def main():
     with Rack("--set", "board.p0.excache=16M") as r:
         one(t, r, "sendfile", (8 * MIB, 3 * MIB + 17, 100_000), by_reference=11 * MIB)
         one(t, r, "odd", (2 * MIB + 5,), by_reference=2 * MIB - 70001)
+        one(t, r, "splice", (3 * MIB + 17,), by_reference=3 * MIB)
+        one(t, r, "piped", (MIB,), by_p0=MIB)
+        one(t, r, "splice", (MIB,), data="ddio")
         one(t, r, "mapped", (300_000,), by_reference=300_000 - 70001)
         one(t, r, "memory40", (8 * MIB,), by_reference=6 * MIB)
         one(t, r, "memory0", (2 * MIB,), by_reference=0)

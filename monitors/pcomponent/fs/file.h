@@ -33,6 +33,13 @@ void poll_add(struct poll_head *h, struct poll_entry *e);
 void poll_remove(struct poll_entry *e);
 void poll_notify(struct poll_head *h, uint32_t events);
 
+/* Bytes on an mComponent: of a file, or (held) of what it holds for this board, from off on. */
+struct far_bytes {
+	uint16_t home;
+	bool held;
+	uint64_t object; /* held: the hold */
+	uint64_t off;
+};
 struct file_ops {
 	const char *name;
 	/* Bytes, 0 at the end, or -errno. off: NULL for streams; else where to start, advanced.
@@ -44,10 +51,10 @@ struct file_ops {
 	int64_t (*ioctl)(struct file *f, uint32_t cmd, uint64_t arg);
 	int64_t (*seek)(struct file *f, int64_t off, int whence);
 	/*
-	 * sendfile(2): n bytes that in, a file on an mComponent, has from off on, without reading
-	 * them here. Bytes; -EOPNOTSUPP: not this way.
+	 * sendfile(2), splice(2): n bytes that are on an mComponent, without reading them here.
+	 * Bytes; -EOPNOTSUPP: not this way.
 	 */
-	ssize_t_k (*send_file)(struct file *f, struct file *in, uint64_t off, uint64_t n);
+	ssize_t_k (*send_far)(struct file *f, const struct far_bytes *b, uint64_t n);
 	bool seek_is_zero; /* no seek, and lseek() does nothing (eventfd and its like) */
 	int (*getattr)(struct file *f, struct stat *st);
 	int (*flags_changed)(struct file *f); /* after fcntl(F_SETFL) */

@@ -152,6 +152,8 @@ struct file *regular_create(const struct attr *a, uint32_t oflags);
 void regular_set_name(struct file *f, const struct path_arg *p);
 /* Size as this board knows it now. */
 uint64_t regular_size(struct file *f);
+/* Is it a regular file, of which an mComponent can hold bytes? */
+bool regular_holds(struct file *f);
 int regular_truncate(struct file *f, uint64_t size);
 /* Zeroes in what there is of [off, off + len). */
 int regular_zero(struct file *f, uint64_t off, uint64_t len);

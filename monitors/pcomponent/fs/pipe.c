@@ -2,6 +2,8 @@
 /*
  * Pipes (pipe(7)): 64 KiB, writes up to PIPE_BUF are atomic. User memory is never touched with the
  * lock held: bytes go through a bounce buffer, because a fault may mean a round trip.
+ *
+ * A pipe has bytes in its ring, or pieces that are held on an mComponent (pipe_far.c).
  */
 #include <asm/ioctls.h>
 #include <asm/stat.h>
@@ -38,6 +40,7 @@ struct pipe *pipe_alloc(void)
 	waitq_init(&p->rd_wq);
 	waitq_init(&p->wr_wq);
 	poll_head_init(&p->poll);
+	STAILQ_INIT(&p->far);
 	p->ino = atomic_fetch_add(&next_ino, 1);
 	return p;
 }
@@ -47,6 +50,7 @@ void pipe_put(struct pipe *p)
 	if (atomic_fetch_sub(&p->refs, 1) != 1)
 		return;
 	fifo_forget(p);
+	pipe_drop_far(p);
 	kfree(p->buf);
 	kmem_cache_free(pipes, p);
 }
@@ -94,11 +98,6 @@ static void ring_take(struct pipe *p, uint8_t *dst, uint32_t n)
 	p->held += n;
 }
 
-static uint32_t ring_room(const struct pipe *p)
-{
-	return p->size - p->count - p->held;
-}
-
 /* The reader that took n bytes has delivered them, or puts back what it could not. */
 static void ring_settle(struct pipe *p, const uint8_t *back, uint32_t n)
 {
@@ -125,11 +124,14 @@ ssize_t_k pipe_take(struct file *f, uint8_t *buf, uint32_t n, bool nonblock)
 		int err;
 
 		mutex_lock(&p->lock);
+		err = pipe_bring_locked(p);
 		got = KMIN(n, p->count);
 		end = !p->writers;
-		if (got)
+		if (got && !err)
 			ring_take(p, buf, got);
 		mutex_unlock(&p->lock);
+		if (err)
+			return err;
 		if (got || end)
 			return got;
 		if (nonblock)
@@ -195,13 +197,14 @@ ssize_t_k pipe_put_bytes(struct file *f, const uint8_t *buf, uint32_t n, bool no
 
 		mutex_lock(&p->lock);
 		closed = !p->readers;
-		if (!closed && ring_room(p) >= need) {
-			room = KMIN(n, ring_room(p));
+		err = closed ? -EPIPE : pipe_bring_locked(p);
+		if (!err && pipe_room_locked(p) >= need) {
+			room = KMIN(n, pipe_room_locked(p));
 			ring_put(p, buf, room);
 		}
 		mutex_unlock(&p->lock);
-		if (closed)
-			return -EPIPE;
+		if (err)
+			return err;
 		if (room) {
 			waitq_wake_all(&p->rd_wq);
 			poll_notify(&p->poll, EPOLLIN | EPOLLRDNORM);
@@ -209,7 +212,7 @@ ssize_t_k pipe_put_bytes(struct file *f, const uint8_t *buf, uint32_t n, bool no
 		}
 		if (nonblock)
 			return -EAGAIN;
-		err = wait_event_signal(&p->wr_wq, ring_room(p) >= need || !p->readers, 0);
+		err = wait_event_signal(&p->wr_wq, pipe_room_locked(p) >= need || !p->readers, 0);
 		if (err)
 			return err;
 	}
@@ -255,12 +258,15 @@ ssize_t_k pipe_peek(struct file *f, uint8_t *buf, uint32_t n, bool nonblock)
 		int err;
 
 		mutex_lock(&p->lock);
-		got = KMIN(n, p->count);
+		err = pipe_bring_locked(p);
+		got = err ? 0 : KMIN(n, p->count);
 		end = !p->writers;
 		first = KMIN(got, p->size - p->head);
 		memcpy(buf, p->buf + p->head, first);
 		memcpy(buf + first, p->buf, got - first);
 		mutex_unlock(&p->lock);
+		if (err)
+			return err;
 		if (got || end)
 			return got;
 		if (nonblock)
@@ -281,7 +287,7 @@ ssize_t_k pipe_wait_room(struct file *f, bool nonblock)
 		int err;
 
 		mutex_lock(&p->lock);
-		room = ring_room(p);
+		room = pipe_room_locked(p);
 		closed = !p->readers;
 		mutex_unlock(&p->lock);
 		if (closed)
@@ -290,7 +296,7 @@ ssize_t_k pipe_wait_room(struct file *f, bool nonblock)
 			return room;
 		if (nonblock)
 			return -EAGAIN;
-		err = wait_event_signal(&p->wr_wq, ring_room(p) || !p->readers, 0);
+		err = wait_event_signal(&p->wr_wq, pipe_room_locked(p) || !p->readers, 0);
 		if (err)
 			return err;
 	}
@@ -304,15 +310,17 @@ static int resize(struct pipe *p, uint32_t size)
 {
 	uint8_t *more = kmalloc(size), *old;
 	uint32_t n, first;
+	int err;
 
 	if (!more)
 		return -ENOMEM;
 	mutex_lock(&p->lock);
 	n = p->count;
-	if (n + p->held > size || p->held) {
+	err = n + p->held > size || p->held ? -EBUSY : pipe_bring_locked(p);
+	if (err) {
 		mutex_unlock(&p->lock);
 		kfree(more);
-		return -EBUSY;
+		return err;
 	}
 	old = p->buf;
 	first = KMIN(n, p->size - p->head);
@@ -359,7 +367,7 @@ static uint32_t pipe_poll(struct file *f)
 		events |= p->writers || f->pos == p->writer_opens ? 0 : EPOLLHUP;
 	}
 	if (file_writable(f)) {
-		events |= ring_room(p) >= PIPE_BUF ? EPOLLOUT | EPOLLWRNORM : 0;
+		events |= pipe_room_locked(p) >= PIPE_BUF ? EPOLLOUT | EPOLLWRNORM : 0;
 		events |= p->readers ? 0 : EPOLLERR;
 	}
 	return events;

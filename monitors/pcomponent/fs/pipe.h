@@ -6,6 +6,13 @@
 
 #define PIPE_SIZE 65536u /* F_GETPIPE_SZ's default on Linux */
 
+/* Bytes in a pipe that are held on an mComponent and not here. */
+struct pipe_held {
+	struct far_bytes bytes;
+	uint32_t len;
+	STAILQ_ENTRY(pipe_held) link;
+};
+
 struct pipe {
 	_Atomic uint32_t refs;   /* files, and who opens one */
 	struct mutex lock;       /* guards the fields below */
@@ -13,6 +20,7 @@ struct pipe {
 	uint32_t size;
 	uint32_t head, count;    /* oldest byte, bytes in it */
 	uint32_t held;           /* bytes before head that readers copy out and may put back */
+	STAILQ_HEAD(, pipe_held) far; /* not empty: all bytes in it are these, none is in buf */
 	unsigned readers, writers;
 	unsigned reader_opens, writer_opens; /* ever: who waits for the other end sees it come */
 	struct waitq rd_wq, wr_wq;
@@ -38,6 +46,23 @@ void pipe_settle(struct pipe *p, const uint8_t *buf, uint32_t n, uint32_t done);
 ssize_t_k pipe_put_bytes(struct file *f, const uint8_t *buf, uint32_t n, bool nonblock);
 /* Copies up to n bytes, which stay; waits as pipe_take(). */
 ssize_t_k pipe_peek(struct file *f, uint8_t *buf, uint32_t n, bool nonblock);
+/* ---- pipe_far.c ---- */
+/* May pieces that are held elsewhere come in now? */
+bool pipe_takes_far(struct file *f);
+/* At most n bytes of a file: how many are held in the pipe now; -EOPNOTSUPP: not this way. */
+ssize_t_k pipe_put_far(struct file *f, struct file *in, uint64_t off, uint32_t n);
+/* The oldest piece, all of it; waits as pipe_take(). NULL and *err: 0 the end, -EOPNOTSUPP: bytes. */
+struct pipe_held *pipe_take_far(struct file *f, bool nonblock, int *err);
+/* Its first `done` bytes were delivered; the rest is the oldest again. */
+void pipe_settle_far(struct pipe *p, struct pipe_held *h, uint32_t done);
+/* All bytes are in the ring then. 0 or -errno: nothing has changed. */
+int pipe_bring_locked(struct pipe *p);
+void pipe_drop_far(struct pipe *p);
+static inline uint32_t pipe_room_locked(const struct pipe *p)
+{
+	return p->size - p->count - p->held;
+}
+
 /* Waits until there is room; how much. */
 ssize_t_k pipe_wait_room(struct file *f, bool nonblock);
 

@@ -80,6 +80,13 @@ uint64_t regular_size(struct file *f)
 	return inode_size(o->info);
 }
 
+bool regular_holds(struct file *f)
+{
+	const struct open_file *o = f->priv;
+
+	return f->ops == &regular_ops && S_ISREG(o->mode);
+}
+
 /* ---- reading ---- */
 
 /* Size of the file for a read at off: asks the home before it says "end". */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * sendfile, splice, tee, copy_file_range. Bytes that do not stay where they are (send_file of the
- * receiver) go through a bounce buffer of the kernel:
+ * sendfile, splice, tee, copy_file_range. Bytes that do not stay where they are (send_far of the
+ * receiver; pieces of files that a pipe has by reference) go through a bounce buffer of the kernel:
  * what was read and could not be written goes back where it came from, a pipe or a position. Only
  * a socket as the source cannot take back, so there as much is read as the pipe has room for.
  */
@@ -13,6 +13,7 @@
 #include "excache/excache.h"
 #include "fs/fs.h"
 #include "fs/pipe.h"
+#include "net/sock_file.h"
 #include "proc/task.h"
 #include "syscall/table.h"
 
@@ -54,9 +55,11 @@ static ssize_t_k step_there(struct file *in, uint64_t *pos, struct file *out, ui
 {
 	ssize_t_k got;
 
-	if (!pos || !in->object || !out->ops->send_file || n < THERE_MIN)
+	struct far_bytes b = { .home = in->home, .object = in->object, .off = pos ? *pos : 0 };
+
+	if (!pos || !in->object || !out->ops->send_far || n < THERE_MIN)
 		return -EOPNOTSUPP;
-	got = out->ops->send_file(out, in, *pos, n);
+	got = out->ops->send_far(out, &b, n);
 	if (got > 0)
 		*pos += (uint64_t)got;
 	return got;
@@ -99,7 +102,7 @@ static int64_t sendfile_files(struct file *out, struct file *in, uint64_t user_o
 		return -EINVAL;
 	if (user_off && (int64_t)pos < 0)
 		return -EINVAL;
-	if (out->ops->send_file && in->object && count >= THERE_MIN) {
+	if (out->ops->send_far && in->object && count >= THERE_MIN) {
 		ret = excache_sync_file(in->object); /* mapped pages that were written */
 		if (ret)
 			return ret;
@@ -184,6 +187,23 @@ static int side_end(struct side *s)
 	return s->user_off && copy_to_user(s->user_off, &s->pos, sizeof(s->pos)) ? -EFAULT : 0;
 }
 
+/* What the pipe has by reference: -EOPNOTSUPP: not this way. */
+static ssize_t_k from_pipe_far(struct file *in, struct file *out, uint64_t n, bool nonblock)
+{
+	struct pipe_held *h;
+	ssize_t_k put;
+	int err;
+
+	if (!out->ops->send_far)
+		return -EOPNOTSUPP;
+	h = pipe_take_far(in, nonblock, &err);
+	if (!h)
+		return err;
+	put = out->ops->send_far(out, &h->bytes, KMIN(n, (uint64_t)h->len));
+	pipe_settle_far(in->priv, h, (uint32_t)KMAX(put, (ssize_t_k)0));
+	return put ? put : -EOPNOTSUPP;
+}
+
 static ssize_t_k from_pipe(struct file *in, struct side *to, uint64_t n, bool nonblock, void *buf)
 {
 	ssize_t_k got = pipe_take(in, buf, (uint32_t)KMIN(n, (uint64_t)BOUNCE), nonblock), put;
@@ -200,6 +220,23 @@ static ssize_t_k from_pipe(struct file *in, struct side *to, uint64_t n, bool no
 	return side_end(to) ? -EFAULT : put;
 }
 
+/* Of a file, by reference: -EOPNOTSUPP: not this way. */
+static ssize_t_k to_pipe_far(struct file *in, uint64_t *pos, struct file *out, uint32_t n)
+{
+	ssize_t_k got;
+	int err;
+
+	if (n < THERE_MIN || !sock_by_reference() || !regular_holds(in) || !pipe_takes_far(out))
+		return -EOPNOTSUPP;
+	err = excache_sync_file(in->object); /* mapped pages that were written */
+	if (err)
+		return err;
+	got = pipe_put_far(out, in, *pos, n);
+	if (got > 0)
+		*pos += (uint64_t)got;
+	return got;
+}
+
 static ssize_t_k to_pipe(struct side *from, struct file *out, uint64_t n, bool nonblock, void *buf)
 {
 	ssize_t_k room = pipe_wait_room(out, nonblock), got, put = 0;
@@ -214,6 +251,9 @@ static ssize_t_k to_pipe(struct side *from, struct file *out, uint64_t n, bool n
 	uio_init_kernel(&u, &seg, buf, n);
 	pos = side_lock(from);
 	at = pos ? *pos : 0;
+	got = pos ? to_pipe_far(from->file, pos, out, (uint32_t)n) : -EOPNOTSUPP;
+	if (got != -EOPNOTSUPP)
+		return side_end(from) ? -EFAULT : got;
 	got = from->file->ops->read(from->file, &u, pos ? &at : NULL);
 	while (got > 0 && put < got) { /* others may have taken the room: then it takes longer */
 		ssize_t_k k = pipe_put_bytes(out, (uint8_t *)buf + put, (uint32_t)(got - put),
@@ -259,8 +299,11 @@ static ssize_t_k splice_buf(struct side *in, struct side *out, uint64_t n, uint3
 
 	if (is_pipe(in->file) && is_pipe(out->file))
 		return pipe_to_pipe(in->file, out->file, n, !in_waits || !out_waits, buf);
-	if (is_pipe(in->file))
-		return from_pipe(in->file, out, n, !in_waits, buf);
+	if (is_pipe(in->file)) {
+		ssize_t_k got = from_pipe_far(in->file, out->file, n, !in_waits);
+
+		return got != -EOPNOTSUPP ? got : from_pipe(in->file, out, n, !in_waits, buf);
+	}
 	return to_pipe(in, out->file, n, !out_waits, buf);
 }
 

@@ -118,10 +118,17 @@ static void file_op_release(struct file *f)
 	stub_release(sock_stub(f));
 }
 
-static ssize_t_k file_op_send_file(struct file *f, struct file *in, uint64_t off, uint64_t n)
+bool sock_by_reference(void)
+{
+	uint8_t mode = task_current()->data_mode ? task_current()->data_mode : net.data_mode;
+
+	return mode == DATA_DMA || mode == DATA_AUTO;
+}
+
+static ssize_t_k file_op_send_far(struct file *f, const struct far_bytes *b, uint64_t n)
 {
 	struct stub *s = sock_stub(f);
-	struct tx_ref r = { .home = in->home, .object = in->object, .off = off };
+	struct tx_ref r = { .home = b->home, .held = b->held, .object = b->object, .off = b->off };
 	ssize_t_k ret = stub_send_ref(s, r, n, f->flags & O_NONBLOCK ? STUB_DONTWAIT : 0);
 
 	if (ret == -EPIPE)
@@ -136,7 +143,7 @@ static const struct file_ops sock_ops = {
 	.poll = file_op_poll,
 	.poll_head = file_op_poll_head,
 	.ioctl = file_op_ioctl,
-	.send_file = file_op_send_file,
+	.send_far = file_op_send_far,
 	.getattr = file_op_getattr,
 	.release = file_op_release,
 };

@@ -13,6 +13,8 @@ static inline struct stub *sock_stub(struct file *f)
 }
 /* A descriptor for s, whose reference is taken over. flags: SOCK_NONBLOCK, SOCK_CLOEXEC. */
 int sock_fd_install(struct stub *s, uint32_t flags);
+/* Do the caller's sockets send by reference what is on an mComponent? */
+bool sock_by_reference(void);
 /* msg: MSG_*; m: datagrams, may be NULL. With SIGPIPE where Linux sends it. */
 ssize_t_k sock_send(struct file *f, struct uio *from, uint32_t msg, const struct dgram_meta *m);
 ssize_t_k sock_recv(struct file *f, struct uio *to, uint32_t msg, struct dgram_meta *m);

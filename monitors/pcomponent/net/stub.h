@@ -257,8 +257,8 @@ struct stub {
 	struct poll_head poll;
 };
 
-/* Bytes that are on an mComponent: of a file, or (object 0) of a space's memory. */
-struct tx_ref { uint16_t home; uint64_t object, as, off; };
+/* Bytes that are on an mComponent: of a file, (held) of a hold, or (object 0) of a space's memory. */
+struct tx_ref { uint16_t home; bool held; uint64_t object, as, off; };
 
 /* ---- setup: core.c ---- */
 struct net_config {
