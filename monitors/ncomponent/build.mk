@@ -47,7 +47,7 @@ $(STACK_B): $(STACK_B_OBJS)
 	@ld -r -o $@.tmp $^
 	@nm -g --defined-only $@.tmp | awk '{ print $$3, "b_" $$3 }' > $@.syms
 	@objcopy --redefine-syms=$@.syms $@.tmp $@
-$(addprefix $(BUILD)/host/san/tests/unit/monitors/ncomponent/,test_stack test_sock test_crowd): $(STACK_B)
+$(patsubst %.c,$(BUILD)/host/san/%,$(wildcard tests/unit/monitors/ncomponent/test_*.c)): $(STACK_B)
 
 # A whole nComponent as one object, with every symbol of its own prefixed: tests/unit/monitors/ncomponent/whole.
 N_WHOLE      := $(BUILD)/host/san/obj/n_whole.o

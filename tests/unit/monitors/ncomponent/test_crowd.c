@@ -11,13 +11,13 @@
 
 #include <asm-generic/socket.h>
 #include <kern/log.h>
-#include <kern/loop.h>
 #include <kern/string.h>
 #include <kern/wait.h>
 #include <linux/in.h>
 #include <linux/tcp.h>
 #include <stdlib.h>
 
+#include "inloop.h"
 #include "stack/stack.h"
 #include "wire.h"
 
@@ -34,31 +34,7 @@ API(DECLARE)
 #define LISTENERS 4
 
 static struct wire wire;
-static struct loop *loop;
 static struct stack *stack_a, *stack_b;
-
-/* ---- running things in the loop ---- */
-
-struct run {
-	struct loop_call call;
-	void (*fn)(void);
-	struct completion done;
-};
-static void run_entry(struct loop_call *c)
-{
-	struct run *r = container_of(c, struct run, call);
-
-	r->fn();
-	complete(&r->done);
-}
-static void in_loop(void (*fn)(void))
-{
-	struct run r = { .call.fn = run_entry, .fn = fn };
-
-	completion_init(&r.done);
-	assert_true(loop_post(loop, &r.call));
-	assert_int_equal(completion_wait(&r.done, clock_mono_ns() + 5 * NSEC_PER_SEC), 0);
-}
 
 static bool reaches(_Atomic unsigned *n, unsigned want)
 {

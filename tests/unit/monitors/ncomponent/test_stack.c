@@ -11,13 +11,13 @@
 #include <cmocka.h>
 
 #include <kern/log.h>
-#include <kern/loop.h>
 #include <kern/string.h>
 #include <kern/wait.h>
 #include <linux/in.h>
 #include <linux/tcp.h>
 #include <stdlib.h>
 
+#include "inloop.h"
 #include "stack/stack.h"
 #include "wire.h"
 
@@ -48,7 +48,6 @@ static const struct api side[2] = {
 #define BYTES (8u << 20)
 
 static struct wire wire;
-static struct loop *loop;
 static struct stack *stacks[2];
 static uint8_t *pattern;
 
@@ -157,28 +156,6 @@ static int on_accept(struct stack_tcp *l, void *arg, struct stack_tcp *conn)
 	server.api->tcp_backlog_done(conn);
 	pump(&server);
 	return 0;
-}
-
-/* Runs fn in the loop and waits for it. */
-struct run {
-	struct loop_call call;
-	void (*fn)(void);
-	struct completion done;
-};
-static void run_entry(struct loop_call *c)
-{
-	struct run *r = container_of(c, struct run, call);
-
-	r->fn();
-	complete(&r->done);
-}
-static void in_loop(void (*fn)(void))
-{
-	struct run r = { .call.fn = run_entry, .fn = fn };
-
-	completion_init(&r.done);
-	assert_true(loop_post(loop, &r.call));
-	assert_int_equal(completion_wait(&r.done, clock_mono_ns() + 5 * NSEC_PER_SEC), 0);
 }
 
 static void start(void)
