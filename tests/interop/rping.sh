@@ -17,22 +17,21 @@ run() {
 		$NETDEV &
 	server=$!
 	PIDS="$PIDS $server"
-	rdma_linux "$WORK/linux" "rping -c -a 10.0.0.1 -C $4 -S $3 -V -v | tail -2" ||
-		fail "$1: rping as client"
-	wait $server || fail "$1: the board as server"
-	grep -q "after $4 rounds" "$WORK/board" || fail "$1: not all rounds"
-	echo "$1, Linux is client: ok"
-
-	rm "$WORK/linux"
-	rdma_linux "$WORK/linux" "echo serving; rping -s -a ${LINUX_IP:-10.0.0.3} -S $3" &
+	ip=${LINUX_IP:-10.0.0.3}
+	rdma_linux "$WORK/linux" "rping -c -a 10.0.0.1 -C $4 -S $3 -V && echo serving && rping -s -a $ip -S $3" &
 	linux=$!
 	PIDS="$PIDS $linux"
+	wait $server || fail "$1: the board as server"
+	grep -q "after $4 rounds" "$WORK/board" || fail "$1: not all rounds"
 	for _ in $(seq 300); do
-		grep -q '^serving' "$WORK/linux" 2>/dev/null && break
+		grep -q '^serving' "$WORK/linux" && break
+		kill -0 $linux 2>/dev/null || fail "$1: rping as client"
 		sleep 0.1
 	done
+	echo "$1, Linux is client: ok"
+
 	for _ in $(seq 40); do # refused until it listens
-		board "$WORK/board" "name=ping roce=ping roce.peer=${LINUX_IP:-10.0.0.3} fabric.ip=10.0.0.1 \
+		board "$WORK/board" "name=ping roce=ping roce.peer=$ip fabric.ip=10.0.0.1 \
 			roce.n=$4 roce.size=$3 fabric.mtu=$2" $NETDEV && break
 		grep -q 'connection: error -111' "$WORK/board" || fail "$1: the board as client"
 		sleep 0.25
