@@ -75,12 +75,12 @@ def stream(r, port, lines):
 
 
 def deaths(t, r):
-    th, got = stream(r, 83, 18)
+    th, got = stream(r, 83, 12)
     th2, got2 = stream(r, 84, 90)
     rack("crash", "n0")
     th.join()
     t.check("the nComponent's death ends nothing",
-            got[0].out.split() == [str(i) for i in range(1, 19)], got)
+            got[0].out.split() == [str(i) for i in range(1, 13)], got)
     t.check("nor the other connection", th2.is_alive(), got2)
     before = figures("p1", "stub.reset")["stub.reset"]
     rack("crash", "p0")
@@ -94,7 +94,7 @@ def main():
     t = Tap()
     with open(os.path.join(BUILD, "www", "random.bin"), "rb") as f:
         md5 = hashlib.md5(f.read()).hexdigest()
-    with Rack() as r:
+    with Rack("--set", "board.manager.append=member.missed=3") as r: # dead after 6 s
         r.start("busybox", "httpd", "-f", "-p", "80", "-h", "/www", on="p0")
         until(lambda: r.client("curl", "-s", f"http://{ADDRESS}/").rc == 0)
         transfers(t, r, md5)
