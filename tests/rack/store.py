@@ -208,7 +208,7 @@ def main():
     with DebianRack() as r:
         check_kept(t, r)
         said = insert_until_killed(t, r)
-    with DebianRack() as r:
+    with DebianRack("--set", "board.manager.append=member.missed=3") as r: # dead after 6 s
         check_journal(t, r, said)
         board_dies(t, r)
     shutil.rmtree(os.path.join(BUILD, "rack", NAME, "root"))
