@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What must hold between a sender of records and their receiver, kept apart from both: no byte
- * beyond
- * the window that the sender was told, no place in a pool used again before its bytes are done.
+ * beyond the window that the sender was told, no place in a pool used again before its bytes are
+ * done.
  */
 #pragma once
 
