@@ -6,7 +6,7 @@
  *
  *     getpid         the call
  *     read FILE      4 KiB of a page that is in memory
- *     fork MIB       fork, exit and wait of a process with so much touched memory
+ *     fork MIB [N]   fork, exit and wait, N times, of a process with so much touched memory
  *     work MIB       read-modify-write of random words within so much
  *     miss MIB       touch of a random page of so much, each once, after all were written
  *     scan MIB       touch of one page after the other; all were written, and went through once
@@ -105,12 +105,12 @@ static uint64_t reads(void *arg)
 
 #define FORKS 5
 
-static void forks(uint64_t mib)
+static void forks(uint64_t mib, int n)
 {
 	volatile uint8_t *m = memory(mib);
 	uint64_t t = now_ns();
 
-	for (int i = 0; i < FORKS; i++) {
+	for (int i = 0; i < n; i++) {
 		pid_t pid = fork();
 
 		if (pid < 0)
@@ -119,7 +119,7 @@ static void forks(uint64_t mib)
 			_exit(m[0] != 0);
 		waitpid(pid, NULL, 0);
 	}
-	say("fork", now_ns() - t, FORKS);
+	say("fork", now_ns() - t, (uint64_t)n);
 }
 
 struct area {
@@ -243,7 +243,7 @@ int main(int argc, char **argv)
 			die(argv[2]);
 		say(what, best(reads, &fd), CALLS / 10);
 	} else if (!strcmp(what, "fork") && mib) {
-		forks(mib);
+		forks(mib, argc > 3 ? atoi(argv[3]) : FORKS);
 	} else if (!strcmp(what, "work") && mib) {
 		struct area a = { (volatile uint64_t *)memory(mib), mib * MIB / 8 };
 

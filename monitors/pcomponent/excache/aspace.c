@@ -147,9 +147,18 @@ void aspace_wait_binds(struct aspace *as)
 /* ---- letting go ---- */
 struct drop {
 	struct aspace *as;
+	bool dead;          /* no CPU can use what its TLB knows of the space */
 	unsigned n;
 	uint64_t low, high; /* pages to flush */
+	uint64_t dropped;
 };
+
+static void release_worthless_locked(struct line *l)
+{
+	if (rmap_empty(l) && line_only_ours(l) && !l->pins && l->state == LINE_READY &&
+	    !(l->flags & LINE_BUSY))
+		line_release_locked(l);
+}
 
 static void drop_flush(struct drop *d)
 {
@@ -163,12 +172,28 @@ static void drop_flush(struct drop *d)
 
 		spin_lock(&s->lock);
 		l->pins--;
-		if (!l->pins && l->state == LINE_READY && !(l->flags & LINE_BUSY) && rmap_empty(l))
-			line_release_locked(l);
+		release_worthless_locked(l);
 		spin_unlock(&s->lock);
 		waitq_wake_all(set_waitq(s));
 	}
 	d->n = 0;
+}
+
+/* Pinned until no CPU reads it any more: then others may use it, or write to it. */
+static void unmapped_locked(struct drop *d, struct line *l)
+{
+	if (!line_only_ours(l))
+		return;
+	if (rmap_empty(l)) {
+		l->dirty = false;
+		d->dropped++;
+	}
+	if (d->dead) {
+		release_worthless_locked(l);
+		return;
+	}
+	l->pins++;
+	d->as->batch[d->n++] = l;
 }
 
 static void drop_line(struct drop *d, uint64_t addr, upte_t *e, uint64_t v)
@@ -178,14 +203,11 @@ static void drop_line(struct drop *d, uint64_t addr, upte_t *e, uint64_t v)
 
 	if (!rmap_take_entry(l, e, &v))
 		return;
-	if (line_only_ours(l)) {
-		l->dirty = false;
-		l->pins++;
-		d->as->batch[d->n++] = l;
-		counter_add(excache, dropped, 1);
-	}
+	unmapped_locked(d, l);
 	spin_unlock(&s->lock);
-	if (v & UPTE_P) {
+	if (d->dead) {
+		waitq_wake_all(set_waitq(s));
+	} else if (v & UPTE_P) {
 		d->low = KMIN(d->low, addr);
 		d->high = KMAX(d->high, addr + PAGE_SIZE);
 	}
@@ -209,10 +231,11 @@ static void drop_one(uint64_t addr, upte_t *e, void *arg)
 
 void aspace_drop(struct aspace *as, uint64_t start, uint64_t end)
 {
-	struct drop d = { .as = as, .low = UINT64_MAX };
+	struct drop d = { .as = as, .dead = !atomic_load(&as->refs), .low = UINT64_MAX };
 
 	upt_each(as->upt, start, end, drop_one, &d);
 	drop_flush(&d);
+	counter_add(excache, dropped, d.dropped);
 }
 
 /* ---- fresh lines become known ---- */
@@ -230,7 +253,7 @@ static struct line *lock_fresh(upte_t *e, uint64_t index)
 	uint64_t v = atomic_load(e);
 	struct line *l;
 
-	if (!pte_has_line(v))
+	if (!pte_has_line(v) || (v & PTE_COW)) /* in a fork it was bound */
 		return NULL;
 	l = line_of_pte(v);
 	spin_lock(&line_set(l)->lock);

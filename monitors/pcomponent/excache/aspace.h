@@ -159,8 +159,8 @@ bool aspace_known(struct aspace *as, uint64_t page, struct grant *out);
 void aspace_close_gate(struct aspace *as);
 void aspace_open_gate(struct aspace *as);
 /*
- * Removes every entry in [start, end) and lets go of the lines. Gate closed (or the last
- * reference gone).
+ * Removes every entry in [start, end) and lets go of the lines. Gate closed, or the last reference
+ * gone: then nobody runs in it any more.
  */
 void aspace_drop(struct aspace *as, uint64_t start, uint64_t end);
 /* munmap with the gate closed, page aligned. */

@@ -26,7 +26,7 @@
 
 #define EXCACHE_COUNTERS(X) \
 	X(miss) X(miss_ns) X(miss_hit) X(elsewhere) X(view_hit) X(view_around) X(zero_fill) \
-	X(cow_copy) X(moved_copy) X(fill_bytes) \
+	X(cow_copy) X(cow_sole) X(moved_copy) X(fill_bytes) \
 	X(writeback_bytes) X(writebacks) X(writeback_failed) X(writeback_lost) X(evict_clean) \
 	X(evict_dirty) X(evict_rescued) X(fork_shared) X(fork_bound) X(file_hit) X(file_miss) \
 	X(file_update) X(file_prefetch) X(ahead) X(ahead_calls) X(ahead_used) X(ahead_wasted) \

@@ -325,6 +325,15 @@ static int refresh_rights(struct fault *f, struct line *l, uint64_t v)
 	return -EAGAIN; /* the next look finds the new rights */
 }
 
+/*
+ * l is this entry's alone, now that those who had it, too, have copies or are gone; its bytes are
+ * nowhere else, or another could get them from the home. Lock held.
+ */
+static bool sole_locked(const struct fault *f, const struct line *l)
+{
+	return line_only_ours(l) && l->dirty && !l->pins && rmap_only(l, f->e);
+}
+
 /* A private copy of l takes its place. */
 static int copy_on_write(struct fault *f, struct line *l, uint32_t rights)
 {
@@ -342,9 +351,11 @@ static int copy_on_write(struct fault *f, struct line *l, uint32_t rights)
 	memcpy(line_data(c), line_data(l), PAGE_SIZE);
 	v = atomic_exchange(f->e, PTE_CLAIM);
 	rmap_remove(l, f->e);
+	l->pins++; /* nobody else's alone while a CPU may read it here */
 	spin_unlock(&line_set(l)->lock);
 	if (v & UPTE_P)
 		upt_flush(f->as->upt, f->page, 1);
+	line_unpin(l);
 	counter_add(excache, cow_copy, 1);
 	COUNT(f->as, copies);
 	(void)line_filled(c, LINE_ANON | LINE_FRESH, 0, true, UINT64_MAX);
@@ -358,9 +369,11 @@ static int use_line(struct fault *f, uint64_t v)
 {
 	struct line *l = line_of_pte(v);
 	uint32_t rights;
+	bool held;
 
 	if (!lock_held_line(f, l, &v))
 		return -EAGAIN;
+	held = !(v & UPTE_P);
 	rights = pte_rights(v);
 	f->mapped = true;
 	if (!permits(rights, f->access)) {
@@ -368,15 +381,19 @@ static int use_line(struct fault *f, uint64_t v)
 		return refresh_rights(f, l, v);
 	}
 	if ((f->access & MEM_WRITE) && (v & PTE_COW)) {
-		spin_unlock(&line_set(l)->lock);
-		return copy_on_write(f, l, rights);
+		if (!sole_locked(f, l)) {
+			spin_unlock(&line_set(l)->lock);
+			return copy_on_write(f, l, rights);
+		}
+		counter_add(excache, cow_sole, 1);
+		atomic_store(f->e, pte_with_rights(v, rights, false));
+	} else if (held) {
+		atomic_store(f->e, pte_unhold(v));
 	}
 	line_take_locked(l);
 	line_used_locked(l);
-	if (!(v & UPTE_P))
-		atomic_store(f->e, pte_unhold(v));
 	spin_unlock(&line_set(l)->lock);
-	if (!(v & UPTE_P))
+	if (held)
 		ahead_fault(f->as, f->page, false, false);
 	return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * fork: the fresh lines become known to the mComponents that keep them, each of these takes its
- * snapshot, then every entry is
- * copied and the private ones lose the right to write, on both sides. No line is flushed. The
+ * snapshot, then every entry is copied and the private ones lose the right to write, on both
+ * sides; what is copy-on-write since an earlier fork has lost it. No line is written back. The
  * parent's gate is closed throughout, so that nothing fresh is made between the three steps.
  */
 #define LOG_SUBSYS "excache"
@@ -15,6 +15,8 @@ struct fork_walk {
 	struct aspace *child;
 	uint64_t table; /* an address in the child's table of entries that was used last; */
 	upte_t *e;      /* that table */
+	uint64_t shared; /* lines */
+	bool changed;   /* entries of the parent */
 	bool nomem;
 };
 
@@ -35,15 +37,15 @@ static void share_line(struct fork_walk *w, uint64_t addr, upte_t *e, upte_t *ce
 		spin_unlock(&s->lock);
 		return;
 	}
-	if (!(v & PTE_SHARED)) {
+	if (!(v & (PTE_SHARED | PTE_COW))) {
 		v = v & UPTE_P ? pte_with_rights(v, pte_rights(v), true) : v | PTE_COW;
-		l->flags |= LINE_SHARED;
 		old = atomic_exchange(e, v);
 		line_saw_entry_locked(l, old);
+		w->changed = true;
 	}
 	atomic_store(ce, v & ~(UPTE_A | UPTE_D));
 	spin_unlock(&s->lock);
-	counter_add(excache, fork_shared, 1);
+	w->shared++;
 }
 
 #define TABLE (512 * PAGE_SIZE) /* what one table of entries spans */
@@ -88,7 +90,9 @@ static int fork_closed(struct aspace *parent, struct aspace *child)
 		return err;
 	}
 	upt_each(parent->upt, 0, USER_ADDR_MAX, share_one, &w);
-	upt_flush(parent->upt, 0, UPT_ALL);
+	if (w.changed)
+		upt_flush(parent->upt, 0, UPT_ALL);
+	counter_add(excache, fork_shared, w.shared);
 	(void)grants_copy(&child->grants, &parent->grants);
 	child->brk_start = parent->brk_start;
 	child->brk = parent->brk;

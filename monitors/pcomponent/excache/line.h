@@ -20,7 +20,7 @@ enum line_state { LINE_FREE, LINE_FILLING, LINE_READY, LINE_EVICTING, LINE_WRITE
 
 #define LINE_ANON 1u   /* its number was chosen by this board: private anonymous memory */
 #define LINE_FRESH 2u  /* the home does not know the number yet; has exactly one mapping */
-#define LINE_SHARED 4u /* was in a fork: someone else may still know it at the home */
+#define LINE_SHARED 4u /* a space without an entry for it here may know it at the home */
 #define LINE_TAKEN 8u  /* in WRITEBACK: a miss wants it to stay */
 #define LINE_BUSY 16u  /* an evictor is between two holds of the lock: not a victim */
 #define LINE_AHEAD 64u /* asked for ahead, and not used since */
@@ -45,13 +45,18 @@ struct line {
 	uint8_t grace;   /* the clock passes it so many times before its first access */
 	bool dirty;      /* newer than the home's, beyond what D bits say */
 	struct rmap map; /* first mapping; as NULL: none at all */
+	struct rmap map2; /* room for another, as most lines of a fork have; as NULL: free */
 	/* written.c; also guarded by the list's lock */
 	bool listed;
 	uint32_t round;
 	LIST_ENTRY(line) written;
 };
 
-/* A line that no one else can know: it has no value once it is unmapped. */
+/*
+ * Private memory that every space which knows it has an entry for. It has no value once it is
+ * unmapped, and belongs to its only mapping. A fork keeps that so: who has an entry with the line
+ * gives its child one. Nobody looks at what the home says of a page whose entry holds a line.
+ */
 static inline bool line_only_ours(const struct line *l)
 {
 	return (l->flags & (LINE_ANON | LINE_SHARED)) == LINE_ANON;
@@ -69,7 +74,8 @@ struct set {
 struct excache {
 	struct line *lines[CHUNKS_MAX];
 	struct set *sets;
-	unsigned nlines, nsets, ways; /* ways is a power of two */
+	unsigned nlines, nsets, ways; /* ways is a power of two: */
+	unsigned ways_shift;
 };
 extern struct excache excache;
 
@@ -206,6 +212,10 @@ bool rmap_take_entry(struct line *l, upte_t *e, uint64_t *v);
 static inline bool rmap_empty(const struct line *l)
 {
 	return !l->map.as;
+}
+static inline bool rmap_only(const struct line *l, const upte_t *e)
+{
+	return l->map.e == e && !l->map.next;
 }
 /* Sets every entry to v and forgets all mappings. */
 void rmap_clear(struct line *l, uint64_t v);

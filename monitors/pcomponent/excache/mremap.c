@@ -43,6 +43,13 @@ static bool range_ok(uint64_t addr, uint64_t len)
 }
 
 /* ---- entries ---- */
+/* Without a place for it the line stays findable by its identity; the home knows it. */
+static void move_failed_locked(struct move *m, struct line *l)
+{
+	m->nomem = true;
+	l->flags |= LINE_SHARED;
+}
+
 static void move_line(struct move *m, uint64_t addr, upte_t *e, upte_t *to, uint64_t v)
 {
 	struct line *l = line_of_pte(v);
@@ -50,11 +57,10 @@ static void move_line(struct move *m, uint64_t addr, upte_t *e, upte_t *to, uint
 
 	if (!rmap_take_entry(l, e, &v))
 		return;
-	/* without a place for it the line stays findable by its identity; the home knows it */
 	if (to && !rmap_add(l, m->as, addr + (uint64_t)m->delta, to))
 		atomic_store(to, v & ~UPTE_D);
 	else
-		m->nomem = true;
+		move_failed_locked(m, l);
 	spin_unlock(&s->lock);
 }
 

@@ -32,6 +32,7 @@ static_assert(CHUNK_SHIFT - PAGE_SHIFT <= PAGE_ORDER_MAX, "a chunk is one alloca
 
 struct excache excache;
 static uint8_t *chunk[CHUNKS_MAX];
+static uint64_t chunk_phys[CHUNKS_MAX];
 static unsigned nchunks;
 static uint16_t chunk_at[PHYS_CHUNKS]; /* chunk number + 1 of the memory at phys >> CHUNK_SHIFT */
 static struct waitq waitqs[WAITQS];
@@ -54,7 +55,7 @@ void *line_data(const struct line *l)
 
 uint64_t line_phys(const struct line *l)
 {
-	return kva_to_phys(line_data(l));
+	return chunk_phys[l->number / CHUNK_LINES] + (l->number % CHUNK_LINES) * PAGE_SIZE;
 }
 
 struct line *line_of_pte(uint64_t v)
@@ -63,12 +64,12 @@ struct line *line_of_pte(uint64_t v)
 	unsigned c = chunk_at[phys >> CHUNK_SHIFT];
 
 	kassert(c);
-	return &excache.lines[c - 1][(phys - kva_to_phys(chunk[c - 1])) / PAGE_SIZE];
+	return &excache.lines[c - 1][(phys - chunk_phys[c - 1]) / PAGE_SIZE];
 }
 
 struct set *line_set(const struct line *l)
 {
-	return &excache.sets[l->number / excache.ways];
+	return &excache.sets[l->number >> excache.ways_shift];
 }
 
 struct set *set_of(uint64_t object, uint64_t index)
@@ -347,6 +348,7 @@ static int take_memory(uint64_t want)
 			break;
 		for (unsigned i = 0; i < CHUNK_LINES; i++)
 			excache.lines[nchunks][i].number = nchunks * CHUNK_LINES + i;
+		chunk_phys[nchunks] = phys;
 		chunk[nchunks++] = p;
 		chunk_at[phys >> CHUNK_SHIFT] = (uint16_t)nchunks;
 		excache.nlines += (unsigned)(piece / PAGE_SIZE);
@@ -375,6 +377,8 @@ int excache_init(void)
 		return err;
 	for (excache.ways = WAYS_MIN; excache.ways < ways && excache.ways < WAYS_MAX;)
 		excache.ways *= 2;
+	while (1u << excache.ways_shift < excache.ways)
+		excache.ways_shift++;
 	excache.nsets = excache.nlines / excache.ways;
 	excache.sets = kzalloc(sizeof(struct set) * excache.nsets);
 	if (!excache.sets)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which page-table entries hold a line, and what such entries look like. Most lines have one
- * mapping, kept in the line itself; more hang on a list. All functions on a line: its set's lock
+ * Which page-table entries hold a line, and what such entries look like. The first two mappings
+ * are kept in the line itself; more hang on a list. All functions on a line: its set's lock
  * is held.
  */
 #include <kern/log.h>
@@ -17,12 +17,25 @@ int rmap_init(void)
 	return rmap_cache ? 0 : -ENOMEM;
 }
 
+static struct rmap *node_new(struct line *l)
+{
+	return l->map2.as ? kmem_cache_alloc(rmap_cache) : &l->map2;
+}
+
+static void node_free(struct line *l, struct rmap *m)
+{
+	if (m == &l->map2)
+		m->as = NULL;
+	else
+		kmem_cache_free(rmap_cache, m);
+}
+
 int rmap_add(struct line *l, struct aspace *as, uint64_t addr, upte_t *e)
 {
 	struct rmap *m = &l->map;
 
 	if (m->as) {
-		m = kmem_cache_alloc(rmap_cache);
+		m = node_new(l);
 		if (!m)
 			return -ENOMEM;
 		m->next = l->map.next;
@@ -47,14 +60,14 @@ void rmap_remove(struct line *l, const upte_t *e)
 			return;
 		}
 		*first = *m;
-		kmem_cache_free(rmap_cache, m);
+		node_free(l, m);
 		return;
 	}
 	for (struct rmap **at = &first->next; (m = *at); at = &m->next) {
 		if (m->e == e) {
 			atomic_fetch_sub(&m->as->resident, 1);
 			*at = m->next;
-			kmem_cache_free(rmap_cache, m);
+			node_free(l, m);
 			return;
 		}
 	}
@@ -89,7 +102,7 @@ void rmap_clear(struct line *l, uint64_t v)
 		next = m->next;
 		atomic_store(m->e, v);
 		atomic_fetch_sub(&m->as->resident, 1);
-		kmem_cache_free(rmap_cache, m);
+		node_free(l, m);
 	}
 	l->map = (struct rmap){ 0 };
 }

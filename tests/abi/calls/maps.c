@@ -212,6 +212,99 @@ CASE(cow_after_exit)
 	say("parent sees %c", m[0]);
 }
 
+/*
+ * A tree of processes that write to, throw away and move pages of memory they have from fork; each
+ * knows what it has to find.
+ */
+enum { TREE_PAGES = 48, TREE_STEPS = 150, TREE_DEPTH = 2 };
+struct tree {
+	unsigned random, *mem[TREE_PAGES];
+	unsigned want[TREE_PAGES];
+};
+
+static unsigned tree_random(struct tree *t, unsigned n)
+{
+	t->random = t->random * 1103515245 + 12345;
+	return (t->random >> 8) % n;
+}
+
+static int tree_wrong(const struct tree *t)
+{
+	int n = 0;
+
+	for (int i = 0; i < TREE_PAGES; i++)
+		n += t->mem[i][0] != t->want[i] || t->mem[i][PAGE / 8] != t->want[i];
+	return n;
+}
+
+static void tree_write(struct tree *t, unsigned i)
+{
+	t->want[i] = t->mem[i][0] = t->mem[i][PAGE / 8] = t->random;
+}
+
+static void tree_anew(struct tree *t, unsigned i, unsigned how)
+{
+	if (how)
+		madvise(t->mem[i], PAGE, MADV_DONTNEED);
+	else
+		mmap(t->mem[i], PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	t->want[i] = 0;
+}
+
+static void tree_move(struct tree *t, unsigned from, unsigned to)
+{
+	if (from == to)
+		return;
+	mremap(t->mem[from], PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, t->mem[to]);
+	t->want[to] = t->want[from];
+	mmap(t->mem[from], PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	t->want[from] = 0;
+}
+
+/* Ends with how much was wrong here and below. */
+static int tree_run(struct tree *t, int depth)
+{
+	int wrong = 0, children = 0, st;
+
+	for (int step = 0; step < TREE_STEPS; step++) {
+		unsigned i = tree_random(t, TREE_PAGES), what = tree_random(t, 100);
+
+		if (what < 70)
+			tree_write(t, i);
+		else if (what < 76)
+			tree_anew(t, i, tree_random(t, 2));
+		else if (what < 80)
+			tree_move(t, i, tree_random(t, TREE_PAGES));
+		else if (what < 82 && wait(&st) > 0)
+			wrong += WEXITSTATUS(st), children--;
+		else if (what < 84 && depth < TREE_DEPTH && children < 3 && ++children && !fork()) {
+			t->random += (unsigned)(depth * 7 + children);
+			_exit(tree_run(t, depth + 1) & 127);
+		} else if (what < 86)
+			wrong += tree_wrong(t);
+	}
+	while (wait(&st) > 0)
+		wrong += WEXITSTATUS(st);
+	return wrong + tree_wrong(t);
+}
+
+CASE(cow_random_tree)
+{
+	char *m = map(TREE_PAGES * PAGE, RW, MAP_PRIVATE, -1);
+	struct tree t = { 0 };
+
+	for (int i = 0; i < TREE_PAGES; i++)
+		t.mem[i] = (unsigned *)(m + i * PAGE);
+	for (unsigned seed = 1; seed <= 4; seed++) {
+		if (!fork()) {
+			t.random = seed;
+			_exit(tree_run(&t, 0) & 127);
+		}
+	}
+	for (int st, n = 0; wait(&st) > 0; n++)
+		say("%d wrong", WEXITSTATUS(st));
+}
+
 CASE(map_dev_zero)
 {
 	int z = open("/dev/zero", O_RDWR);

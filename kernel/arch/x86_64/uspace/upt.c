@@ -134,16 +134,16 @@ void upt_activate(struct upt *t)
 
 /* ---- tables ---- */
 
-/* Entry of addr at the level; the tables above it are made when alloc. NULL: none. */
-static upte_t *walk(struct upt *t, uint64_t addr, bool alloc, unsigned *missing)
+upte_t *upt_entry(struct upt *t, uint64_t addr, bool alloc)
 {
 	upte_t *table = t->pml4;
 
+	if (addr >= USER_ADDR_MAX)
+		return NULL;
 	for (unsigned level = 3; level > 0; level--) {
 		upte_t *slot = &table[index(addr, level)];
 		uint64_t e = atomic_load_explicit(slot, memory_order_acquire);
 		if (!(e & UPTE_P)) {
-			*missing = level;
 			upte_t *page = alloc ? page_alloc_zeroed(0) : NULL;
 			if (!page)
 				return NULL;
@@ -158,30 +158,37 @@ static upte_t *walk(struct upt *t, uint64_t addr, bool alloc, unsigned *missing)
 	return &table[index(addr, 0)];
 }
 
-upte_t *upt_entry(struct upt *t, uint64_t addr, bool alloc)
+struct each {
+	uint64_t start, end;
+	void (*fn)(uint64_t addr, upte_t *e, void *arg);
+	void *arg;
+};
+
+/* The entries of one table, whose first is for base, as far as they lie in the range. */
+static void each_level(const struct each *x, upte_t *table, unsigned level, uint64_t base)
 {
-	unsigned missing;
-	return addr < USER_ADDR_MAX ? walk(t, addr, alloc, &missing) : NULL;
+	uint64_t step = span(level), all = 512 * step;
+	uint64_t i = x->start > base ? (x->start - base) / step : 0;
+	uint64_t stop = x->end - base < all ? DIV_ROUND_UP(x->end - base, step) : 512;
+
+	for (; i < stop; i++) {
+		uint64_t e = atomic_load_explicit(&table[i], memory_order_acquire);
+		if (!e)
+			continue;
+		if (level)
+			each_level(x, table_of(e), level - 1, base + i * step);
+		else
+			x->fn(base + i * step, &table[i], x->arg);
+	}
 }
 
 void upt_each(struct upt *t, uint64_t start, uint64_t end,
 	      void (*fn)(uint64_t addr, upte_t *e, void *arg), void *arg)
 {
-	uint64_t addr = ROUND_DOWN(start, PAGE_SIZE);
+	struct each x = { ROUND_DOWN(start, PAGE_SIZE), KMIN(end, USER_ADDR_MAX), fn, arg };
 
-	end = KMIN(end, USER_ADDR_MAX);
-	while (addr < end) {
-		unsigned missing = 0;
-		upte_t *e = walk(t, addr, false, &missing);
-		if (!e) {
-			addr = ROUND_DOWN(addr, span(missing)) + span(missing);
-			continue;
-		}
-		uint64_t stop = KMIN(end, ROUND_DOWN(addr, span(1)) + span(1));
-		for (; addr < stop; addr += PAGE_SIZE, e++)
-			if (atomic_load_explicit(e, memory_order_relaxed))
-				fn(addr, e, arg);
-	}
+	if (x.start < x.end)
+		each_level(&x, t->pml4, 3, 0);
 }
 
 struct trim {
