@@ -80,16 +80,18 @@ class Wire:
     def run(self):
         while True:
             wait = max(0, self.late[0][0] - time.monotonic()) if self.late else None
-            for s in select.select([*self.ends, sys.stdin], [], [], wait)[0]:
-                if s is sys.stdin:
-                    return
-                self.receive(s)
+            ready = select.select([*self.ends, sys.stdin], [], [], wait)[0]
+            for s in ready:
+                if s is not sys.stdin:
+                    self.receive(s)
             while self.late and self.late[0][0] <= time.monotonic():
                 _, _, to, frame = heapq.heappop(self.late)
                 try:
                     to.send(frame)
                 except OSError:
                     pass  # a full queue is one more loss
+            if sys.stdin in ready:
+                return
 
 
 def main():

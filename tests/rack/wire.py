@@ -99,15 +99,16 @@ def run(tap, port, argv, prefix, groups, only):
     app.end()
 
 
-def stats(board):
+def stats():
     r = rack("stats", "--json")
-    return json.loads(r.out).get(board, {}) if r.rc == 0 else {}
+    return json.loads(r.out) if r.rc == 0 else {}
 
 
 def nothing_left(t):
     n, p = {}, {}
-    for _ in range(20):
-        n, p = stats("n0"), stats("p0")
+    for _ in range(40):
+        all_ = stats()
+        n, p = all_.get("n0", {}), all_.get("p0", {})
         left = {k: v for k, v in n.items() if k in ("slab.skeleton", "slab.stack_tcp", "slab.tx_item", "slab.stack_udp",
                                                     "lwip.tcp_connections", "lwip.rx_kept") and v}
         left.update({k: v for k, v in p.items() if k == "slab.net_leg" and v})

@@ -86,7 +86,7 @@ def blind(k, name, c):
     c.flush()
     c.send(RST, seq=c.snd + (1 << 20))
     c.send(RST, seq=c.snd - 2)
-    k.check(f"{name}: RST outside the window is not noticed", c.silent(0.15))
+    k.check(f"{name}: RST outside the window is not noticed", c.silent())
     c.send(RST, seq=c.snd + 100)
     s = c.get(lambda s: s.flags & (RST | ACK) == ACK and s.ack == c.snd)
     k.check(f"{name}: RST inside the window is challenged", s, s)
@@ -154,7 +154,7 @@ def reset_syn_sent(k):
     c.send(RST, seq=c.rcv)
     c.send(RST | ACK, seq=0, ack=c.rcv + 5)
     c.send(RST | ACK, seq=0, ack=c.rcv - 1)
-    c.p.quiet(0.1)
+    c.p.barrier()
     got = k.app.do("state", slot)
     k.check("SYN_SENT: RST that acknowledges another number is ignored", got == str(SYN_SENT), got)
     c.send(ACK, seq=77, ack=c.rcv + 5)
@@ -172,7 +172,7 @@ def syn_rcvd(k):
     c.syn()
     c.send(RST, seq=c.snd + (1 << 20))
     c.send(RST, seq=c.snd - 2)
-    k.check("SYN_RCVD: RST outside the window is not noticed", c.silent(0.15))
+    k.check("SYN_RCVD: RST outside the window is not noticed", c.silent())
     c.send(RST, seq=c.snd + 100)
     s = c.get(lambda s: s.flags & (RST | ACK) == ACK)
     k.check("SYN_RCVD: RST inside the window is challenged", s and s.ack == c.snd, s)
@@ -206,7 +206,7 @@ def refused(k):
     k.check("and an ACK", s and s.flags & RST and s.seq == 1234567, s)
     c.send(RST)
     c.send(RST | ACK, ack=5)
-    k.check("a RST is never answered", c.silent(0.15))
+    k.check("a RST is never answered", c.silent())
 
 
 def closes(k):

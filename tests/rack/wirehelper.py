@@ -2,7 +2,8 @@
 """Makes a raw port on a rack's Ethernet and hands its socket to the test. Run through `rack client`.
 
     python3 tests/rack/wirehelper.py port PATH            the socket goes to the UNIX socket PATH
-    python3 tests/rack/wirehelper.py host IP/BITS LOSS    a Linux host behind a wire that loses LOSS per cent
+    python3 tests/rack/wirehelper.py host IP/BITS         a Linux host behind a wire; each line on stdin says how many
+                                                          per cent of the frames are lost from then on
 
 Both print "ready", and leave nothing when their stdin ends. The bridge's end of each cable has no offloads:
 what comes out of it are frames as on a wire, at most 1514 bytes long and with checksums.
@@ -49,8 +50,8 @@ def port(path):
         ip("link", "del", "port0")
 
 
-def host(address, loss):
-    """Prints "ready PID": commands run there by nsenter -t PID -n."""
+def host(address):
+    """Prints "ready PID": commands run there by nsenter -t PID -n. Answers each line with what was lost so far."""
     cable("lossy0", "lossy1")
     ip("link", "add", "lossy2", "type", "veth", "peer", "name", "far")
     inside = subprocess.Popen(["unshare", "-n", "sh", "-c", "echo; exec cat"], stdin=subprocess.PIPE,
@@ -65,9 +66,12 @@ def host(address, loss):
         for line in (["link", "set", "lo", "up"], ["link", "set", "far", "up"], ["addr", "add", address, "dev", "far"]):
             subprocess.run(enter + line, check=True)
         print(f"ready {inside.pid}", flush=True)
-        wire = Wire("lossy1", "lossy2", {"loss": float(loss) / 100, "dup": 0, "reorder": 0, "corrupt": 0})
+        wire = Wire("lossy1", "lossy2", {"loss": 0, "dup": 0, "reorder": 0, "corrupt": 0})
         wire.run()
-        print(f"lost: {wire.faults}", flush=True)
+        while percent := sys.stdin.readline():
+            wire.chances["loss"] = float(percent) / 100
+            print(wire.faults, flush=True)
+            wire.run()
     finally:
         inside.stdin.close()
         inside.wait()

@@ -24,7 +24,7 @@ TCP, UDP, ICMP = 6, 17, 1
 MAC = bytes.fromhex("525400770a42")
 BROADCAST = b"\xff" * 6
 PATIENCE = 8.0  # seconds for what must come; a loaded machine may take them
-
+NOBODY = 19999  # a port at both ends where nothing listens
 
 
 class Segment(collections.namedtuple("Segment", "src dst sport dport seq ack flags win options data at")):
@@ -89,6 +89,7 @@ class Port:
         self.tcp = collections.defaultdict(collections.deque)
         self.udp, self.icmp, self.bad = collections.deque(), collections.deque(), []
         self.fragments = {}
+        self.marks = 0
         self.silent = False  # no ARP replies
         self.also = set()    # further addresses that are answered for
         with tempfile.TemporaryDirectory() as folder:
@@ -200,6 +201,18 @@ class Port:
             if set(ready) & set(others):
                 return None
 
+    def barrier(self):
+        """Everything sent before has been taken, and answered if it is at once: frames go in order, and this one,
+        an ACK for nobody, is answered with a RST that has its number."""
+        self.marks += 1
+        inbox = self.tcp[NOBODY]
+        for _ in range(3):
+            self.packet(TCP, tcp_segment(self.ip, self.rack_ip, NOBODY, NOBODY, 0, self.marks, ACK))
+            if self.until(lambda: any(s.seq == self.marks and s.flags & RST for s in inbox)):
+                inbox.clear()
+                return
+        raise RuntimeError("no RST for a segment to nobody")
+
     def quiet(self, seconds):
         self.until(lambda: False, seconds)
 
@@ -234,12 +247,13 @@ class Conn:
         return self.p.until(look, seconds)
 
     def flush(self):
-        self.p.take()
+        self.p.barrier()
         self.inbox.clear()
 
-    def silent(self, seconds=0.3):
-        """Nothing comes, but perhaps a SYN or FIN once more."""
-        return self.get(lambda s: not s.flags & (SYN | FIN), seconds) is None
+    def silent(self):
+        """No answer to what was sent; a SYN or FIN may come once more."""
+        self.p.barrier()
+        return all(s.flags & (SYN | FIN) for s in self.inbox)
 
     # ---- the handshake
     def syn(self, options=b"\2\4\5\xb4"):
@@ -305,12 +319,15 @@ class Conn:
         self.snd = (self.snd + len(data) + 1) & 0xffffffff
 
     def kill(self):
-        """A RST that counts: what the other end expects next is asked for before."""
-        self.flush()
-        self.send(ACK, b"?", seq=self.snd - 1)
-        s = self.get(lambda s: s.flags & (ACK | RST), 2)
-        if s and not s.flags & RST:
+        """A RST that counts: what the other end expects next is asked for before, until nobody answers there."""
+        for _ in range(20):
+            self.flush()
+            self.send(ACK, b"?", seq=self.snd - 1)
+            s = self.get(lambda s: s.flags & (ACK | RST))
+            if not s or s.flags & RST:
+                return
             self.send(RST, seq=s.ack)
+        raise RuntimeError("a connection cannot be reset")
 
     def got_fin(self, ack=True, seconds=PATIENCE):
         s = self.get(lambda s: s.flags & FIN, seconds)
