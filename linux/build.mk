@@ -5,7 +5,8 @@
 #   build/host/libX.a       the same without sanitizers, for tools that run for real
 #   tests/unit/D/test_Y.c   becomes build/host/san/tests/unit/D/test_Y; the part that D lies in
 #                           (longest match of HOST_PARTS) gives include paths and libraries; other
-#                           .c files in the same folder are linked to every test there
+#                           .c files in the same folder are linked to every test there, and
+#                           those of other folders in HOST_HELPERS_<part>
 #
 # Which sources of a part are portable: all but HOST_EXCLUDE_<part> (patterns), or exactly
 # HOST_SRCS_<part> when that is set; the monitors name theirs in monitors/X/build.mk. More libraries for
@@ -61,8 +62,10 @@ HOST_LIBS_tests/fuzz/p9       := scomponent common fit kern
 HOST_CFLAGS_tests/fuzz/p9     := -Imonitors/scomponent -Itests/unit/monitors/scomponent
 HOST_LIBS_monitors/ncomponent/owners := ncomponent common sim kern
 HOST_CFLAGS_monitors/ncomponent/owners := -Itests/sim -Imonitors/ncomponent
+HOST_HELPERS_monitors/ncomponent/owners := tests/unit/monitors/ncomponent/fitqueue.c
 HOST_LIBS_monitors/pcomponent/credit := pcomponent common sim kern
 HOST_CFLAGS_monitors/pcomponent/credit := -Itests/sim -Imonitors/pcomponent
+HOST_HELPERS_monitors/pcomponent/credit := tests/unit/monitors/ncomponent/fitqueue.c
 HOST_LIBS_tests/fuzz/skel     := $(HOST_LIBS_monitors/ncomponent/owners)
 HOST_CFLAGS_tests/fuzz/skel   := $(HOST_CFLAGS_monitors/ncomponent/owners) -Itests/unit/monitors/ncomponent/owners
 HOST_LIBS_tests/fuzz/stub     := pcomponent common fit kern
@@ -149,7 +152,7 @@ TEST_SRCS  := $(sort $(shell find tests/unit -name 'test_*.c' 2>/dev/null))
 HOST_TESTS := $(TEST_SRCS:%.c=$(HOST_DIR_san)/%)
 # The part with the longest name that the path begins with.
 test_part    = $(lastword $(sort $(foreach p,$(HOST_PARTS),$(if $(filter tests/unit/$(p)/%,$(1)),$(p)))))
-test_helpers = $(filter-out $(dir $(1))test_%,$(wildcard $(dir $(1))*.c))
+test_helpers = $(filter-out $(dir $(1))test_%,$(wildcard $(dir $(1))*.c)) $(HOST_HELPERS_$(call test_part,$(1)))
 $(foreach t,$(TEST_SRCS),$(eval $(call host_link,$(t:%.c=%),$(t) $(call test_helpers,$(t)),$(call \
 	test_part,$(t)),san,-lcmocka)))
 

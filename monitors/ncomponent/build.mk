@@ -51,7 +51,7 @@ $(patsubst %.c,$(BUILD)/host/san/%,$(wildcard tests/unit/monitors/ncomponent/tes
 
 # A whole nComponent as one object, with every symbol of its own prefixed: tests/unit/monitors/ncomponent/whole.
 N_WHOLE      := $(BUILD)/host/san/obj/n_whole.o
-N_WHOLE_SIDE := $(BUILD)/host/san/obj/tests/unit/monitors/ncomponent/whole/side.c.o
+N_WHOLE_SIDE := $(patsubst %,$(BUILD)/host/san/obj/tests/unit/monitors/ncomponent/%.c.o,whole/side fitqueue owners/nic)
 $(N_WHOLE_SIDE): HOST_CFLAGS_monitors/ncomponent += -Itests/sim
 $(N_WHOLE): $(N_WHOLE_SIDE) $(patsubst %,$(BUILD)/host/san/obj/%.o,$(filter-out $(wildcard \
 	monitors/ncomponent/*.c),$(HOST_SRCS_monitors/ncomponent)))

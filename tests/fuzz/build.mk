@@ -15,8 +15,8 @@ $(eval $(call host_link,p9,tests/fuzz/p9/fuzz_p9.c \
 
 # So are Proxy and skeletons, on the simulated clock, with FIT and another owner played by those of unit tests.
 $(eval $(call host_link,skel,$(addprefix tests/fuzz/skel/,fuzz_skel.c messages.c) \
-	$(addprefix tests/unit/monitors/ncomponent/owners/,world.c \
-	owner_b.c),tests/fuzz/skel,fuzz,-fsanitize=fuzzer))
+	$(addprefix tests/unit/monitors/ncomponent/,fitqueue.c owners/world.c owners/nic.c \
+	owners/owner_b.c),tests/fuzz/skel,fuzz,-fsanitize=fuzzer))
 
 # And the stub's core, with FIT played by the fake of its unit tests.
 $(eval $(call host_link,stub,$(addprefix tests/fuzz/stub/,fuzz_stub.c program.c owner_b.c) \

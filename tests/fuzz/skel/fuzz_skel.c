@@ -208,7 +208,7 @@ static void step(struct input *in)
 
 static bool all_gone(void *arg)
 {
-	return !world.ns->nskels && !world.mrs && !world.reqs && !world.xfers && !world.calls &&
+	return !world.ns->nskels && !fitq_mrs() && !world.reqs && !fitq_xfers() && !fitq_calls() &&
 	       sim_live_allocations() <= *(uint64_t *)arg;
 }
 
@@ -247,7 +247,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!gone)
 		panic("left: %u skeletons, %u regions, %u requests, %u transfers, %u calls, "
 		      "%lu objects",
-		      world.ns->nskels, world.mrs, world.reqs, world.xfers, world.calls,
+		      world.ns->nskels, fitq_mrs(), world.reqs, fitq_xfers(), fitq_calls(),
 		      sim_live_allocations() - live);
 	return 0;
 }

@@ -5,38 +5,11 @@
 #include <kern/string.h>
 #include <stdlib.h>
 
-enum job_kind { JOB_SEND, JOB_CALL, JOB_WRITE, JOB_READ };
-struct job {
-	struct job *next;
-	enum job_kind kind;
-	fit_node_t node;
-	uint16_t op;
-	size_t len;
-	struct fit_call *call;
-	struct fit_xfer *x;
-	uint8_t msg[512];
-};
-struct fit {
-	struct loop_source source;
-	struct loop *loop;
-	struct job *head, *tail;
-};
-struct fit_mr {
-	void *addr;
-	size_t len;
-};
-
-static struct fit the_fit;
-static fit_handler handler;
-static void *handler_arg;
-static void (*cancel)(struct fit_req *, void *);
-static fit_imm_handler imm_handler;
-static void *imm_arg;
 void (*mockfit_on_send)(fit_node_t to, uint16_t op, const void *msg, size_t len);
 void (*mockfit_on_imm)(fit_node_t to, uint32_t imm, uint32_t len);
 int (*mockfit_on_call)(fit_node_t, uint16_t, const void *, void *, size_t *);
 bool mockfit_fail_sends;
-unsigned mockfit_mrs, mockfit_reqs;
+unsigned mockfit_reqs;
 
 static struct { uint8_t *addr; size_t len; } remote[8];
 static unsigned nremote;
@@ -58,173 +31,54 @@ static uint8_t *reach(struct proto_mr mr, uint64_t off, uint64_t len)
 	return remote[i].addr + off;
 }
 
-static void push(struct job *j)
+static void transfer(struct fit_xfer *x, bool read)
 {
-	struct fit *f = &the_fit;
-
-	kassert(loop_is_current(f->loop));
-	if (f->tail && f->head)
-		f->tail->next = j;
-	else
-		f->head = j;
-	f->tail = j;
-	loop_kick(f->loop);
-}
-
-static struct job *job(enum job_kind kind, fit_node_t node)
-{
-	struct job *j = calloc(1, sizeof(*j));
-
-	j->kind = kind;
-	j->node = node;
-	return j;
-}
-
-static void do_xfer(struct job *j)
-{
-	struct fit_xfer *x = j->x;
-	uint64_t at = x->off;
-
-	for (unsigned i = 0; i < x->nfrags; i++, at += x->frag[i - 1].len) {
-		uint8_t *far = reach(x->mr, at, x->frag[i].len);
-		if (j->kind == JOB_WRITE)
-			memcpy(far, x->frag[i].addr, x->frag[i].len);
-		else
-			memcpy(x->frag[i].addr, far, x->frag[i].len);
-	}
+	uint32_t len = fitq_xfer_len(x), imm = x->imm;
+	fit_node_t to = x->node;
 	bool has_imm = x->has_imm;
-	uint32_t imm = x->imm;
-	uint32_t len = (uint32_t)(at - x->off);
+
+	fitq_move(x, reach(x->mr, x->off, len), read);
 	x->done(x, 0);
 	if (has_imm)
-		mockfit_on_imm(j->node, imm, len);
+		mockfit_on_imm(to, imm, len);
 }
 
-static void do_call(struct job *j)
+static void call(struct fit_call *c)
 {
 	uint8_t rep[512];
 	struct fit_reply r = { .data = rep };
 
-	r.status = mockfit_on_call(j->node, j->op, j->call->req, rep, &r.len);
-	j->call->done(j->call, &r);
+	r.status = mockfit_on_call(c->node, c->op, c->req, rep, &r.len);
+	c->done(c, &r);
 }
 
-static unsigned poll(struct loop_source *s, unsigned budget)
+static void message(const struct fitq_msg *m)
 {
-	struct fit *f = &the_fit;
-	unsigned n = 0;
-
-	for (; n < 5 && f->head; n++) {
-		struct job *j = f->head;
-		f->head = j->next;
-		if (j->kind == JOB_SEND)
-			mockfit_on_send(j->node, j->op, j->msg, j->len);
-		else if (j->kind == JOB_CALL)
-			do_call(j);
-		else
-			do_xfer(j);
-		free(j);
-	}
-	return n;
-}
-
-static bool arm(struct loop_source *s)
-{
-	return !the_fit.head;
+	mockfit_on_send(m->node, m->op, m->bytes, m->len);
 }
 
 struct fit *mockfit_create(struct loop *loop)
 {
-	the_fit.loop = loop;
-	the_fit.source = (struct loop_source){ .name = "fit", .poll = poll, .arm = arm };
-	loop_add(loop, &the_fit.source);
-	return &the_fit;
+	static const struct fitq_ops ops = { .message = message, .call = call,
+		.transfer = transfer };
+
+	return fitq_start(loop, &ops, 5);
 }
 
-/* ---- FIT's interface ---- */
+/* ---- FIT's interface; the rest is in fitqueue.c ---- */
 
 int fit_send_bounded(struct fit *f, fit_node_t node, uint16_t op, const void *msg, size_t len,
 		     uint32_t waiting_max)
 {
 	if (mockfit_fail_sends)
 		return -ENOMEM;
-	struct job *j = job(JOB_SEND, node);
-	j->op = op;
-	j->len = len;
-	memcpy(j->msg, msg, len);
-	push(j);
+	fitq_send(node, op, msg, len);
 	return 0;
 }
 
 int fit_send(struct fit *f, fit_node_t node, uint16_t op, const void *msg, size_t len)
 {
 	return fit_send_bounded(f, node, op, msg, len, UINT32_MAX);
-}
-
-void fit_call_start(struct fit *f, struct fit_call *c)
-{
-	struct job *j = job(JOB_CALL, c->node);
-
-	j->op = c->op;
-	j->call = c;
-	push(j);
-}
-
-void fit_write(struct fit *f, struct fit_xfer *x)
-{
-	struct job *j = job(JOB_WRITE, x->node);
-
-	kassert(x->nfrags && x->nfrags <= FIT_XFER_FRAGS);
-	j->x = x;
-	push(j);
-}
-
-void fit_read(struct fit *f, struct fit_xfer *x)
-{
-	struct job *j = job(JOB_READ, x->node);
-
-	j->x = x;
-	push(j);
-}
-
-int fit_serve(struct fit *f, uint8_t class, fit_handler fn, void *arg)
-{
-	handler = fn;
-	handler_arg = arg;
-	return 0;
-}
-
-int fit_serve_imm(struct fit *f, uint8_t port, fit_imm_handler fn, void *arg)
-{
-	imm_handler = fn;
-	imm_arg = arg;
-	return 0;
-}
-
-void fit_on_cancel(struct fit *f, uint8_t class, void (*fn)(struct fit_req *, void *), void *arg)
-{
-	cancel = fn;
-}
-
-struct fit_mr *fit_mr_reg(struct fit *f, fit_node_t peer, void *addr, size_t len, unsigned access)
-{
-	struct fit_mr *m = malloc(sizeof(*m));
-
-	m->addr = addr;
-	m->len = len;
-	mockfit_mrs++;
-	return m;
-}
-
-void fit_mr_dereg(struct fit *f, struct fit_mr *mr)
-{
-	mockfit_mrs--;
-	free(mr);
-}
-
-void fit_mr_wire(const struct fit_mr *mr, struct proto_mr *out)
-{
-	*out = (struct proto_mr){ le64((uintptr_t)mr->addr), le32((uint32_t)mr->len), le32(1) };
 }
 
 struct mock_req {
@@ -241,16 +95,16 @@ void mockfit_request(fit_node_t from, uint16_t op, const void *msg, size_t len, 
 
 	memcpy(m->bytes, msg, len);
 	m->reply = reply;
-	m->req = (struct fit_req){ .fit = &the_fit, .from = from, .op = op, .oneway = oneway,
+	m->req = (struct fit_req){ .from = from, .op = op, .oneway = oneway,
 		.data = m->bytes, .len = len };
 	mockfit_reqs++;
 	last_req = m;
-	handler(&m->req, handler_arg);
+	fitq_request(&m->req);
 }
 
 void mockfit_cancel_last(void)
 {
-	cancel(&last_req->req, handler_arg);
+	fitq_cancel(&last_req->req);
 }
 
 void fit_req_put(struct fit_req *req)
@@ -274,5 +128,5 @@ void mockfit_write_imm(fit_node_t from, struct proto_mr mr, uint64_t off, const 
 {
 	kassert(off + len <= le32_get(mr.len));
 	memcpy((uint8_t *)le64_get(mr.addr) + off, bytes, len);
-	imm_handler(from, imm, len, imm_arg);
+	fitq_record(from, imm, len);
 }

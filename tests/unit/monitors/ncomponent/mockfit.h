@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * FIT for tests of one board: the other nodes are in the same process. Messages and transfers are
- * queued and carried out by a loop source, a few a round, so that nothing completes inside the
- * call.
+ * FIT for tests of one board in a loop with a thread of its own: the other nodes are functions of
+ * the test. What the board asks for is carried out a few at a time (fitqueue.h).
  */
 #pragma once
 
-#include <fit/fit.h>
-#include <kern/loop.h>
+#include "fitqueue.h"
 
 struct fit *mockfit_create(struct loop *loop);
 /* What the board under test sends to other nodes ends here, in the loop. */
@@ -24,4 +22,4 @@ void mockfit_write_imm(fit_node_t from, struct proto_mr mr, uint64_t off, const 
 struct proto_mr mockfit_remote(void *addr, size_t len);
 void mockfit_cancel_last(void);
 extern bool mockfit_fail_sends;
-extern unsigned mockfit_mrs, mockfit_reqs;
+extern unsigned mockfit_reqs;

@@ -220,7 +220,7 @@ static void hello_again(void)
 
 static bool peers_freed(void)
 {
-	return ns->nskels == 0 && mockfit_mrs == 0 && wire.end[0].outstanding == 0;
+	return ns->nskels == 0 && fitq_mrs() == 0 && wire.end[0].outstanding == 0;
 }
 
 static bool flowing(void)

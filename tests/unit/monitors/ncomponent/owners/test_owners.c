@@ -151,7 +151,7 @@ static int begin(void **state)
 
 static bool all_gone(void *arg)
 {
-	return !world.ns->nskels && !world.mrs && !world.reqs && !world.xfers && !world.calls;
+	return !world.ns->nskels && !fitq_mrs() && !world.reqs && !fitq_xfers() && !fitq_calls();
 }
 
 static int end(void **state)
@@ -315,7 +315,7 @@ static void test_events(void **state)
 static void test_hellos(void **state)
 {
 	uint64_t before = counter_get(proxy, quota_hellos);
-	unsigned mrs = world.mrs, refused = 0;
+	unsigned mrs = fitq_mrs(), refused = 0;
 
 	pairs(1);
 	for (uint64_t i = 2; i < 50; i++) {
@@ -328,7 +328,7 @@ static void test_hellos(void **state)
 	}
 	assert_int_equal(refused, 1);
 	assert_int_equal(counter_get(proxy, quota_hellos), before + 1);
-	assert_int_equal(world.mrs, mrs + OWNER_DEAD_MAX - 1);
+	assert_int_equal(fitq_mrs(), mrs + OWNER_DEAD_MAX - 1);
 	assert_true(talks() <= 3 * alone);
 	for (unsigned i = 0; i < SKEL_MAX; i++) {
 		struct skel *s = world.ns->slot[i].skel;

@@ -2,14 +2,12 @@
 /*
  * What stands around Proxy and skeletons, in one thread on the simulated clock, for the fuzz target
  * (tests/fuzz/skel) and for the test of what owners may take from each other: FIT as owners and an
- * mComponent would see it, a NIC that nothing answers behind
- * (connections are those to the board's own address, which turn round in lwIP), and owner B, which
- * is honest.
+ * mComponent would see it, a NIC on no wire (connections are those to the board's own address,
+ * which turn round in lwIP), and owner B, which is honest.
  */
 #pragma once
 
-#include <fit/fit.h>
-
+#include "../fitqueue.h"
 #include "skeleton/nsock.h"
 
 #define NODE_A 5               /* sends anything */
@@ -20,8 +18,7 @@
 
 struct world {
 	struct nsock *ns;
-	/* what fit.c counts */
-	unsigned mrs, reqs, xfers, calls;
+	unsigned reqs;             /* of others, not answered; the rest is in fitqueue.h */
 	/* faults, each for the next of its kind that is not B's */
 	unsigned fail_xfers, fail_sends, fail_calls;
 	/* of A, as the last HELLO said */

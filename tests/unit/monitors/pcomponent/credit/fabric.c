@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * FIT of the pComponent, whose peers are the nComponent of side.h, an mComponent that is memory,
- * and
- * GNM; and the little of the kernel and of fs/ that the stub's core needs where nothing waits.
+ * and GNM.
  */
 #include <kern/log.h>
 #include <kern/mm.h>
@@ -10,6 +9,7 @@
 #include <kern/wait.h>
 #include <stdlib.h>
 
+#include "../../ncomponent/fitqueue.h"
 #include "../../ncomponent/whole/side.h"
 #include "books.h"
 #include "net/event.h"
@@ -17,12 +17,6 @@
 
 #define SOCKMEM (1u << 20)
 
-struct job {
-	STAILQ_ENTRY(job) link;
-	struct fit_call *call;
-	struct fit_xfer *x;
-	bool read;
-};
 struct waiting {
 	struct fit_call *call;  /* NULL: who waits looks at the rest */
 	bool replied;
@@ -32,12 +26,6 @@ struct waiting {
 	struct sock_handle stub;
 	bool open;
 };
-struct fit_mr {
-	void *addr;
-	size_t len;
-};
-
-static STAILQ_HEAD(, job) jobs = STAILQ_HEAD_INITIALIZER(jobs);
 static uint8_t sockmem[2][SOCKMEM] __attribute__((aligned(16)));
 
 /* ---- transfers and asynchronous calls, one after the other ---- */
@@ -45,15 +33,11 @@ static uint8_t sockmem[2][SOCKMEM] __attribute__((aligned(16)));
 static void transfer(struct fit_xfer *x, bool read)
 {
 	uint8_t *at = (uint8_t *)le64_get(x->mr.addr) + x->off;
+	uint32_t len = fitq_xfer_len(x), imm = x->imm;
 	bool has_imm = x->has_imm;
-	uint32_t imm = x->imm, len = 0;
 
-	for (unsigned i = 0; i < x->nfrags; i++) {
-		kassert(x->off + len + x->frag[i].len <= le32_get(x->mr.len));
-		memcpy(read ? x->frag[i].addr : at + len, read ? at + len : x->frag[i].addr,
-		       x->frag[i].len);
-		len += x->frag[i].len;
-	}
+	kassert(x->off + len <= le32_get(x->mr.len));
+	fitq_move(x, at, read);
 	x->done(x, 0);
 	if (has_imm)
 		n_side_record(imm, len);
@@ -73,62 +57,23 @@ static struct waiting *ask(uint16_t op, const void *req, struct fit_call *call)
 	return w;
 }
 
-static unsigned poll(struct loop_source *s, unsigned budget)
+static void call(struct fit_call *c)
 {
-	struct job *j;
-	unsigned n = 0;
-
-	for (; n < budget && (j = STAILQ_FIRST(&jobs)); n++) {
-		STAILQ_REMOVE_HEAD(&jobs, link);
-		if (j->call)
-			n_side_call(j->call->op, j->call->req, j->call->req_len,
-				    ask(j->call->op, j->call->req, j->call));
-		else
-			transfer(j->x, j->read);
-		free(j);
-	}
-	return n;
+	n_side_call(c->op, c->req, c->req_len, ask(c->op, c->req, c));
 }
 
-static bool arm(struct loop_source *s)
+static void sees_record(const struct fit_xfer *x)
 {
-	return STAILQ_EMPTY(&jobs);
+	books_record(TO_SKELETON, x->frag[0].addr, x->off, x->frag[0].len);
 }
 
 void fabric_start(void);
 void fabric_start(void)
 {
-	static struct loop_source source = { .name = "fit", .poll = poll, .arm = arm };
+	static const struct fitq_ops ops = { .call = call, .transfer = transfer,
+		.sees_record = sees_record, .anywhere = true };
 
-	loop_add(loop_create("pcomponent", CPU_ANY), &source);
-}
-
-static struct job *push(void)
-{
-	struct job *j = calloc(1, sizeof(*j));
-
-	STAILQ_INSERT_TAIL(&jobs, j, link);
-	return j;
-}
-
-void fit_write(struct fit *f, struct fit_xfer *x)
-{
-	if (x->has_imm)
-		books_record(TO_SKELETON, x->frag[0].addr, x->off, x->frag[0].len);
-	push()->x = x;
-}
-
-void fit_read(struct fit *f, struct fit_xfer *x)
-{
-	struct job *j = push();
-
-	j->x = x;
-	j->read = true;
-}
-
-void fit_call_start(struct fit *f, struct fit_call *c)
-{
-	push()->call = c;
+	fitq_start(loop_create("pcomponent", CPU_ANY), &ops, UINT32_MAX);
 }
 
 void fit_call_cancel(struct fit *f, struct fit_call *c)
@@ -251,47 +196,17 @@ void p_record(uint32_t imm, uint32_t len)
 void p_sees_record(const struct fit_xfer *x)
 {
 	static uint8_t copy[SOCK_RECORD_MAX];
-	uint32_t len = 0, head = KMIN(x->frag[0].len, (uint32_t)sizeof(copy));
+	uint32_t head = KMIN(x->frag[0].len, (uint32_t)sizeof(copy));
 
 	memcpy(copy, x->frag[0].addr, head);
-	for (unsigned i = 0; i < x->nfrags; i++)
-		len += x->frag[i].len;
-	books_record(TO_STUB, (struct sock_record *)copy, x->off, len);
+	books_record(TO_STUB, (struct sock_record *)copy, x->off, fitq_xfer_len(x));
 }
 
 /* ---- the rest of FIT ---- */
 
-struct fit_mr *fit_mr_reg(struct fit *f, fit_node_t peer, void *addr, size_t len, unsigned access)
-{
-	struct fit_mr *m = malloc(sizeof(*m));
-
-	*m = (struct fit_mr){ addr, len };
-	return m;
-}
-
-void fit_mr_dereg(struct fit *f, struct fit_mr *mr)
-{
-	free(mr);
-}
-
-void fit_mr_wire(const struct fit_mr *mr, struct proto_mr *out)
-{
-	*out = (struct proto_mr){ le64((uintptr_t)mr->addr), le32((uint32_t)mr->len), le32(1) };
-}
-
 fit_node_t fit_self(const struct fit *f)
 {
 	return NODE_P;
-}
-
-int fit_serve(struct fit *f, uint8_t class, fit_handler fn, void *arg)
-{
-	return 0;
-}
-
-int fit_serve_imm(struct fit *f, uint8_t port, fit_imm_handler fn, void *arg)
-{
-	return 0;
 }
 
 void fit_req_put(struct fit_req *req)
