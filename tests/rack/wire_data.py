@@ -254,6 +254,27 @@ def lost(k):
     end(k, c, slot)
 
 
+def lost_fin(k):
+    """What waits for the window leaves as one large segment with the FIN. Lost and cut: the FIN comes with its last piece."""
+    c, slot = k.server(b"\2\4\5\xb4")
+    want, flight, got, early = pattern(1460 * 13, 10), 1460 * 10, b"", []
+    k.app.do("write", slot, len(want), 10, 10000)
+    k.app.do("shutdown", slot, 1)
+    c.receive(flight, ack=False)
+    c.flush()
+    c.send()
+    k.check("the FIN comes with the last bytes", c.get(lambda s: s.flags & FIN and s.data))
+    while len(got) < len(want) - flight:
+        s = c.get(lambda s: s.seq == c.rcv, 3)
+        if not s or not s.data:
+            break
+        got, c.rcv = got + s.data, c.rcv + len(s.data)
+        early += [len(got)] * bool(s.flags & FIN and len(got) < len(want) - flight)
+        c.send()
+    k.check("sent again in pieces: all bytes, and no FIN before them", got == want[flight:] and not early, (len(got), early))
+    end(k, c, slot)
+
+
 def damaged(k):
     c, slot = k.server()
     seg = bytearray(c.segment(ACK | PSH, b"damaged"))
@@ -301,5 +322,5 @@ def syn_in_window(k):
 
 def run(k):
     for case in (tiny, shuffled, overlapping, conflicting, unacceptable, their_window, our_window, shrinking_window,
-                 small_mss, damaged, fin_everywhere, syn_in_window, lost):
+                 small_mss, damaged, fin_everywhere, syn_in_window, lost, lost_fin):
         k.case(case)
