@@ -13,7 +13,7 @@
 
 #define SYSCALL_INSN_LEN 2
 #define LEAVE_TRIES 10
-#define LEAVE_NS (20 * NSEC_PER_USEC) /* so that it does sleep */
+#define LEAVE_NS (20 * NSEC_PER_USEC) /* at first; doubled until it does sleep, on a busy host */
 #define MASK_CORE (SIGMASK(SIGQUIT) | SIGMASK(SIGILL) | SIGMASK(SIGTRAP) | SIGMASK(SIGABRT) | \
 		   SIGMASK(SIGBUS) | SIGMASK(SIGFPE) | SIGMASK(SIGSEGV) | SIGMASK(SIGSYS))
 
@@ -154,7 +154,7 @@ static void leave_cpu(struct uthread *ut)
 	signal_recalc_locked(ut);
 	spin_unlock_irqrestore(&ut->task->lock, flags);
 	for (int i = 0; i < LEAVE_TRIES && !(thread_cpus(ut->thread) >> cpu_id() & 1); i++)
-		thread_sleep_ns(LEAVE_NS);
+		thread_sleep_ns(LEAVE_NS << i);
 }
 
 void signal_leave(struct uregs *r)
