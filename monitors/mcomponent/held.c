@@ -158,12 +158,13 @@ static int hold_memory(struct held *h, struct space *s, uint64_t first)
 	int err = 0;
 
 	for (uint64_t k = first; k < end && !err; k++) {
-		struct page **leaf = space_leaf(s, k * PAGE_SIZE, false);
+		bool shared;
+		struct page *p = space_page(s, k * PAGE_SIZE, &shared);
 		struct vma *v = vma_find(&s->vmas, k * PAGE_SIZE);
 
-		if (!v || v->shared || !(v->prot & MEM_READ) || !leaf || !*leaf || !(*leaf)->data)
+		if (!v || v->shared || !(v->prot & MEM_READ) || !p || !p->data)
 			break;
-		err = add(h, *leaf);
+		err = add(h, p);
 	}
 	if (!err && !h->npages)
 		err = -ENOENT;

@@ -40,14 +40,6 @@ static int op_hello(fit_node_t from, const void *msg, size_t len, struct reply *
 
 /* ---- fill ---- */
 
-static int fill_private_page(struct vma *v, struct page *p, struct mem_fill_reply *out)
-{
-	bool cow = (v->prot & MEM_WRITE) && p->refs > 1;
-
-	out->flags = le32(cow ? MEM_FILL_COW : 0);
-	return 0;
-}
-
 /* What an area without a private leaf shows at addr: the line, and its page if there is one. */
 static int backing_page(struct vma *v, uint64_t addr, struct line_id *id, struct page **p)
 {
@@ -70,17 +62,17 @@ int line_look(struct space *s, uint64_t addr, uint32_t access, bool any,
 	      struct mem_fill_reply *out, struct line_id *id, struct page **page)
 {
 	struct vma *v = vma_find(&s->vmas, addr);
-	struct page **leaf;
+	bool shared = false;
 	int err;
 
 	if (!v || (!any && ((access & ~v->prot) || !v->prot)))
 		return -EFAULT;
 	out->rights = le32(v->prot);
-	leaf = v->shared ? NULL : space_leaf(s, addr, false);
-	if (leaf && *leaf) {
-		*page = *leaf;
-		*id = (*leaf)->id;
-		return fill_private_page(v, *leaf, out);
+	*page = v->shared ? NULL : space_page(s, addr, &shared);
+	if (*page) {
+		*id = (*page)->id;
+		out->flags = le32(shared && (v->prot & MEM_WRITE) ? MEM_FILL_COW : 0);
+		return 0;
 	}
 	if (v->elsewhere)
 		return -EXDEV;
@@ -142,14 +134,13 @@ static int bind_check(struct space *s, uint64_t addr, struct line_id id)
 {
 	struct vma *v = vma_find(&s->vmas, addr);
 	struct page *p = page_find(id);
-	struct page **leaf;
+	bool shared;
 
 	if (!v || v->shared)
 		return -EFAULT;
 	if (!p)
 		return 0;
-	leaf = space_leaf(s, addr, false);
-	return leaf && *leaf == p ? 1 : -EEXIST;
+	return space_page(s, addr, &shared) == p ? 1 : -EEXIST;
 }
 
 static int bind_one(struct space *s, uint64_t addr, struct line_id id)

@@ -55,6 +55,8 @@ static int start(struct board *b)
 	if (!err)
 		err = vma_init();
 	if (!err)
+		err = space_init();
+	if (!err)
 		err = inode_init();
 	if (!err)
 		err = job_init();

@@ -82,11 +82,11 @@ static int unmap_range(struct space *s, uint64_t start, uint64_t end)
 {
 	int err = vma_split_at(&s->vmas, start, end);
 
-	if (err)
-		return err;
-	vma_remove(&s->vmas, start, end);
-	space_unmap(s, start, end);
-	return 0;
+	if (!err)
+		err = space_unmap(s, start, end);
+	if (!err)
+		vma_remove(&s->vmas, start, end);
+	return err;
 }
 
 static int decode_range(fit_node_t from, const struct mem_range *m, struct space **s,
@@ -165,8 +165,8 @@ static int op_dontneed(fit_node_t from, const void *msg, size_t len, struct repl
 
 	if (err)
 		return err;
-	space_unmap(s, start, end);
-	return mapped_until(s, start, end) == end ? 0 : -ENOMEM;
+	err = space_unmap(s, start, end);
+	return !err && mapped_until(s, start, end) == end ? 0 : -ENOMEM;
 }
 
 static int op_mapped(fit_node_t from, const void *msg, size_t len, struct reply *r)

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Address spaces and their page tables. A leaf holds one reference on its page. Only private pages
- * that were bound (or made by the loader) have leaves: file and shared pages follow from the area.
- * Fork shares every leaf; who writes first makes a fresh line at the pComponent, and binding it
- * here replaces the leaf.
+ * Address spaces and their page tables: three levels of tables, then the leaves. A leaf holds one
+ * reference on its page. Only private pages that were bound (or made by the loader) have leaves:
+ * file and shared pages follow from the area. Fork shares the leaves, 2 MiB at a time; who writes
+ * first makes a fresh line at the pComponent, and binding it here replaces the leaf, in leaves that
+ * are then the space's own.
  */
 #include "space.h"
 
 #include <kern/mm.h>
 #include <kern/string.h>
+#include "cache.h"
 
 #define LEVELS 4
 #define FANOUT 512
@@ -53,6 +55,57 @@ struct space *space_create(uint16_t owner)
 	return s;
 }
 
+/* ---- tables of pages ---- */
+
+/* 2 MiB of a space, or of several since a fork: then whoever changes it gets a copy first. */
+struct leaves {
+	uint32_t refs;
+	struct page *page[FANOUT];
+};
+#define LEAVES_SPAN (FANOUT * PAGE_SIZE)
+
+static struct kmem_cache *leaves_cache;
+
+int space_init(void)
+{
+	leaves_cache = kmem_cache_create("m_leaves", sizeof(struct leaves), 8);
+	return leaves_cache ? 0 : -ENOMEM;
+}
+
+static void leaves_put(struct leaves *l)
+{
+	if (--l->refs)
+		return;
+	for (unsigned i = 0; i < FANOUT; i++)
+		if (l->page[i])
+			page_put(l->page[i]);
+	kmem_cache_free(leaves_cache, l);
+}
+
+/* What at holds becomes this space's alone; made, if there is nothing. -ENOMEM. */
+static int leaves_own(struct leaves **at)
+{
+	struct leaves *old = *at, *l;
+
+	if (old && old->refs == 1)
+		return 0;
+	l = kmem_cache_alloc(leaves_cache);
+	if (!l && cache_shrink(CACHE_SHRINK))
+		l = kmem_cache_alloc(leaves_cache);
+	if (!l)
+		return -ENOMEM;
+	*l = (struct leaves){ .refs = 1 };
+	for (unsigned i = 0; old && i < FANOUT; i++) {
+		l->page[i] = old->page[i];
+		if (l->page[i])
+			page_get(l->page[i]);
+	}
+	if (old)
+		leaves_put(old);
+	*at = l;
+	return 0;
+}
+
 /* ---- page table ---- */
 
 static unsigned level_index(uint64_t addr, unsigned level)
@@ -60,11 +113,12 @@ static unsigned level_index(uint64_t addr, unsigned level)
 	return addr >> (PAGE_SHIFT + 9 * level) & (FANOUT - 1);
 }
 
-struct page **space_leaf(struct space *s, uint64_t addr, bool alloc)
+/* Where the leaves for addr hang; NULL: nowhere (alloc: no memory). */
+static struct leaves **leaves_at(struct space *s, uint64_t addr, bool alloc)
 {
 	void **at = &s->table;
 
-	for (int level = LEVELS - 1; level >= 0; level--) {
+	for (unsigned level = LEVELS - 1; level > 0; level--) {
 		if (!*at) {
 			if (!alloc)
 				return NULL;
@@ -74,112 +128,178 @@ struct page **space_leaf(struct space *s, uint64_t addr, bool alloc)
 		}
 		at = (void **)*at + level_index(addr, level);
 	}
-	return (struct page **)at;
+	return (struct leaves **)at;
+}
+
+struct page *space_page(struct space *s, uint64_t addr, bool *shared)
+{
+	struct leaves **at = leaves_at(s, addr, false);
+	struct page *p = at && *at ? (*at)->page[level_index(addr, 0)] : NULL;
+
+	*shared = p && ((*at)->refs > 1 || p->refs > 1);
+	return p;
+}
+
+/* The place for addr in leaves that are the space's own. NULL: no memory. */
+static struct page **own_leaf(struct space *s, uint64_t addr)
+{
+	struct leaves **at = leaves_at(s, addr, true);
+
+	return at && !leaves_own(at) ? &(*at)->page[level_index(addr, 0)] : NULL;
 }
 
 int space_map(struct space *s, uint64_t addr, struct page *p)
 {
-	struct page **leaf = space_leaf(s, addr, true);
+	struct page **leaf = own_leaf(s, addr);
 
 	if (!leaf)
 		return -ENOMEM;
 	page_get(p);
 	if (*leaf)
 		page_put(*leaf);
-	else
-		s->pages++;
 	*leaf = p;
 	return 0;
 }
 
 /*
- * Calls fn for each used leaf in [start, end), skipping absent tables. fn: 0 or stop with its
- * value.
+ * Calls fn for all leaves that span some of [start, end), skipping absent tables; base: their first
+ * address. fn: 0 or stop with its value.
  */
-static int each_leaf(void *table, unsigned level, uint64_t base, uint64_t start, uint64_t end,
-		     int (*fn)(uint64_t addr, struct page **leaf, void *arg), void *arg)
+typedef int (*leaves_fn)(struct leaves **at, uint64_t base, void *arg);
+
+static int each_leaves(void *table, unsigned level, uint64_t base, uint64_t start, uint64_t end,
+		       leaves_fn fn, void *arg)
 {
 	uint64_t step = 1ULL << (PAGE_SHIFT + 9 * level);
 	void **entry = table;
-	int err;
+	int err = 0;
 
-	for (unsigned i = 0; i < FANOUT; i++, base += step) {
+	for (unsigned i = 0; i < FANOUT && !err; i++, base += step) {
 		if (!entry[i] || base + step <= start || base >= end)
 			continue;
-		if (level)
-			err = each_leaf(entry[i], level - 1, base, start, end, fn, arg);
+		if (level > 1)
+			err = each_leaves(entry[i], level - 1, base, start, end, fn, arg);
 		else
-			err = fn(base, (struct page **)&entry[i], arg);
-		if (err)
-			return err;
+			err = fn((struct leaves **)&entry[i], base, arg);
 	}
-	return 0;
+	return err;
 }
 
-static int drop_leaf(uint64_t addr, struct page **leaf, void *arg)
-{
-	struct space *s = arg;
+struct range {
+	struct space *s;
+	uint64_t start, end;
+	uint64_t to; /* move */
+};
 
-	page_put(*leaf);
-	*leaf = NULL;
-	s->pages--;
-	return 0;
+static int in_range(struct range *r, leaves_fn fn)
+{
+	void *table = r->s->table;
+
+	return table ? each_leaves(table, LEVELS - 1, 0, r->start, r->end, fn, r) : 0;
 }
 
-void space_unmap(struct space *s, uint64_t start, uint64_t end)
+/* The first used page of r from index i on that these leaves have; FANOUT: none. */
+static unsigned next_page(const struct leaves *l, uint64_t base, const struct range *r, unsigned i)
 {
-	if (s->table)
-		each_leaf(s->table, LEVELS - 1, 0, start, end, drop_leaf, s);
+	for (; i < FANOUT && base + i * PAGE_SIZE < r->end; i++)
+		if (l->page[i] && base + i * PAGE_SIZE >= r->start)
+			return i;
+	return FANOUT;
 }
 
-static int found_leaf(uint64_t addr, struct page **leaf, void *arg)
+static int found(struct leaves **at, uint64_t base, void *arg)
 {
-	return 1;
+	return next_page(*at, base, arg, 0) < FANOUT;
 }
 
 bool space_has_pages(struct space *s, uint64_t start, uint64_t end)
 {
-	return s->table && each_leaf(s->table, LEVELS - 1, 0, start, end, found_leaf, NULL);
+	struct range r = { .s = s, .start = start, .end = end };
+
+	return in_range(&r, found);
 }
 
-struct move { struct space *s; uint64_t from, to; };
-
-static int prepare_leaf(uint64_t addr, struct page **leaf, void *arg)
+static bool all_of(const struct range *r, uint64_t base)
 {
-	struct move *m = arg;
-
-	return space_leaf(m->s, addr - m->from + m->to, true) ? 0 : -ENOMEM;
+	return r->start <= base && base + LEAVES_SPAN <= r->end;
 }
 
-static int move_leaf(uint64_t addr, struct page **leaf, void *arg)
+static int own_part(struct leaves **at, uint64_t base, void *arg)
 {
-	struct move *m = arg;
+	return all_of(arg, base) || !found(at, base, arg) ? 0 : leaves_own(at);
+}
 
-	*space_leaf(m->s, addr - m->from + m->to, false) = *leaf;
-	*leaf = NULL;
+static int drop(struct leaves **at, uint64_t base, void *arg)
+{
+	const struct range *r = arg;
+
+	if (all_of(r, base)) {
+		leaves_put(*at);
+		*at = NULL;
+		return 0;
+	}
+	for (unsigned i = next_page(*at, base, r, 0); i < FANOUT;
+	     i = next_page(*at, base, r, i + 1)) {
+		page_put((*at)->page[i]);
+		(*at)->page[i] = NULL;
+	}
+	return 0;
+}
+
+int space_unmap(struct space *s, uint64_t start, uint64_t end)
+{
+	struct range r = { .s = s, .start = start, .end = end };
+	int err = in_range(&r, own_part);
+
+	return err ? err : in_range(&r, drop);
+}
+
+/* Both ends belong to the space alone then. */
+static int prepare_move(struct leaves **at, uint64_t base, void *arg)
+{
+	struct range *r = arg;
+	unsigned i = next_page(*at, base, r, 0);
+
+	if (i < FANOUT && leaves_own(at))
+		return -ENOMEM;
+	for (; i < FANOUT; i = next_page(*at, base, r, i + 1))
+		if (!own_leaf(r->s, base + i * PAGE_SIZE - r->start + r->to))
+			return -ENOMEM;
+	return 0;
+}
+
+static int move(struct leaves **at, uint64_t base, void *arg)
+{
+	struct range *r = arg;
+
+	for (unsigned i = next_page(*at, base, r, 0); i < FANOUT;
+	     i = next_page(*at, base, r, i + 1)) {
+		*own_leaf(r->s, base + i * PAGE_SIZE - r->start + r->to) = (*at)->page[i];
+		(*at)->page[i] = NULL;
+	}
 	return 0;
 }
 
 int space_move(struct space *s, uint64_t from, uint64_t len, uint64_t to)
 {
-	struct move m = { s, from, to };
-	int err;
+	struct range r = { s, from, from + len, to };
+	int err = in_range(&r, prepare_move);
 
-	if (!s->table)
-		return 0;
-	err = each_leaf(s->table, LEVELS - 1, 0, from, from + len, prepare_leaf, &m);
-	if (!err)
-		each_leaf(s->table, LEVELS - 1, 0, from, from + len, move_leaf, &m);
-	return err;
+	return err ? err : in_range(&r, move);
 }
 
 static void free_tables(void *table, unsigned level)
 {
 	void **entry = table;
 
-	for (unsigned i = 0; level && i < FANOUT; i++)
-		if (entry[i])
+	for (unsigned i = 0; i < FANOUT; i++) {
+		if (!entry[i])
+			continue;
+		if (level > 1)
 			free_tables(entry[i], level - 1);
+		else
+			leaves_put(entry[i]);
+	}
 	page_free(table, 0);
 }
 
@@ -187,7 +307,6 @@ static void free_tables(void *table, unsigned level)
 
 void space_destroy(struct space *s)
 {
-	space_unmap(s, 0, UINT64_MAX);
 	vma_remove(&s->vmas, 0, UINT64_MAX);
 	if (s->table)
 		free_tables(s->table, LEVELS - 1);
@@ -208,8 +327,8 @@ unsigned space_count(void)
 	return live;
 }
 
-/* A copy of the table, whose leaves share its pages. -ENOMEM: of a part of it. */
-static int share_table(struct space *child, void *from, unsigned level, void **to)
+/* A copy of the table that shares its leaves. -ENOMEM: of a part of it. */
+static int share_table(void *from, unsigned level, void **to)
 {
 	void **entry = from, **copy;
 	int err = 0;
@@ -220,13 +339,12 @@ static int share_table(struct space *child, void *from, unsigned level, void **t
 	for (unsigned i = 0; i < FANOUT && !err; i++) {
 		if (!entry[i])
 			continue;
-		if (level) {
-			err = share_table(child, entry[i], level - 1, &copy[i]);
+		if (level > 1) {
+			err = share_table(entry[i], level - 1, &copy[i]);
 			continue;
 		}
-		page_get(entry[i]);
 		copy[i] = entry[i];
-		child->pages++;
+		((struct leaves *)copy[i])->refs++;
 	}
 	return err;
 }
@@ -245,7 +363,7 @@ struct space *space_fork(struct space *parent)
 	for (v = vma_first_from(&parent->vmas, 0); v && !err; v = vma_next(v))
 		err = vma_insert(&child->vmas, v);
 	if (!err && parent->table)
-		err = share_table(child, parent->table, LEVELS - 1, &child->table);
+		err = share_table(parent->table, LEVELS - 1, &child->table);
 	if (err) {
 		space_destroy(child);
 		return NULL;

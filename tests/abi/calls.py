@@ -12,7 +12,7 @@ from abilib import Compared, Linux, parse, rack
 from lib import Rack
 
 LIMIT = 200
-HELD = re.compile(r"slab\.(task|uthread|thread|rmap|file|pipe|m_page|m_vma|m_space)$")
+HELD = re.compile(r"slab\.(task|uthread|thread|rmap|file|pipe|m_page|m_vma|m_leaves)$")
 
 
 def held():

@@ -16,7 +16,7 @@ from udp import DNS_AT, Outside
 P0, HOST = "192.168.79.10", "192.168.79.1"
 ROOT = os.path.join(BUILD, "rack", os.environ["RACK"], "root")
 MIB = 1 << 20
-HELD = re.compile(r"slab\.(task|uthread|thread|rmap|p_\w+|m_page|m_vma|m_space|net_leg|\w*skel\w*)$")
+HELD = re.compile(r"slab\.(task|uthread|thread|rmap|p_\w+|m_page|m_vma|m_leaves|net_leg|\w*skel\w*)$")
 BOARDS = ("p0", "p1", "m0", "n0")
 
 SHELL = r"""

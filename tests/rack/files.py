@@ -52,7 +52,7 @@ ip = "10.83.0.31"
 memory = "128M"
 eth = "192.168.83.10"
 """
-HELD = re.compile(r"slab\.(m_inode|m_page|m_job|m_vma|m_space|store_handle|store_job)$")
+HELD = re.compile(r"slab\.(m_inode|m_page|m_job|m_vma|m_leaves|store_handle|store_job)$")
 TREE_FILES = 60
 DYNAMIC = "/usr/bin/sort"
 

@@ -35,7 +35,7 @@ PROGRAMS = (  # and their seconds on the rack
 )
 CRASHES = (("segv", 11), ("jump", 11), ("stack", 11), ("kernel", 11), ("privileged", 11),
            ("illegal", 4), ("divide", 8), ("trap", 5), ("abort", 6))
-HELD = re.compile(r"slab\.(task|uthread|thread|rmap|p_\w+|m_page|m_vma|m_space)$")
+HELD = re.compile(r"slab\.(task|uthread|thread|rmap|p_\w+|m_page|m_vma|m_leaves)$")
 
 
 def held(r):

@@ -82,7 +82,7 @@ void ops_setup(void)
 		return;
 	done = true;
 	page_set_home(7);
-	kassert(!page_init() && !vma_init() && !inode_init() && !job_init());
+	kassert(!page_init() && !vma_init() && !space_init() && !inode_init() && !job_init());
 	if (!op_wait)
 		kassert(!mount_memory_root());
 }

@@ -284,6 +284,132 @@ static void test_fork_copies_on_write_after_eviction(void **state)
 	assert_int_equal(page_count(), before);
 }
 
+/* ---- many changes in spaces that share by fork, against what each has to show ---- */
+enum { SPACES = 4, PAGES = 3 * 512 };
+#define BASE 0x40000000ULL
+
+static struct family {
+	uint64_t object, as[SPACES];        /* 0: none */
+	uint32_t index[SPACES][PAGES];      /* 0: fresh */
+	uint32_t used;
+} fam;
+
+static void fam_mmap(unsigned s, unsigned first, unsigned n)
+{
+	uint64_t a;
+
+	assert_int_equal(do_mmap(fam.as[s], BASE + first * PAGE_SIZE, n * PAGE_SIZE, 3,
+				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, &a), 0);
+	memset(&fam.index[s][first], 0, n * sizeof(fam.index[s][0]));
+}
+
+static void fam_exit(unsigned s)
+{
+	as_op(OP_MEM_EXIT, fam.as[s]);
+	fam.as[s] = 0;
+}
+
+static void fam_fork(unsigned s, unsigned to)
+{
+	if (fam.as[to])
+		fam_exit(to);
+	fam.as[to] = fork_space(fam.as[s]);
+	memcpy(fam.index[to], fam.index[s], sizeof(fam.index[s]));
+}
+
+static void fam_write(unsigned s, unsigned page)
+{
+	fam.index[s][page] = ++fam.used;
+	assert_int_equal(write_back(fam.object, fam.used, 1, fam.as[s], BASE + page * PAGE_SIZE,
+				    (uint8_t)fam.used), 0);
+}
+
+static void fam_dontneed(unsigned s, unsigned first, unsigned n)
+{
+	assert_int_equal(range_op(OP_MEM_DONTNEED, fam.as[s], BASE + first * PAGE_SIZE,
+				  n * PAGE_SIZE, 0), 0);
+	memset(&fam.index[s][first], 0, n * sizeof(fam.index[s][0]));
+}
+
+static void fam_move(unsigned s, unsigned first, unsigned n, unsigned to)
+{
+	struct mem_mremap m = { .as = le64(fam.as[s]), .old_addr = le64(BASE + first * PAGE_SIZE),
+		.old_len = le64(n * PAGE_SIZE), .new_len = le64(n * PAGE_SIZE),
+		.new_addr = le64(BASE + to * PAGE_SIZE), .limit = le64(UINT64_MAX),
+		.flags = le32(MREMAP_MAYMOVE | MREMAP_FIXED) };
+
+	if (to + n > PAGES || (first < to + n && to < first + n))
+		return;
+	assert_int_equal(op_call(P, OP_MEM_MREMAP, &m, sizeof(m)), 0);
+	memcpy(&fam.index[s][to], &fam.index[s][first], n * sizeof(fam.index[s][0]));
+	fam_mmap(s, first, n);
+}
+
+static bool fam_shared(uint32_t index)
+{
+	unsigned n = 0;
+
+	for (unsigned s = 0; s < SPACES; s++)
+		for (unsigned i = 0; fam.as[s] && i < PAGES; i++)
+			n += fam.index[s][i] == index;
+	return n > 1;
+}
+
+static void fam_check(unsigned s, unsigned page)
+{
+	uint32_t index = fam.index[s][page];
+	struct mem_fill_reply f;
+
+	assert_int_equal(fill(fam.as[s], BASE + page * PAGE_SIZE, MEM_READ, &f), 0);
+	if (!index) {
+		assert_int_equal(le32_get(f.flags), MEM_FILL_FRESH);
+		return;
+	}
+	assert_int_equal(le64_get(f.line.index), index);
+	assert_int_equal(reply_bytes[sizeof(f)], (uint8_t)index);
+	assert_int_equal(le32_get(f.flags), MEM_FILL_DATA | (fam_shared(index) ? MEM_FILL_COW : 0));
+}
+
+static void test_family_of_spaces(void **state)
+{
+	uint64_t before = page_count();
+
+	srand(1);
+	memset(&fam, 0, sizeof(fam));
+	fam.object = hello();
+	fam.as[0] = create();
+	fam_mmap(0, 0, PAGES);
+	for (unsigned step = 0; step < 6000; step++) {
+		unsigned s = (unsigned)rand() % SPACES, to = (unsigned)rand() % SPACES;
+		unsigned page = (unsigned)rand() % PAGES, what = (unsigned)rand() % 100;
+		unsigned n = 1 + (unsigned)rand() % KMIN(PAGES - page, rand() % 8 ? 20u : 1200u);
+
+		if (!fam.as[s])
+			continue;
+		if (what < 40)
+			fam_write(s, page);
+		else if (what < 80)
+			fam_check(s, page);
+		else if (what < 85 && s != to)
+			fam_fork(s, to);
+		else if (what < 90)
+			fam_dontneed(s, page, n);
+		else if (what < 94)
+			fam_mmap(s, page, n);
+		else if (what < 98)
+			fam_move(s, page, n, (unsigned)rand() % PAGES);
+		else if (s != to && fam.as[to])
+			fam_exit(to);
+	}
+	for (unsigned s = 0; s < SPACES; s++) {
+		for (unsigned i = 0; fam.as[s] && i < PAGES; i += 3)
+			fam_check(s, i);
+		if (fam.as[s])
+			fam_exit(s);
+	}
+	assert_int_equal(page_count(), before);
+}
+
 static void test_bind_runs(void **state)
 {
 	struct { struct mem_bind m; struct mem_bind_run run[2]; } b;
@@ -483,6 +609,7 @@ int main(void)
 		cmocka_unit_test(test_mmap_places_and_splits),
 		cmocka_unit_test(test_rights),
 		cmocka_unit_test(test_fork_copies_on_write_after_eviction),
+		cmocka_unit_test(test_family_of_spaces),
 		cmocka_unit_test(test_parts_of_a_space),
 		cmocka_unit_test(test_bind_runs),
 		cmocka_unit_test(test_mremap_moves_lines),
