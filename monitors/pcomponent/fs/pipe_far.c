@@ -51,7 +51,8 @@ static int fetch(const struct pipe_held *h, void *to, uint32_t off, uint32_t n)
 	if (!mr)
 		return -ENOMEM;
 	fit_mr_wire(mr, &m.to);
-	err = fit_call_unlimited(fit, h->bytes.home, OP_SOCKMEM_FETCH, &m, sizeof(m), NULL, 0, &len);
+	err = fit_call_unlimited(fit, h->bytes.home, OP_SOCKMEM_FETCH, &m, sizeof(m), NULL, 0,
+				 &len);
 	fit_mr_dereg(fit, mr);
 	return err;
 }

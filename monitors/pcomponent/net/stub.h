@@ -257,7 +257,7 @@ struct stub {
 	struct poll_head poll;
 };
 
-/* Bytes that are on an mComponent: of a file, (held) of a hold, or (object 0) of a space's memory. */
+/* Bytes on an mComponent: of a file, (held) of a hold, or (object 0) of a space's memory. */
 struct tx_ref { uint16_t home; bool held; uint64_t object, as, off; };
 
 /* ---- setup: core.c ---- */

@@ -18,7 +18,8 @@
 static ssize_t_k hold(struct leg *l, const struct tx_ref *r, uint32_t n, uint64_t *id)
 {
 	struct sockmem_hold m = { .ncomponent = le16(l->peer->node), .len = le32(n),
-		.of = le16(r->held ? SOCKMEM_OF_HOLD : SOCKMEM_OF_BYTES), .object = le64(r->object), .off = le64(r->off), .as = le64(r->as) };
+		.of = le16(r->held ? SOCKMEM_OF_HOLD : SOCKMEM_OF_BYTES), .object = le64(r->object),
+		.off = le64(r->off), .as = le64(r->as) };
 	struct sockmem_held out;
 	size_t len;
 	int err = fit_call(net.fit, r->home, OP_SOCKMEM_HOLD, &m, sizeof(m), &out, sizeof(out),
