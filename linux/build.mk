@@ -65,7 +65,8 @@ HOST_CFLAGS_monitors/ncomponent/owners := -Itests/sim -Imonitors/ncomponent
 HOST_HELPERS_monitors/ncomponent/owners := tests/unit/monitors/ncomponent/fitqueue.c
 HOST_LIBS_monitors/pcomponent/credit := pcomponent common sim kern
 HOST_CFLAGS_monitors/pcomponent/credit := -Itests/sim -Imonitors/pcomponent
-HOST_HELPERS_monitors/pcomponent/credit := tests/unit/monitors/ncomponent/fitqueue.c
+HOST_HELPERS_monitors/pcomponent/credit := tests/unit/monitors/ncomponent/fitqueue.c \
+	tests/unit/monitors/pcomponent/net/uio.c
 HOST_LIBS_tests/fuzz/skel     := $(HOST_LIBS_monitors/ncomponent/owners)
 HOST_CFLAGS_tests/fuzz/skel   := $(HOST_CFLAGS_monitors/ncomponent/owners) -Itests/unit/monitors/ncomponent/owners
 HOST_LIBS_tests/fuzz/stub     := pcomponent common fit kern

@@ -20,7 +20,7 @@ $(eval $(call host_link,skel,$(addprefix tests/fuzz/skel/,fuzz_skel.c messages.c
 
 # And the stub's core, with FIT played by the fake of its unit tests.
 $(eval $(call host_link,stub,$(addprefix tests/fuzz/stub/,fuzz_stub.c program.c owner_b.c) \
-	tests/unit/monitors/pcomponent/net/fake.c,tests/fuzz/stub,fuzz,-fsanitize=fuzzer -lcmocka))
+	$(addprefix tests/unit/monitors/pcomponent/net/,fake.c uio.c),tests/fuzz/stub,fuzz,-fsanitize=fuzzer -lcmocka))
 
 #: make fuzz     builds the fuzz targets; tests/fuzz/run runs them
 .PHONY: fuzz

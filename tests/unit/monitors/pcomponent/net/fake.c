@@ -26,11 +26,6 @@ bool signal_pending(void)
 	return fake.signal;
 }
 
-void poll_head_init(struct poll_head *h)
-{
-	TAILQ_INIT(&h->entries);
-}
-
 void poll_notify(struct poll_head *h, uint32_t events)
 {
 	fake.notified++;
@@ -61,29 +56,6 @@ void fake_loop_run(void)
 		c->posted = false;
 		c->fn(c);
 	}
-}
-
-static ssize_t_k uio_move(struct uio *u, void *mine, size_t n, bool out)
-{
-	void *there = (void *)(uintptr_t)(u->seg->addr + u->seg_off);
-
-	n = KMIN(n, u->left);
-	if (!u->seg->addr)
-		return -EFAULT;
-	memcpy(out ? there : mine, out ? mine : there, n);
-	u->seg_off += n;
-	u->left -= n;
-	return (ssize_t_k)n;
-}
-
-ssize_t_k uio_copy_in(void *dst, struct uio *u, size_t n)
-{
-	return uio_move(u, dst, n, false);
-}
-
-ssize_t_k uio_copy_out(struct uio *u, const void *src, size_t n)
-{
-	return uio_move(u, (void *)src, n, true);
 }
 
 /* ---- regions ---- */
