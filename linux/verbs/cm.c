@@ -355,8 +355,8 @@ struct rdma_cm *rdma_connect(struct rdma_dev *dev, uint32_t ip, uint16_t port, s
 	return cm;
 }
 
-static int answer(struct rdma_cm *cm, const void *private_data, size_t len, size_t max,
-		  enum cm_op op)
+/* The first answer counts: what the caller sets after 0 is the connection's, and then posted. */
+static int answer(struct rdma_cm *cm, const void *private_data, size_t len, size_t max)
 {
 	if (len > max)
 		return -EINVAL;
@@ -365,27 +365,31 @@ static int answer(struct rdma_cm *cm, const void *private_data, size_t len, size
 	if (len)
 		memcpy(cm->out_private, private_data, len);
 	cm->out_len = len;
-	post_op(cm, op);
 	return 0;
 }
 
 int rdma_accept(struct rdma_cm *cm, struct rdma_qp *qp, const void *private_data, size_t len,
 		rdma_cm_handler fn, void *arg)
 {
-	if (len > RDMA_CM_REP_PRIVATE)
-		return -EINVAL;
-	if (atomic_load(&cm->answered))
-		return -EALREADY;
+	int err = answer(cm, private_data, len, RDMA_CM_REP_PRIVATE);
+
+	if (err)
+		return err;
 	qp_get(qp);
 	cm->qp = qp;
 	cm->next_fn = fn;
 	cm->next_arg = arg;
-	return answer(cm, private_data, len, RDMA_CM_REP_PRIVATE, CMO_ACCEPT);
+	post_op(cm, CMO_ACCEPT);
+	return 0;
 }
 
 int rdma_reject(struct rdma_cm *cm, const void *private_data, size_t len)
 {
-	return answer(cm, private_data, len, RDMA_CM_REJ_PRIVATE, CMO_REJECT);
+	int err = answer(cm, private_data, len, RDMA_CM_REJ_PRIVATE);
+
+	if (!err)
+		post_op(cm, CMO_REJECT);
+	return err;
 }
 
 void rdma_disconnect(struct rdma_cm *cm)
