@@ -79,12 +79,13 @@ static void copy_in(struct line *l, const void *data)
 }
 
 /* ---- of a file ---- */
+/* The last first: a reader who waits for the first one then finds and maps them all at once. */
 static void file_done(struct mem_bulk *b, int status)
 {
 	struct request *q = container_of(b, struct request, bulk);
 	uint64_t seq;
 
-	for (unsigned i = 0; i < b->n; i++) {
+	for (unsigned i = b->n; i--;) {
 		struct line *l = q->line[i];
 
 		if (status || !mem_bulk_file_line(b, i, &seq)) {
