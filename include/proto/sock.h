@@ -46,6 +46,7 @@
 #define SOCK_UNIT 16              /* granularity of record offsets */
 #define SOCK_RECORD_MAX (64 * 1024) /* payload bytes of one record */
 #define SOCK_WINDOW_DEFAULT (256 * 1024)
+#define SOCK_WINDOW_HELD (1024 * 1024) /* tx_window once bytes came by reference */
 
 struct sock_handle { le32_t index; le32_t gen; };
 

@@ -46,8 +46,8 @@ struct sockmem_hold {
 struct sockmem_held { le64_t id; le32_t len; le32_t reserved; };
 #define SOCKMEM_OF_BYTES 0
 #define SOCKMEM_OF_HOLD 1
-#define SOCKMEM_HOLD_MAX (256 * 1024)
-/* nComponent (pComponent) -> mComponent, call: len bytes of the hold at off go to `to`. -ENOENT. */
+#define SOCKMEM_HOLD_MAX (512 * 1024)
+/* n- or pComponent -> mComponent, call: len bytes of the hold from off on go to `to`. -ENOENT. */
 #define OP_SOCKMEM_FETCH PROTO_OP(PROTO_CLASS_SOCKMEM, 4)
 struct sockmem_fetch {
 	le64_t id;

@@ -33,7 +33,7 @@ static bool decode_desc(struct record *r, uint32_t body_len)
 		return false;
 	memcpy(&d, r->body, sizeof(d));
 	r->held = le16_get(r->head.flags) & SOCK_REC_HELD;
-	if (!le64_get(d.len) || le64_get(d.len) > SKEL_TX_WINDOW ||
+	if (!le64_get(d.len) || le64_get(d.len) > (r->held ? SOCKMEM_HOLD_MAX : SKEL_TX_WINDOW) ||
 	    le16_get(d.node) >= FIT_NODES_MAX || (r->held && !le64_get(d.off)))
 		return false;
 	r->desc = true;
@@ -93,6 +93,7 @@ static bool make_held(struct skel *s, const struct record *r)
 
 	counter_add(dddio, tx_desc, 1);
 	counter_add(ddma, messages, 1);
+	s->tx_window = SOCK_WINDOW_HELD; /* what waits takes no memory here */
 	for (uint32_t off = 0, n; off < r->len; off += n) {
 		struct tx_item *it = tx_item_alloc(s);
 

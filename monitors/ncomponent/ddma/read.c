@@ -160,8 +160,8 @@ void ddma_fetch(struct skel *s)
 		if (over_quota(s->peer, it->len))
 			return;
 		if (it->held_id) {
-			if (!ddma_fetch_held(s, it))
-				return;
+			if (it->end - s->tx_written > DDMA_HELD_AHEAD || !ddma_fetch_held(s, it))
+				return; /* runs again as lwIP takes what comes before */
 			continue;
 		}
 		if (it->dma->state == DMA_ASKING)

@@ -176,8 +176,11 @@ static bool report_due(const struct skel *s, uint64_t done, bool idle)
 {
 	uint64_t fresh = done - s->tx_reported, stub_sees = s->tx_arrived - s->tx_reported;
 
-	return idle || fresh >= s->tx_window / 4 || stub_sees >= s->tx_window / 4 * 3 ||
-	       s->peer->tx_unreported >= s->peer->tx_len / 2;
+	if (idle || s->peer->tx_unreported >= s->peer->tx_len / 2)
+		return true;
+	if (stub_sees > SKEL_TX_WINDOW) /* it sends by reference, in large pieces */
+		return fresh >= s->tx_window / 4;
+	return fresh >= SKEL_TX_WINDOW / 4 || stub_sees >= SKEL_TX_WINDOW / 4 * 3;
 }
 
 /* False: something is left to report later. */

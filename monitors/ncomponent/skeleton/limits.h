@@ -31,6 +31,7 @@
 #define DDMA_READS_PER_SOCKET 4   /* in flight: enough to cover a round trip with 64 KiB each */
 #define DDMA_PACK_GAP 64          /* bytes of padding worth reading over to save a read */
 #define DDMA_READ_MAX (64u * 1024)
+#define DDMA_HELD_AHEAD (384u * 1024) /* fetched of holds, and not yet lwIP's */
 #define DDMA_LANDINGS_MAX 32      /* of 1 MiB each: what was fetched by reference */
 #define DDMA_RETRY_NS NSEC_PER_SEC /* socket memory that could not be attached is asked for again */
 #define EPHEMERAL_FIRST 32768     /* net.ipv4.ip_local_port_range of Linux */

@@ -64,6 +64,8 @@ void excache_put(struct line *l);
 int __must_check excache_read_file(uint64_t object, uint64_t index, unsigned off, void *dst,
 				   unsigned n);
 
+/* Is the page cached now? */
+bool excache_has_file(uint64_t object, uint64_t index);
 /*
  * Asks for n pages from first on that are not cached, without waiting. A reader who comes first
  * waits for them. Returns for how many it could ask.

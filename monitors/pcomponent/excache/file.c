@@ -51,6 +51,19 @@ int excache_get_file(uint64_t object, uint64_t index, struct line **out, uint64_
 	return err;
 }
 
+bool excache_has_file(uint64_t object, uint64_t index)
+{
+	struct set *s = set_of(object, index);
+	struct line *l;
+	bool yes;
+
+	spin_lock(&s->lock);
+	l = set_find_locked(s, object, index);
+	yes = l && l->state != LINE_FILLING;
+	spin_unlock(&s->lock);
+	return yes;
+}
+
 void *excache_line_data(struct line *l)
 {
 	return line_data(l);

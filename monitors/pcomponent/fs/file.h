@@ -37,6 +37,8 @@ void poll_notify(struct poll_head *h, uint32_t events);
 struct far_bytes {
 	uint16_t home;
 	bool held;
+	bool here;       /* the first of them are in exCache, too */
+	bool begins;     /* they are the first of a system call's */
 	uint64_t object; /* held: the hold */
 	uint64_t off;
 };

@@ -51,7 +51,7 @@ ssize_t_k pipe_peek(struct file *f, uint8_t *buf, uint32_t n, bool nonblock);
 bool pipe_takes_far(struct file *f);
 /* At most n bytes of a file: how many are held in the pipe now; -EOPNOTSUPP: not this way. */
 ssize_t_k pipe_put_far(struct file *f, struct file *in, uint64_t off, uint32_t n);
-/* The oldest piece, all; waits as pipe_take(). NULL and *err: 0 the end, -EOPNOTSUPP: bytes. */
+/* The oldest, all of it; waits as pipe_take(). NULL and *err: 0 the end, -EOPNOTSUPP: bytes. */
 struct pipe_held *pipe_take_far(struct file *f, bool nonblock, int *err);
 /* Its first `done` bytes were delivered; the rest is the oldest again. */
 void pipe_settle_far(struct pipe *p, struct pipe_held *h, uint32_t done);

@@ -51,14 +51,17 @@ static ssize_t_k step_from_file(struct file *in, uint64_t *pos, struct file *out
 }
 
 /* The bytes stay where they are; -EOPNOTSUPP: they have to come here. */
-static ssize_t_k step_there(struct file *in, uint64_t *pos, struct file *out, uint64_t n)
+static ssize_t_k step_there(struct file *in, uint64_t *pos, struct file *out, uint64_t n,
+			    bool begins)
 {
 	ssize_t_k got;
 
-	struct far_bytes b = { .home = in->home, .object = in->object, .off = pos ? *pos : 0 };
+	struct far_bytes b = { .home = in->home, .begins = begins, .object = in->object,
+		.off = pos ? *pos : 0 };
 
 	if (!pos || !in->object || !out->ops->send_far || n < THERE_MIN)
 		return -EOPNOTSUPP;
+	b.here = excache_has_file(in->object, *pos / PAGE_SIZE);
 	got = out->ops->send_far(out, &b, n);
 	if (got > 0)
 		*pos += (uint64_t)got;
@@ -72,7 +75,7 @@ static ssize_t_k copy_all(struct file *in, uint64_t *pos, struct file *out, uint
 	ssize_t_k done = 0, n = 0;
 
 	while ((uint64_t)done < count) {
-		n = step_there(in, pos, out, count - (uint64_t)done);
+		n = step_there(in, pos, out, count - (uint64_t)done, !done);
 		if (n == -EOPNOTSUPP)
 			n = step_from_file(in, pos, out, buf, count - (uint64_t)done, write);
 		if (n <= 0)

@@ -128,7 +128,8 @@ bool sock_by_reference(void)
 static ssize_t_k file_op_send_far(struct file *f, const struct far_bytes *b, uint64_t n)
 {
 	struct stub *s = sock_stub(f);
-	struct tx_ref r = { .home = b->home, .held = b->held, .object = b->object, .off = b->off };
+	struct tx_ref r = { .home = b->home, .held = b->held, .here = b->here,
+		.begins = b->begins, .object = b->object, .off = b->off };
 	ssize_t_k ret = stub_send_ref(s, r, n, f->flags & O_NONBLOCK ? STUB_DONTWAIT : 0);
 
 	if (ret == -EPIPE)

@@ -66,7 +66,13 @@ struct way_size {
 	uint64_t ns[WAYS];          /* what a record costs; 0: not known yet */
 	uint32_t every, left;       /* records between two tries of the other way, until the next */
 };
+/* Files: how fast the bytes of a turn went. */
+struct way_file {
+	uint64_t ns[WAYS];          /* of WAY_TURN / 2 bytes; 0: not known yet */
+	uint32_t every, left;       /* turns, as above */
+};
 struct ways {
+	struct way_file file;
 	struct way_size size[WAY_CLASSES];
 	uint64_t last_ns[WAYS];     /* when the last step of this way ended */
 };
@@ -79,6 +85,14 @@ struct sockmem {
 	struct sockpool tx_pool;    /* lock; we hand it out */
 	struct ways ways;           /* lock */
 	LIST_ENTRY(sockmem) link;
+};
+
+/* Bytes of files that go one way before it is weighed again; sockmem.lock. */
+struct way_turn {
+	uint64_t until;             /* in tx_sent; 0: none has begun */
+	uint64_t from_ns, from_sent; /* measured from here; 0: not yet */
+	uint64_t last_ns, last_sent; /* up to here */
+	enum tx_way way;
 };
 
 enum peer_state { PEER_ASKING, PEER_UP, PEER_DEAD };
@@ -130,9 +144,11 @@ struct leg {
 	struct tx_buf *pend;        /* tx_lock: accepted, waits to be a record */
 	_Atomic uint64_t tx_posted; /* of them the skeleton may know */
 	_Atomic uint64_t tx_done;   /* of them the skeleton is done with */
-	_Atomic uint32_t tx_window;
+	_Atomic uint32_t tx_window; /* past SOCK_WINDOW_DEFAULT: by reference only */
+	_Atomic bool wide;          /* and that is how the last bytes went */
 	struct sockpool_sock share;     /* peer.pool_lock */
 	struct sockpool_sock dma_share; /* sm.lock */
+	struct way_turn turn;           /* sm.lock; auto: files */
 	struct connect_op *connect; /* stub.lock: the call under way */
 
 	/* joined legs (join.h) */
@@ -257,8 +273,11 @@ struct stub {
 	struct poll_head poll;
 };
 
-/* Bytes on an mComponent: of a file, (held) of a hold, or (object 0) of a space's memory. */
-struct tx_ref { uint16_t home; bool held; uint64_t object, as, off; };
+/*
+ * Bytes that are on an mComponent: of a file, (held) of a hold, or (object 0) of a space's memory.
+ * here: the first of them are on this board as well; begins: they are a system call's first.
+ */
+struct tx_ref { uint16_t home; bool held, here, begins; uint64_t object, as, off; };
 
 /* ---- setup: core.c ---- */
 struct net_config {
@@ -480,6 +499,12 @@ void dma_tx_start(struct tx_buf *b, uint32_t off);
 enum tx_way way_choose(struct sockmem *sm, uint32_t n);
 uint64_t way_step(struct sockmem *sm, enum tx_way way, uint64_t from);
 void way_measured(struct sockmem *sm, enum tx_way way, uint32_t n, uint64_t ns);
+/*
+ * How the next of the n bytes of a file go that are on this board and on an mComponent; *most: for
+ * how many of them that is said. Calls follow each other while a file is sent; begins: the first of
+ * a system call's.
+ */
+enum tx_way way_file(struct leg *l, bool begins, uint64_t n, uint64_t *most);
 /* Writes record and body to the nComponent. */
 void tx_write(struct tx_buf *b, uint32_t off, uint32_t body);
 struct tx_buf *tx_buf_alloc(struct leg *l, uint32_t n);

@@ -25,6 +25,8 @@ static uint32_t window(const struct stub *s, const struct leg *l)
 {
 	uint32_t w = l->tx_window, sndbuf = (uint32_t)s->opts.sndbuf;
 
+	if (l->peer->kind == PEER_NCOMPONENT && (s->opts.sndbuf || !l->wide))
+		w = KMIN(w, (uint32_t)SOCK_WINDOW_DEFAULT);
 	sndbuf = KMAX(sndbuf, w / 2);
 	return s->opts.sndbuf ? KMIN(w, sndbuf) : w;
 }

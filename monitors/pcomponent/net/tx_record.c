@@ -334,6 +334,7 @@ ssize_t_k tx_post(struct stub *s, struct tx_buf **b, bool more)
 	TRACE(TRACE_STUB_SEND, s->ino, (*b)->len);
 	fill_record(*b, more ? SOCK_REC_MORE : 0);
 	spin_lock(&l->tx_lock);
+	l->wide = false;
 	if (l->tx_shut) {
 		spin_unlock(&l->tx_lock);
 		return -EPIPE;

@@ -18,8 +18,8 @@
 static ssize_t_k hold(struct leg *l, const struct tx_ref *r, uint32_t n, uint64_t *id)
 {
 	struct sockmem_hold m = { .ncomponent = le16(l->peer->node), .len = le32(n),
-		.of = le16(r->held ? SOCKMEM_OF_HOLD : SOCKMEM_OF_BYTES), .object = le64(r->object),
-		.off = le64(r->off), .as = le64(r->as) };
+		.of = le16(r->held ? SOCKMEM_OF_HOLD : SOCKMEM_OF_BYTES),
+		.object = le64(r->object), .off = le64(r->off), .as = le64(r->as) };
 	struct sockmem_held out;
 	size_t len;
 	int err = fit_call(net.fit, r->home, OP_SOCKMEM_HOLD, &m, sizeof(m), &out, sizeof(out),
@@ -45,6 +45,7 @@ static void release(fit_node_t node, uint64_t id)
 }
 
 #define TRY_AGAIN (-EINPROGRESS)
+#define FILE_MIN (64 * 1024)   /* auto: less of a file that is here goes straight: no round trip */
 #define REMOTE_MIN (16 * 1024) /* memory: less than that is sooner brought here than held there */
 
 /* At most n bytes as one record: bytes, 0: there are none, TRY_AGAIN: no room now, -errno. */
@@ -127,11 +128,21 @@ static ssize_t_k send_some(struct stub *s, const struct tx_ref *r, uint64_t n, u
 	return send_piece(s, l, r, most, n > most); /* takes over l */
 }
 
+/* The window of what goes by reference: before room is looked at, and by poll(). */
+static void widen(struct stub *s)
+{
+	spin_lock(&s->lock);
+	if (s->leg)
+		s->leg->wide = true;
+	spin_unlock(&s->lock);
+}
+
 static ssize_t_k send_ref(struct stub *s, struct tx_ref r, uint64_t n, unsigned flags)
 {
 	uint64_t deadline = 0;
 	ssize_t_k done = 0, got = 0;
 
+	widen(s);
 	while ((uint64_t)done < n) {
 		got = send_some(s, &r, n - (uint64_t)done, flags, &deadline);
 		if (got == TRY_AGAIN)
@@ -145,8 +156,27 @@ static ssize_t_k send_ref(struct stub *s, struct tx_ref r, uint64_t n, unsigned 
 	return done ? done : got;
 }
 
+/* auto: are the bytes, which this board has too, to go straight? Else *n of them by reference. */
+static bool better_straight(struct stub *s, bool begins, uint64_t *n)
+{
+	struct leg *l = NULL;
+	bool yes;
+
+	spin_lock(&s->lock);
+	if (s->leg && s->leg->both)
+		l = leg_get(s->leg);
+	spin_unlock(&s->lock);
+	if (!l)
+		return false;
+	yes = *n < FILE_MIN || way_file(l, begins, *n, n) == WAY_DDIO;
+	leg_put(l);
+	return yes;
+}
+
 ssize_t_k stub_send_ref(struct stub *s, struct tx_ref r, uint64_t n, unsigned flags)
 {
+	if (r.here && better_straight(s, r.begins, &n))
+		return -EOPNOTSUPP;
 	counter_add(stub, sends, 1);
 	return send_ref(s, r, n, flags);
 }
