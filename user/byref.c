@@ -7,6 +7,7 @@
  * The byte at position i is (i ^ i >> 8 ^ i >> 16) & 255. What matters is what follows each call:
  *   sendfile   a file that is cut to nothing and removed as soon as all of it has been sent
  *   odd        the same by pieces of 70001 bytes, from odd positions
+ *   polled     the same without blocking: poll() says when; and it must not say so in vain for long
  *   splice     the same by way of a pipe
  *   piped      into a pipe by splice, from there into the program, which sends it
  *   mapped     a file that was written by a shared mapping, just before
@@ -16,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,6 +29,7 @@
 #include <unistd.h>
 
 #define PIECE 70001
+#define IN_VAIN_MAX 500 /* a wait for each few KiB: more than any window asks for */
 #define ODD 4321 /* the bytes begin there in the file of "odd" */
 
 static _Noreturn void die(const char *what)
@@ -69,6 +72,17 @@ static void remove_file(int fd, const char *name)
 		die("remove");
 }
 
+static void wait_writable(int fd)
+{
+	static unsigned in_vain;
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	if (++in_vain > IN_VAIN_MAX)
+		die("poll() says again and again that it can be written to");
+	if (poll(&p, 1, 20000) != 1)
+		die("poll");
+}
+
 static void by_sendfile(int to, size_t n, size_t skip, size_t piece)
 {
 	char name[32];
@@ -78,7 +92,9 @@ static void by_sendfile(int to, size_t n, size_t skip, size_t piece)
 	while ((size_t)off < n + skip) {
 		ssize_t got = sendfile(to, fd, &off, piece);
 
-		if (got <= 0)
+		if (got < 0 && errno == EAGAIN)
+			wait_writable(to);
+		else if (got <= 0)
 			die("sendfile");
 	}
 	if (sendfile(to, fd, &off, piece) != 0) /* the end */
@@ -180,6 +196,8 @@ static void serve(int to, const char *way, size_t n)
 		by_sendfile(to, n, ODD, PIECE);
 	else if (!strcmp(way, "mapped"))
 		by_mapping(to, n);
+	else if (!strcmp(way, "polled") && !fcntl(to, F_SETFL, O_NONBLOCK))
+		by_sendfile(to, n, 0, n);
 	else if (!strcmp(way, "splice"))
 		by_splice(to, n, false);
 	else if (!strcmp(way, "piped"))

@@ -116,6 +116,7 @@ def main():
         one(t, r, "memory0", (2 * MIB,), by_reference=0)
         one(t, r, "sendfile", (2 * MIB,), data="ddio")
         one(t, r, "sendfile", (4 * MIB,), by_reference=4 * MIB, slow=1.0)
+        one(t, r, "polled", (4 * MIB,), by_reference=4 * MIB, slow=0.3)
         aborted(t, r)
         nothing_left(t)
         engine(t, r, packs=True)
