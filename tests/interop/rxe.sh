@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# timeout: 90
+# timeout: 180
 # The judges judged: rping between two stock Linux machines with rdma_rxe, captured. scripts/icrc-check.py must
 # find every ICRC of Linux's right, and one flipped bit wrong; tshark must find no malformed frame.
 . "$(dirname "$0")/../board/lib.sh"
