@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Intel 82574L: what the files of the driver share. It reads in the order of the datasheet:
- * hw.c (4.6 initialisation, 3.3 EEPROM, PHY, link), irq.c (7.4), rx.c (7.1), tx.c (7.2), stats.c
- * (10.2.7 and the dump), main.c (probe, netdev).
+ * hw.c (4.6 initialisation, 3.3 EEPROM, PHY, link), irq.c (7.4), pause.c, rx.c (7.1), tx.c (7.2),
+ * stats.c (10.2.7 and the dump), main.c (probe, netdev).
  *
  * Left out, because nothing here needs it: the second queue pair and RSS, VLAN, packet split,
  * multicast, flow control, wake-up, management, power states, IEEE 1588, EEPROM writing.
@@ -16,6 +16,7 @@
 #include <dev/pci.h>
 #include <kern/mmio.h>
 #include <kern/spinlock.h>
+#include <kern/timer.h>
 
 /* Limits. */
 #define E1000E_RING 256u       /* descriptors a ring; 4 KiB, so one page */
@@ -42,11 +43,22 @@ static_assert(E1000E_RX_KIB_JUMBO * 1024 >= E1000E_MTU_MAX + 18, "a jumbo frame 
 #define E1000E_STAT_ENUM(r) E1000E_STAT_##r,
 enum e1000e_stat { E1000E_STATS(E1000E_STAT_ENUM) E1000E_NSTATS };
 
-COUNTERS_DECLARE(e1000e, NETDEV_COUNTERS);
+#define E1000E_COUNTERS(X) NETDEV_COUNTERS(X) X(rx_pauses)
+COUNTERS_DECLARE(e1000e, E1000E_COUNTERS);
 
 struct e1000e_tx_ctx { /* what the device's offload context holds */
 	uint8_t flags; /* NTX_*; 0: nothing yet */
 	uint8_t css, cso;
+};
+
+/* Receive pauses, pause.c: the loop's thread but for what is atomic. */
+struct e1000e_pause {
+	uint64_t frames, bytes; /* received since since_ns */
+	uint64_t since_ns;
+	unsigned streak;        /* windows in which a stream came */
+	_Atomic bool on;        /* cleared by the timer */
+	_Atomic bool answered;  /* more than acknowledgements was sent since since_ns */
+	struct timer timer;
 };
 
 struct e1000e {
@@ -65,6 +77,7 @@ struct e1000e {
 	unsigned vec;      /* receive vector in use */
 	uint64_t vec_used_ns[E1000E_NVEC_RX]; /* when it last interrupted */
 	unsigned polls;
+	struct e1000e_pause pause;
 
 	/* tx_lock */
 	struct spinlock tx_lock;
@@ -114,6 +127,17 @@ void e1000e_irq_enable(struct e1000e *e);
 bool e1000e_arm(struct netdev *dev);
 void e1000e_irq_enable_tx_locked(struct e1000e *e);
 void e1000e_other_poll(struct e1000e *e);
+
+/* pause.c */
+void e1000e_pause_init(struct e1000e *e);
+/* A frame of len bytes is sent. Any thread. */
+void e1000e_pause_sent(struct e1000e *e, uint32_t len);
+/* The ring is empty. True: what comes is looked at after a pause, without an interrupt. */
+bool e1000e_pause_begin(struct e1000e *e);
+static inline bool e1000e_paused(const struct e1000e *e)
+{
+	return atomic_load_explicit(&e->pause.on, memory_order_relaxed);
+}
 
 /* rx.c */
 int __must_check e1000e_rx_init(struct e1000e *e);

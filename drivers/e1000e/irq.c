@@ -92,9 +92,13 @@ static void dodge_throttle(struct e1000e *e)
 bool e1000e_arm(struct netdev *dev)
 {
 	struct e1000e *e = dev->priv;
+	if (e1000e_paused(e))
+		return true;
 	if (e1000e_rx_pending(e))
 		return false;
 	e1000e_rx_refill(e);
+	if (e1000e_pause_begin(e))
+		return true;
 	dodge_throttle(e);
 	e1000e_write(e, E1000E_ICR, INT_RXQ0);
 	/* A frame that came before the write above raises nothing: it is seen here. */

@@ -21,7 +21,7 @@
 static unsigned e1000e_poll(struct netdev *dev, unsigned budget)
 {
 	struct e1000e *e = dev->priv;
-	unsigned work = e1000e_rx_poll(e, budget);
+	unsigned work = e1000e_paused(e) ? 0 : e1000e_rx_poll(e, budget);
 	e1000e_tx_reap(e);
 	if (e->tx_clean != e->tx_next && !netdev_reaper_armed(&e->reaper))
 		netdev_reaper_arm(&e->reaper);
@@ -67,6 +67,7 @@ static int e1000e_probe(struct pci_dev *pci)
 	e->dev.priv = e;
 	e->dev.ops = &e1000e_ops;
 	spin_init(&e->stat_lock, "e1000e_stat");
+	e1000e_pause_init(e);
 	netdev_assign_name(&e->dev, "e1000e");
 	uint32_t mtu = (uint32_t)KMIN(cmdline_u64("e1000e.mtu", 1500), (uint64_t)E1000E_MTU_MAX);
 	e->dev.mtu = netdev_cmdline_mtu(&e->dev, mtu, E1000E_MTU_MAX);

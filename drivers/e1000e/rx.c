@@ -126,6 +126,8 @@ static void finish_frame(struct e1000e *e, const struct e1000e_rxd *d)
 	nb->gso_size = 0;
 	netdev_count(&e->dev, e1000e, rx_frames, 1);
 	netdev_count(&e->dev, e1000e, rx_bytes, nb->frame_len);
+	e->pause.frames++;
+	e->pause.bytes += nb->frame_len;
 	TRACE(TRACE_E1000E_RX, nb->frame_len, 0);
 	e->dev.rx(&e->dev, nb, e->dev.arg);
 }

@@ -9,7 +9,7 @@
 
 #include <kern/log.h>
 
-COUNTERS_DEFINE(e1000e, NETDEV_COUNTERS);
+COUNTERS_DEFINE(e1000e, E1000E_COUNTERS);
 
 #define STAT_REG(r) E1000E_##r,
 #define STAT_NAME(r) #r,

@@ -212,6 +212,37 @@ KTEST(e1000e, flood_and_no_leak)
 	KT_ASSERT(posted >= E1000E_RING / 2);
 }
 
+/* So much came in a window that has just ended, and a frame of `sent` bytes left. */
+static bool pauses_after(struct e1000e *e, uint64_t frames, uint64_t bytes, uint32_t sent)
+{
+	e->pause.frames = frames;
+	e->pause.bytes = bytes;
+	e->pause.since_ns = clock_mono_ns() - NSEC_PER_MSEC;
+	e1000e_pause_sent(e, sent);
+	return e1000e_pause_begin(e);
+}
+
+/* A great many frames, so that no delay of this test makes them too few. */
+#define MANY 1000000u
+
+KTEST(e1000e, pauses_while_a_stream_comes)
+{
+	static struct e1000e e; /* no device: what decides looks at nothing of it */
+	e1000e_pause_init(&e);
+	KT_ASSERT(!pauses_after(&e, MANY, MANY * 1514ull, 54));
+	KT_ASSERT(pauses_after(&e, MANY, MANY * 1514ull, 54));
+	for (unsigned i = 0; i < 1000 && e1000e_paused(&e); i++)
+		thread_sleep_ns(NSEC_PER_MSEC);
+	KT_ASSERT(!e1000e_paused(&e));
+	/* somebody may wait for an answer; that is over after two windows */
+	KT_ASSERT(!pauses_after(&e, MANY, MANY * 1514ull, 55));
+	KT_ASSERT(!pauses_after(&e, MANY, MANY * 1514ull, 54));
+	KT_ASSERT(!pauses_after(&e, 2, 2 * 1514, 54));
+	KT_ASSERT(!pauses_after(&e, MANY, MANY * 1514ull, 54));
+	KT_ASSERT(!pauses_after(&e, MANY, MANY * 100ull, 54));
+	KT_ASSERT(!e1000e_paused(&e));
+}
+
 KTEST(e1000e, dump_changes_nothing)
 {
 	NEED_DEVICE(e);

@@ -144,6 +144,7 @@ static void queue_frame_locked(struct e1000e *e, struct nettx *tx)
 		netdev_reaper_arm(&e->reaper);
 	netdev_count(&e->dev, e1000e, tx_frames, 1);
 	netdev_count(&e->dev, e1000e, tx_bytes, nettx_len(tx));
+	e1000e_pause_sent(e, nettx_len(tx));
 	TRACE(TRACE_E1000E_TX, nettx_len(tx), 0);
 }
 
