@@ -124,6 +124,8 @@ int64_t aspace_mmap(struct aspace *as, const struct mem_mmap_args *m);
 int aspace_munmap(struct aspace *as, uint64_t addr, uint64_t len);
 int aspace_mprotect(struct aspace *as, uint64_t addr, uint64_t len, uint32_t prot);
 int aspace_dontneed(struct aspace *as, uint64_t addr, uint64_t len);
+/* The file has no pages from first on: nor have its private mappings here. Sleeps. */
+void aspace_cut(struct aspace *as, uint64_t object, uint64_t first);
 struct mremap_args {
 	uint64_t old, old_len, new_len, new_addr, limit;
 	uint32_t flags;

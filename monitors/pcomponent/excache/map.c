@@ -251,9 +251,21 @@ int aspace_mprotect(struct aspace *as, uint64_t addr, uint64_t len, uint32_t pro
 	return err;
 }
 
-int aspace_dontneed(struct aspace *as, uint64_t addr, uint64_t len)
+static int dontneed_closed(struct aspace *as, uint64_t addr, uint64_t end)
 {
 	int err, part;
+
+	/* first here, so that nothing old is bound after the home has forgotten */
+	aspace_drop(as, addr, end);
+	aspace_wait_binds(as);
+	err = home_range_op(as, OP_MEM_DONTNEED, addr, end - addr, 0);
+	part = parts_range_op(as, OP_MEM_DONTNEED, addr, end, 0);
+	return err ? err : part;
+}
+
+int aspace_dontneed(struct aspace *as, uint64_t addr, uint64_t len)
+{
+	int err;
 
 	if (addr % PAGE_SIZE)
 		return -EINVAL;
@@ -263,15 +275,26 @@ int aspace_dontneed(struct aspace *as, uint64_t addr, uint64_t len)
 		return -ENOMEM;
 	len = page_up(len);
 	aspace_close_gate(as);
-	/* first here, so that nothing old is bound after the home has forgotten */
-	aspace_drop(as, addr, addr + len);
-	aspace_wait_binds(as);
-	err = home_range_op(as, OP_MEM_DONTNEED, addr, len, 0);
-	part = parts_range_op(as, OP_MEM_DONTNEED, addr, addr + len, 0);
-	if (!err)
-		err = part;
+	err = dontneed_closed(as, addr, addr + len);
 	aspace_open_gate(as);
 	return err;
+}
+
+void aspace_cut(struct aspace *as, uint64_t object, uint64_t first)
+{
+	aspace_close_gate(as);
+	for (unsigned i = 0; i < as->grants.n; i++) { /* the closed gate keeps them */
+		const struct grant *g = &as->grants.g[i];
+		uint64_t start = g->start;
+
+		if (g->object != object || g->shared)
+			continue;
+		if (first > g->index)
+			start += (first - g->index) * PAGE_SIZE;
+		if (start < g->end)
+			(void)dontneed_closed(as, start, g->end);
+	}
+	aspace_open_gate(as);
 }
 
 int aspace_mapped(struct aspace *as, uint64_t addr, uint64_t len)

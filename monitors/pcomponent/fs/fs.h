@@ -134,6 +134,8 @@ ssize_t_k file_getpath(uint64_t object, char *buf, size_t size);
 /* ---- shared.c ---- */
 /* Ranges of memory, of all processes, that show the file and are shared. */
 uint64_t object_shared_views(uint64_t object);
+/* It has no pages from first on any more: what private mappings had of those goes. Sleeps. */
+void object_cut(uint64_t object, uint64_t first);
 
 /* ---- memfd.c ---- */
 /* A new file in memory without a name, open for reading and writing. NULL and *err. */

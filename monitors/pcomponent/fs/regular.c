@@ -328,10 +328,11 @@ static ssize_t_k regular_write(struct file *f, struct uio *from, uint64_t *off)
 
 int regular_truncate(struct file *f, uint64_t size)
 {
+	uint64_t old = regular_size(f);
 	struct attr a;
 	int err;
 
-	if (size > task_rlimit(RLIMIT_FSIZE) && size > regular_size(f)) {
+	if (size > task_rlimit(RLIMIT_FSIZE) && size > old) {
 		uthread_signal_self(SIGXFSZ, NULL);
 		return -EFBIG;
 	}
@@ -344,6 +345,8 @@ int regular_truncate(struct file *f, uint64_t size)
 		return err;
 	inode_learn(&a);
 	excache_drop_file(f->object, DIV_ROUND_UP(size, PAGE_SIZE), true);
+	if (size < old)
+		object_cut(f->object, DIV_ROUND_UP(size, PAGE_SIZE));
 	return 0;
 }
 
@@ -472,6 +475,8 @@ struct file *regular_create(const struct attr *a, uint32_t oflags)
 	}
 	f->object = a->object;
 	f->home = fs_home_of(a->object);
+	if (oflags & O_TRUNC)
+		object_cut(f->object, 0);
 	return f;
 }
 

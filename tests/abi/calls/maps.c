@@ -112,6 +112,17 @@ CASE(map_cut_private)
 	peek("page of a cut file", m, 0);
 	R(ftruncate(fd, 3 * PAGE));
 	peek("grown again", m, 0);
+	m[0] = 'a';
+	m[2 * PAGE] = 'b';
+	CHILD({
+		R(ftruncate(fd, PAGE + 1));
+		peek("child: kept", m, 0);
+		peek("child: cut", m, 2 * PAGE);
+	});
+	peek("parent: kept", m, 0);
+	peek("parent: cut", m, 2 * PAGE);
+	CHILD(open("a", O_RDWR | O_TRUNC));
+	peek("opened anew by a child", m, 0);
 }
 
 CASE(map_between_processes)
