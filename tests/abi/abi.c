@@ -5,6 +5,7 @@
  *	abi [-l] [NAME | PREFIX*]...
  *
  * Output, for abilib.py: "@@ NAME", the case's lines, "@@ NAME: how it ended"; "@@@ N" is the end.
+ * Cases run one after another, but those that mostly wait (WAITING_CASE), which begin together.
  * A case that does not end is killed with its process group, and that is how it ended.
  */
 #include <dirent.h>
@@ -14,6 +15,7 @@
 #include "abi.h"
 
 #define MOST_OUTPUT 100000
+#define WAITING_MAX 25 /* their pipes are below the descriptors that a case begins without */
 
 extern const struct abi_case __start_abi_cases[], __stop_abi_cases[];
 void *abi_bad = (void *)8, *abi_kernel = (void *)0xffff800000001000;
@@ -225,32 +227,50 @@ static bool pass_on(int fd, uint64_t deadline)
 	}
 }
 
-static void run_case(const struct abi_case *c)
+struct running {
+	const struct abi_case *c;
+	char folder[20];
+	uint64_t deadline;
+	int out;
+	pid_t pid; /* 0: it could not begin */
+};
+
+static void begin(struct running *r, const struct abi_case *c)
 {
-	char folder[] = "/tmp/abi-XXXXXX";
-	int out[2], status = 0;
-	pid_t pid;
+	int out[2];
+
+	*r = (struct running){ .c = c, .folder = "/tmp/abi-XXXXXX" };
+	if (!mkdtemp(r->folder) || chmod(r->folder, 0777) || pipe(out))
+		return;
+	r->pid = fork();
+	if (!r->pid)
+		be_case(c, r->folder, out[1]);
+	close(out[1]);
+	r->out = out[0];
+	r->deadline = now_ms() + CASE_SECONDS * 1000;
+}
+
+static void finish(struct running *r)
+{
+	const struct abi_case *c = r->c;
+	int status = 0;
 	bool ended;
 
 	say("@@ %s", c->name);
-	if (!mkdtemp(folder) || chmod(folder, 0777) || pipe(out)) {
+	if (!r->pid) {
 		say("@@ %s: no folder or pipe", c->name);
 		return;
 	}
-	pid = fork();
-	if (!pid)
-		be_case(c, folder, out[1]);
-	close(out[1]);
-	ended = pass_on(out[0], now_ms() + CASE_SECONDS * 1000);
-	kill(-pid, SIGKILL);
-	close(out[0]);
-	for (int i = 0; i < 200 && waitpid(pid, &status, WNOHANG) != pid; i++) {
+	ended = pass_on(r->out, r->deadline);
+	kill(-r->pid, SIGKILL);
+	close(r->out);
+	for (int i = 0; i < 220 && waitpid(r->pid, &status, WNOHANG) != r->pid; i++) {
 		if (i > 150)
-			kill(pid, SIGKILL);
-		sleep_ms(10);
+			kill(r->pid, SIGKILL);
+		sleep_ms(i < 20 ? 1 : 10);
 		status = -1;
 	}
-	nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	nftw(r->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	if (!ended)
 		say("@@ %s: no end", c->name);
 	else if (status == -1)
@@ -275,20 +295,56 @@ static bool wanted(const char *name, char **list)
 	return false;
 }
 
+static unsigned run_waiting(char **names)
+{
+	struct running r[WAITING_MAX];
+	unsigned n = 0;
+
+	for (const struct abi_case *c = __start_abi_cases; c < __stop_abi_cases; c++) {
+		if (!c->waits || !wanted(c->name, names))
+			continue;
+		if (n == WAITING_MAX)
+			exit(2);
+		begin(&r[n++], c);
+	}
+	for (unsigned i = 0; i < n; i++)
+		finish(&r[i]);
+	return n;
+}
+
+static unsigned run_others(char **names)
+{
+	struct running r;
+	unsigned n = 0;
+
+	for (const struct abi_case *c = __start_abi_cases; c < __stop_abi_cases; c++) {
+		if (c->waits || !wanted(c->name, names))
+			continue;
+		begin(&r, c);
+		finish(&r);
+		n++;
+	}
+	return n;
+}
+
+static void list(void)
+{
+	for (const struct abi_case *c = __start_abi_cases; c < __stop_abi_cases; c++)
+		say("%s", c->name);
+}
+
 /* weak: the fuzzer has another */
 __attribute__((weak)) int main(int argc, char **argv)
 {
-	bool list = argc > 1 && !strcmp(argv[1], "-l");
-	unsigned n = 0;
+	unsigned n;
 
 	signal(SIGPIPE, SIG_IGN);
-	for (const struct abi_case *c = __start_abi_cases; c < __stop_abi_cases; c++) {
-		if (list)
-			say("%s", c->name);
-		else if (wanted(c->name, argv + 1))
-			run_case(c), n++;
+	if (argc > 1 && !strcmp(argv[1], "-l")) {
+		list();
+		return 0;
 	}
-	if (!list)
-		say("@@@ %u", n);
+	n = run_waiting(argv + 1);
+	n += run_others(argv + 1);
+	say("@@@ %u", n);
 	return 0;
 }

@@ -47,14 +47,17 @@
 struct abi_case {
 	const char *name;
 	void (*fn)(void);
+	bool waits;
 };
 
-#define CASE(name_)                                                                               \
-	static void case_##name_(void);                                                           \
-	static const struct abi_case abi_case_##name_                                             \
-		__attribute__((used, aligned(8), section("abi_cases"))) = { #name_,               \
-									    case_##name_ };       \
-	static void case_##name_(void)
+#define ABI_CASE(fn_, case_, text_, waits_)                                                       \
+	static void fn_(void);                                                                    \
+	static const struct abi_case case_                                                        \
+		__attribute__((used, aligned(8), section("abi_cases"))) = { text_, fn_, waits_ }; \
+	static void fn_(void)
+#define CASE(name_) ABI_CASE(case_##name_, abi_case_##name_, #name_, false)
+/* One that waits more than it works: these run first, at the same time. */
+#define WAITING_CASE(name_) ABI_CASE(case_##name_, abi_case_##name_, #name_, true)
 
 /* One line of the case's output, in one write. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -2,14 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # timeout: 400
 """Cases over sockets (tests/abi/net) on a Linux VM and on a pComponent, in both data configurations, all
-against the same peer on the external side. Arguments choose cases (NAME or PREFIX*)."""
+against the same peer on the external side. Arguments choose cases (NAME or PREFIX*). Random sequences run once more on
+p1, where connections are not joined: each end has a skeleton."""
 import json
 import re
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
-
 from abilib import HERE, RACK, Compared, Linux, parse, rack
 from lib import Rack
 
@@ -21,7 +20,7 @@ HELD = re.compile(r"slab\.(net_leg|task|file|pipe|uthread)$")
 
 def held():
     s = json.loads(rack("stats", "--json").out or "{}")
-    return {k: v for k, v in s.get("p0", {}).items() if HELD.match(k)}
+    return {f"{b}.{k}": v for b in ("p0", "p1") for k, v in s.get(b, {}).items() if HELD.match(k)}
 
 
 def settled(before):
@@ -42,42 +41,34 @@ def start_peer():
     return p
 
 
-def apart(names):
-    """Random sequences once more, on connections that are not joined: each end has a skeleton."""
-    if not names:
-        return
-    with Rack("--set", "net.local=off") as r, ThreadPoolExecutor() as pool:
-        peer = start_peer()
-        runs = [(f"{data}, apart", pool.submit(r.run, "abi-net", *names, on=on, data=data, timeout=LIMIT))
-                for data, on in (("ddio", "p0"), ("dma", "p1"))]
-        for data, run in runs:
-            yield data, run.result()
-        peer.terminate()
-        peer.wait()
+def run(t, r, names):
+    """{label: cases}"""
+    there, seeds = {}, [n for n in names if n.startswith("random")] or ["random*"] * (not names)
+    for label, on, which in (("", "p0", names), (", apart", "p1", seeds)):
+        for data in ("ddio", "dma"):
+            if seeds or on == "p0":
+                x = r.run("abi-net", *which, on=on, data=data, timeout=LIMIT)
+                there[data + label], complete = parse(x.out)
+                t.check(f"the run in {data}{label} came to its end", complete, x)
+    return there
 
 
 def main(names):
     t = Compared()
-    with Rack() as r:
+    with Rack("--set", "board.p1.append=net.local=off") as r:
         peer = start_peer()
         linux = Linux("net", names, before=(RACK, "client", "--"),
                       options=("--nic", f"e1000e,ip={LINUX}"), timeout=LIMIT)
-        r.run("abi-net", "connect_blocking", on="p0")
+        for on in ("p0", "p1"):
+            r.run("abi-net", "connect_blocking", on=on)
         before = held()
-        there = {}
-        for data in ("ddio", "dma"):
-            x = r.run("abi-net", *names, on="p0", data=data, timeout=LIMIT)
-            there[data], complete = parse(x.out)
-            t.check(f"the run in {data} came to its end", complete, x)
+        there = run(t, r, names)
         want, whole = linux.cases()
         t.check("the run on Linux came to its end", whole)
         more = settled(before)
         t.check("nothing is held afterwards", before and not more, more)
         peer.terminate()
         peer.wait()
-    for data, x in apart([n for n in names if n.startswith("random")] or ["random*"] * (not names)):
-        there[data], complete = parse(x.out)
-        t.check(f"the run in {data} came to its end", complete, x)
     for data, cases in there.items():
         mine = {n: c for n, c in want.items() if n.startswith("random")} if "apart" in data else want
         t.compare(data + "/", mine, cases)

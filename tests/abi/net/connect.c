@@ -54,7 +54,7 @@ CASE(connect_nonblocking)
 	PEER("recv c 1");
 }
 
-CASE(connect_nonblocking_refused)
+WAITING_CASE(connect_nonblocking_refused)
 {
 	struct sockaddr_in a = addr(peer_ip(), ask_port("refuse r"));
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
@@ -91,7 +91,7 @@ CASE(connect_pending)
 	R(close(fd));
 }
 
-CASE(connect_timeout_option)
+WAITING_CASE(connect_timeout_option)
 {
 	struct sockaddr_in a = addr(peer_ip(), ask_port("blackhole b"));
 	struct timeval tv = { 0, 200000 };
@@ -102,16 +102,20 @@ CASE(connect_timeout_option)
 	R(connect(fd, SA(a)));
 }
 
-CASE(connect_interrupted)
+static void nothing(int sig)
+{
+}
+
+WAITING_CASE(connect_interrupted)
 {
 	struct sockaddr_in a = addr(peer_ip(), ask_port("blackhole b"));
-	struct sigaction sa = { .sa_handler = SIG_DFL };
+	struct sigaction sa = { .sa_handler = nothing };
 	int fd = tcp();
 
-	sa.sa_handler = (void (*)(int))(void *)settle;
 	sigaction(SIGALRM, &sa, NULL);
-	setitimer(ITIMER_REAL, &(struct itimerval){ { 0, 0 }, { 0, 150000 } }, NULL);
+	setitimer(ITIMER_REAL, &(struct itimerval){ { 0, 100000 }, { 0, 150000 } }, NULL);
 	R(connect(fd, SA(a)));
+	setitimer(ITIMER_REAL, &(struct itimerval){ 0 }, NULL);
 	fcntl(fd, F_SETFL, O_NONBLOCK);
 	R(connect(fd, SA(a))); /* it goes on */
 }
@@ -119,14 +123,14 @@ CASE(connect_interrupted)
 CASE(connect_unspec)
 {
 	struct sockaddr un = { .sa_family = AF_UNSPEC };
-	struct sockaddr_in a = addr(peer_ip(), ask_port("listen l"));
+	struct sockaddr_in a = addr(peer_ip(), ask_port("listen m"));
 	int fd = connected();
 
 	R(connect(fd, &un, sizeof(un))); /* ends the connection */
 	say_peer(fd);
 	R(send(fd, "x", 1, MSG_NOSIGNAL));
 	R(connect(fd, SA(a)));
-	PEER("accept l d");
+	PEER("accept m d");
 }
 
 CASE(connect_self_port_kept)

@@ -255,7 +255,7 @@ CASE(linger_waits)
 	say("soon %d", now_ms() - t < 4500);
 }
 
-CASE(linger_times_out)
+WAITING_CASE(linger_times_out)
 {
 	struct sockaddr_in a = addr(peer_ip(), ask_port("listen l 5 4096"));
 	struct linger lg = { 1, 1 };
@@ -275,7 +275,7 @@ CASE(linger_times_out)
 }
 
 /* What the peer has not acknowledged is under way, in whichever memory it waits. */
-CASE(outq_not_taken)
+WAITING_CASE(outq_not_taken)
 {
 	struct sockaddr_in a = addr(peer_ip(), ask_port("listen l 5 4096"));
 	int fd = tcp(), n = 0;
@@ -408,7 +408,7 @@ static void *close_later(void *fd)
 	return NULL;
 }
 
-CASE(close_while_blocked)
+WAITING_CASE(close_while_blocked)
 {
 	pthread_t t;
 	int fd = connected();

@@ -257,7 +257,7 @@ CASE(opt_on_connection)
 	R(recv(fd, b, 5, MSG_WAITALL));
 }
 
-CASE(opt_keepalive_kills)
+WAITING_CASE(opt_keepalive_kills)
 {
 	/* the connection stays while the peer answers */
 	int fd = connected(), one = 1;

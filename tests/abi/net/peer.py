@@ -106,13 +106,18 @@ class Session:
         return "ok"
 
     def do_oob(self, name):
-        end = time.monotonic() + LIMIT
-        while time.monotonic() < end:
-            try:
-                return self.socks[name].recv(1, socket.MSG_OOB).decode()
-            except (BlockingIOError, OSError):
-                time.sleep(0.02)
-        return "timeout"
+        """Asks again and again: with a timeout, recv() would wait for other bytes first."""
+        s, end = self.socks[name], time.monotonic() + LIMIT
+        s.settimeout(0)
+        try:
+            while time.monotonic() < end:
+                try:
+                    return s.recv(1, socket.MSG_OOB).decode()
+                except OSError:
+                    time.sleep(0.02)
+            return "timeout"
+        finally:
+            s.settimeout(LIMIT)
 
     def do_fill(self, name, n):
         self.socks[name].sendall(pattern(int(n)))

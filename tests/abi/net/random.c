@@ -241,7 +241,7 @@ static void sequence(uint64_t seed)
 }
 
 #define SEED(n)                                                                                   \
-	CASE(random_##n)                                                                          \
+	WAITING_CASE(random_##n)                                                                  \
 	{                                                                                         \
 		sequence(n);                                                                      \
 	}

@@ -40,7 +40,7 @@ CASE(recv_waitall)
 	R(recv(fd, buf, 10, MSG_WAITALL));
 }
 
-CASE(recv_waitall_timeout)
+WAITING_CASE(recv_waitall_timeout)
 {
 	int fd = connected();
 
@@ -83,7 +83,7 @@ CASE(recv_dontwait)
 	R(recv(fd, buf, 4, MSG_WAITALL));
 }
 
-CASE(recv_timeout)
+WAITING_CASE(recv_timeout)
 {
 	int fd = connected();
 	struct timeval tv = { 0, 80000 }, got;
@@ -185,7 +185,7 @@ CASE(echo_sizes)
 	}
 }
 
-CASE(send_nonblocking_full)
+WAITING_CASE(send_nonblocking_full)
 {
 	int fd = connected();
 	ssize_t n, total = 0;
@@ -194,14 +194,19 @@ CASE(send_nonblocking_full)
 	while ((n = send(fd, buf, sizeof(buf), 0)) > 0)
 		total += n;
 	say("%s, some %d", errno_name(errno), total >= 65536);
-	say("writable %d", await(fd, 0) & POLLOUT);
+	/* until what is under way has arrived and nothing more fits */
+	for (int quiet = 0, i = 0; quiet < 3 && i < 100; i++) {
+		sleep_ms(100);
+		quiet = send(fd, buf, 1, 0) < 0 ? quiet + 1 : 0;
+	}
+	say_mask("full", fd);
 	R(send(fd, buf, 1, MSG_DONTWAIT));
 	PEER("discard c");
 	R(await(fd, POLLOUT));
 	R(send(fd, buf, 1, 0));
 }
 
-CASE(send_timeout)
+WAITING_CASE(send_timeout)
 {
 	struct sockaddr_in a = addr(peer_ip(), ask_port("listen l 5 4096"));
 	struct timeval tv = { 0, 150000 };
@@ -496,21 +501,20 @@ static void count(int sig)
 {
 }
 
-CASE(recv_interrupted)
+WAITING_CASE(recv_interrupted)
 {
+	const struct itimerval every = { { 0, 100000 }, { 0, 100000 } };
 	struct sigaction sa = { .sa_handler = count };
 	int fd = connected();
 
 	sigaction(SIGALRM, &sa, NULL);
-	setitimer(ITIMER_REAL, &(struct itimerval){ { 0, 0 }, { 0, 100000 } }, NULL);
+	setitimer(ITIMER_REAL, &every, NULL);
 	R(recv(fd, buf, 10, 0));
-	setitimer(ITIMER_REAL, &(struct itimerval){ { 0, 0 }, { 0, 100000 } }, NULL);
 	R(read(fd, buf, 10));
 	/* with a time-out it is EINTR even with SA_RESTART */
 	sa.sa_flags = SA_RESTART;
 	sigaction(SIGALRM, &sa, NULL);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ 5, 0 }, sizeof(struct timeval));
-	setitimer(ITIMER_REAL, &(struct itimerval){ { 0, 0 }, { 0, 100000 } }, NULL);
 	R(recv(fd, buf, 10, 0));
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ 0, 0 }, sizeof(struct timeval));
 	if (!fork()) {
@@ -518,7 +522,6 @@ CASE(recv_interrupted)
 		ask("send c end");
 		_exit(0);
 	}
-	setitimer(ITIMER_REAL, &(struct itimerval){ { 0, 0 }, { 0, 100000 } }, NULL);
 	R(recv(fd, buf, 10, 0)); /* restarted */
 	wait(NULL);
 }

@@ -170,7 +170,8 @@ CASE(udp_zero_length)
 	R(recv(fd, buf, 100, MSG_DONTWAIT));
 	R(write(fd, "", 0));
 	PEER("urecv u");
-	R(writev(fd, &(struct iovec){ "", 0 }, 1));
+	R(writev(fd, &(struct iovec){ "", 0 }, 1)); /* sends none */
+	R(send(fd, "after", 5, 0));
 	PEER("urecv u");
 }
 
