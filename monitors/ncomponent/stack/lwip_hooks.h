@@ -48,6 +48,9 @@ u16_t stack_tcp_offered_mss(u16_t mss);
 
 /* rtt.c: a round trip took so many ticks. */
 void stack_tcp_rtt(struct tcp_pcb *p, s16_t ticks);
+/* 0: it is sent once more, and says nothing of the round trip. */
+int stack_tcp_rtt_first(const struct tcp_pcb *p, u32_t seq);
+void stack_tcp_rtt_syn(struct tcp_pcb *p);
 
 /* syncookie.c: not 0: the SYN was dealt with, or dropped. */
 int stack_tcp_syn(struct tcp_pcb_listen *l, const struct tcp_hdr *h, u32_t seqno);

@@ -4,7 +4,7 @@
  * PCB's sa is eight times the smoothed round trip, sv four times its variation; sa is -1 until the
  * first measurement.
  *
- * Context: the stack's loop, inside tcp_input().
+ * Context: the stack's loop.
  */
 #include "lwip/priv/tcp_priv.h"
 #include "stack/lwip_hooks.h"
@@ -26,4 +26,19 @@ void stack_tcp_rtt(struct tcp_pcb *p, s16_t m)
 	}
 	p->sv = LWIP_MAX(p->sv, SV_MIN);
 	p->rto = (s16_t)((p->sa >> 3) + p->sv);
+}
+
+int stack_tcp_rtt_first(const struct tcp_pcb *p, u32_t seq)
+{
+	if (p->state == SYN_SENT) /* lwIP counts its SYN as sent before it is */
+		return !p->nrtx;
+	return TCP_SEQ_GEQ(seq, p->snd_nxt);
+}
+
+/* We have connected: the SYN's round trip, unless it was sent twice (Karn). */
+void stack_tcp_rtt_syn(struct tcp_pcb *p)
+{
+	if (p->rttest)
+		stack_tcp_rtt(p, (s16_t)(tcp_ticks - p->rttest));
+	p->rttest = 0;
 }

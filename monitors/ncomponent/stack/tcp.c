@@ -64,6 +64,7 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
 	if (!t)
 		return ERR_OK;
 	counter_add(lwip, connects, 1);
+	stack_tcp_rtt_syn(pcb);
 	if (!pcb->nrtx)
 		stack_tcp_time_sample(t, clock_mono_ns() - t->progress_ns);
 	stack_tcp_progress(t);

@@ -195,6 +195,20 @@ CASE(opt_TCP_INFO)
 	R(setsockopt(c, IPPROTO_TCP, TCP_INFO, &i, sizeof(i)));
 }
 
+/* A rest between connect() and the first bytes is no round trip. */
+CASE(retransmission_timeout)
+{
+	struct tcp_info i = { 0 };
+	socklen_t len = sizeof(i);
+	int fd = connected();
+
+	sleep_ms(800);
+	R(send(fd, "x", 1, 0));
+	await_sent(fd);
+	R(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &i, &len));
+	say("timeout below %d ms", i.tcpi_rto < 1600000 ? 1600 : i.tcpi_rto / 1000);
+}
+
 CASE(opt_TCP_CONGESTION)
 {
 	char name[16] = "";
