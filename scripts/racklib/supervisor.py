@@ -451,6 +451,22 @@ class Supervisor:
         await b.proc.wait()
         writer.write(wire.json_frame({"done": True}))
 
+    async def verb_boot(self, req, _reader, writer):
+        """A board whose machine has ended, once more: a new incarnation, which joins the rack that runs."""
+        name = self.cfg.board(req["board"]).name
+        if self.boards[name].state != DEAD:
+            raise RackError(f"board {name} is not dead")
+        b = self.boards[name] = Board(self.boards[name].desc)
+        await self.start_board(b)
+        self.spawn_task(self.connect_board(b))
+        try:
+            await asyncio.wait_for(b.ready.wait(), self.cfg.timeout)
+        except asyncio.TimeoutError:
+            raise RackError(f"board {name} did not come up in {self.cfg.timeout} s") from None
+        if b.state != UP:
+            raise RackError(f"board {name}: {b.why}")
+        writer.write(wire.json_frame({"done": True}))
+
     async def verb_down(self, _req, _reader, writer):
         self.stopping.set()
         await self.down_done.wait()

@@ -74,7 +74,17 @@ def stream(r, port, lines):
     return th, got
 
 
+def heard(r):
+    """What a server of datagrams and a listener answer to the outside."""
+    got = []
+    until(lambda: got.append(r.client("sh", "-c", f"echo ping | nc -u -w 1 {ADDRESS} 7500").out) or got[-1])
+    until(lambda: got.append(r.client("curl", "-s", "-m", "3", f"http://{ADDRESS}/").rc) or got[-1] == 0)
+    return got[-1] == 0 and "ping\n" in got
+
+
 def deaths(t, r):
+    r.start("udpecho", "serve", "7500", "99", on="p1")
+    t.check("heard from outside", heard(r))
     th, got = stream(r, 83, 12)
     th2, got2 = stream(r, 84, 90)
     rack("crash", "n0")
@@ -82,6 +92,8 @@ def deaths(t, r):
     t.check("the nComponent's death ends nothing",
             got[0].out.split() == [str(i) for i in range(1, 13)], got)
     t.check("nor the other connection", th2.is_alive(), got2)
+    x = rack("boot", "n0")
+    t.check("an nComponent that is back hears for those who were bound before", x.rc == 0 and heard(r), x)
     before = figures("p1", "stub.reset")["stub.reset"]
     rack("crash", "p0")
     th2.join()

@@ -246,8 +246,10 @@ static struct leg *choose(struct stub *s, uint32_t ip, int *err)
 	if (!*err && !n) {
 		chosen = stub_open(s, le16_get(at.at[0].node), le32_get(at.at[0].ip), 0,
 				   SOCK_OPEN_BIND, &got, err);
-		if (chosen)
+		if (chosen) {
 			s->bound = true;
+			listener_add(s);
+		}
 	}
 	for (unsigned i = 0; i < n; i++) {
 		if (!*err && !chosen && (n == 1 || l[i]->peer->node == le16_get(at.at[0].node)))
@@ -280,6 +282,20 @@ static int connect_busy(struct stub *s, uint32_t ip, uint16_t port)
 	s->error = 0;
 	spin_unlock(&s->lock);
 	counter_add(stub, connects, 1);
+	return 0;
+}
+
+int dgram_connect_again(struct stub *s, struct leg *l)
+{
+	struct sock_name local;
+	int err = set_peer(l, s->remote.ip, s->remote.port, &local);
+
+	if (err)
+		return err;
+	spin_lock(&s->lock);
+	s->leg = l;
+	s->local = local;
+	spin_unlock(&s->lock);
 	return 0;
 }
 

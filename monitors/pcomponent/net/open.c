@@ -112,7 +112,7 @@ static int claim(struct stub *s, const struct gnm_place *at, uint32_t ip, uint16
 }
 
 /* A group and the limited broadcast are everywhere, a network's broadcast is where it is. */
-static int places_of(uint32_t ip, struct gnm_place *at)
+int stub_places(uint32_t ip, struct gnm_place *at)
 {
 	int err;
 
@@ -132,7 +132,7 @@ int stub_bind_busy(struct stub *s, uint32_t ip, uint16_t port, bool by_user)
 	struct sock_name name;
 	int err;
 
-	err = inet6_only(s) ? 0 : places_of(ip, &at);
+	err = inet6_only(s) ? 0 : stub_places(ip, &at);
 	if (err)
 		return err;
 	if (s->bound || s->state != STUB_CLOSED)
@@ -154,6 +154,8 @@ int stub_bind_busy(struct stub *s, uint32_t ip, uint16_t port, bool by_user)
 	s->user_bound = by_user;
 	s->local = name;
 	spin_unlock(&s->lock);
+	if (s->type == SOCK_TYPE_DGRAM)
+		listener_add(s);
 	counter_add(stub, binds, 1);
 	return 0;
 }

@@ -299,7 +299,7 @@ extern struct net_config net;
 int __must_check net_core_init(const struct net_config *cfg);
 /* The membership says that the board is gone. Loop. */
 void net_node_gone(fit_node_t node);
-/* An nComponent has come: listeners claim their ports there. Sleeps, for seconds. */
+/* An nComponent has come: listeners and datagram sockets claim their ports there. Sleeps. */
 void net_node_joined(fit_node_t node);
 void listener_add(struct stub *s);
 void listener_remove(struct stub *s);
@@ -389,6 +389,8 @@ void gnm_forget(void);
 int stub_bind(struct stub *s, uint32_t ip, uint16_t port);
 /* As stub_bind(), by who holds ctl_busy; by_user: not by connect() or a first send. */
 int stub_bind_busy(struct stub *s, uint32_t ip, uint16_t port, bool by_user);
+/* Where an address that is bound belongs: 0, -EADDRNOTAVAIL. */
+int stub_places(uint32_t ip, struct gnm_place *at);
 int stub_listen(struct stub *s, int backlog);
 /* flags: SOCK_OPEN_*. The leg is not the connection's yet. */
 struct leg *stub_open(struct stub *s, fit_node_t node, uint32_t ip, uint16_t port, unsigned flags,
@@ -555,6 +557,8 @@ struct dgram_meta {
 ssize_t_k dgram_recv(struct stub *s, struct uio *to, unsigned flags, struct dgram_meta *m);
 ssize_t_k dgram_send(struct stub *s, struct uio *from, unsigned flags, const struct dgram_meta *m);
 int dgram_connect(struct stub *s, uint32_t ip, uint16_t port);
+/* By way of a leg that is new, as before; the caller has marked the stub busy. */
+int dgram_connect_again(struct stub *s, struct leg *l);
 int dgram_disconnect(struct stub *s);
 int dgram_shutdown(struct stub *s, int how);
 uint32_t dgram_poll(struct stub *s);

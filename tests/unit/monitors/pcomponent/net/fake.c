@@ -124,15 +124,20 @@ static int do_open(fit_node_t node, const struct sock_open *m, struct sock_open_
 	return 0;
 }
 
-static void do_place(struct gnm_place *p)
+#define FIRST_IP 0x0a000001
+
+/* An address of the first board's, or (any other) all there are. */
+static void do_place(const struct gnm_resolve *m, struct gnm_place *p)
 {
 	fake.gnm_calls++;
 	*p = (struct gnm_place){ .n = le32(fake.places), .lease_ms = le32(60000) };
 	p->at[0].node = le16(fake.route ? fake.route : NODE_N);
-	p->at[0].ip = le32(0x0a000001);
+	p->at[0].ip = le32(FIRST_IP);
 	p->at[0].local = le32(fake.local);
 	p->at[1].node = le16(NODE_N2);
 	p->at[1].ip = le32(0x0a000002);
+	if (le32_get(m->ip) == FIRST_IP)
+		p->n = le32(1);
 }
 
 static int do_locate(struct sock_locate_reply *r)
@@ -150,7 +155,7 @@ static int answer(fit_node_t node, uint16_t op, const void *req, void *rep, size
 	switch (op) {
 	case OP_GNM_RESOLVE:
 	case OP_GNM_ROUTE:
-		do_place(rep);
+		do_place(req, rep);
 		*len = sizeof(struct gnm_place);
 		return 0;
 	case OP_SOCK_HELLO:
@@ -170,6 +175,11 @@ static int answer(fit_node_t node, uint16_t op, const void *req, void *rep, size
 		*len = sizeof(struct join_pool);
 		return fake.hello_error;
 	case OP_SOCK_LISTEN:
+		return 0;
+	case OP_SOCK_CONNECT: /* of a datagram socket */
+		*(struct sock_connect_reply *)rep = (struct sock_connect_reply){
+			.local_ip = be32(FIRST_IP), .local_port = be16(40000) };
+		*len = sizeof(struct sock_connect_reply);
 		return 0;
 	case OP_SOCKMEM_CREATE:
 		sm->tx = region(fake.sm_tx, FAKE_POOL);

@@ -59,6 +59,34 @@ static void test_rejoin(void **state)
 	stub_release(w);
 }
 
+/* So do datagram sockets; one that was connected by way of the board is so again. */
+static void test_rejoin_dgram(void **state)
+{
+	struct stub *w = stub_create(2, 17, &owner), *c = stub_create(2, 17, &owner);
+	struct stub *u = stub_create(2, 17, &owner);
+
+	assert_int_equal(stub_bind(w, 0, 82), 0);
+	assert_int_equal(dgram_connect(c, 0x0a0000fe, 53), 0);
+	net_node_gone(NODE_N);
+	assert_true(LIST_EMPTY(&w->legs) && LIST_EMPTY(&c->legs));
+	net_node_joined(NODE_N);
+	assert_false(LIST_EMPTY(&w->legs));
+	assert_true(c->leg && c->leg == LIST_FIRST(&c->legs) && c->connected);
+	assert_true(LIST_EMPTY(&u->legs)); /* was not bound */
+	fake.places = 2;
+	net_node_joined(NODE_N2);
+	assert_non_null(LIST_NEXT(LIST_FIRST(&w->legs), link));
+	assert_null(LIST_NEXT(LIST_FIRST(&c->legs), link));
+	net_node_joined(NODE_N2);
+	assert_int_equal(fake.opens, 2 + 2 + 1);
+	stub_release(u);
+	stub_release(c);
+	net_node_gone(NODE_N);
+	stub_release(w);
+	net_node_joined(NODE_N);
+	assert_int_equal(fake.opens, 2 + 2 + 1);
+}
+
 static void test_random_events(void **state)
 {
 	struct sock_handle h, hl;
@@ -107,7 +135,8 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		RIG_TEST(test_node_dies), RIG_TEST(test_rejoin), RIG_TEST(test_random_events),
+		RIG_TEST(test_node_dies), RIG_TEST(test_rejoin), RIG_TEST(test_rejoin_dgram),
+		RIG_TEST(test_random_events),
 		RIG_TEST(test_no_memory),
 	};
 
