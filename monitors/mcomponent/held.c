@@ -22,6 +22,7 @@
 #include "far.h"
 #include "inode.h"
 #include "job.h"
+#include "sockmem.h"
 #include "space.h"
 
 #define HELD_COUNTERS(X) X(holds) X(bytes) X(fetches) X(fetched_bytes) X(released) X(refused)
@@ -49,16 +50,10 @@ struct fetch {
 };
 static_assert(SOCKMEM_FETCH_MAX / PAGE_SIZE + 1 <= FIT_XFER_FRAGS, "one transfer");
 
-static struct fit *fit;
 static struct held *table;
 static uint64_t next_id = 1;
 static unsigned held_pages[FIT_NODES_MAX];
 static uint8_t zeroes[PAGE_SIZE]; /* FIT takes no const; it is only read */
-
-void held_init(struct fit *f)
-{
-	fit = f;
-}
 
 unsigned held_count(void)
 {
@@ -335,7 +330,7 @@ int held_fetch(fit_node_t from, const void *msg, size_t msg_len, struct reply *r
 		.done = fetched, .priv = f };
 	gather(&f->x, h, off, len);
 	counter_add(mheld, fetches, 1);
-	fit_write(fit, &f->x); /* ends in a later round of the loop */
+	sockmem_write(&f->x); /* ends in a later round of the loop */
 	return JOB_PARKED;
 }
 

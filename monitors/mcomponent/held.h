@@ -4,7 +4,6 @@
 
 #include "server.h"
 
-void held_init(struct fit *f);
 /* The board is gone: what it holds, and what only it could fetch. */
 void held_drop_node(fit_node_t node);
 unsigned held_count(void);

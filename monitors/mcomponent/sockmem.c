@@ -30,7 +30,11 @@ static struct fit *fit;
 void sockmem_init(struct fit *f)
 {
 	fit = f;
-	held_init(f);
+}
+
+void sockmem_write(struct fit_xfer *x)
+{
+	fit_write(fit, x);
 }
 
 static struct pair *find(fit_node_t p, fit_node_t n)

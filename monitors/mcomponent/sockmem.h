@@ -4,5 +4,7 @@
 #include <fit/fit.h>
 
 void sockmem_init(struct fit *fit);
+/* Bytes of a hold to whoever fetches them. */
+void sockmem_write(struct fit_xfer *x);
 /* A node left: its pools go. */
 void sockmem_drop_node(fit_node_t node);

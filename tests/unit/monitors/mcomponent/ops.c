@@ -11,6 +11,7 @@
 
 uint8_t reply_bytes[2 * FIT_MSG_MAX];
 size_t reply_len;
+const struct op *op_more;
 
 static const struct op *find(uint16_t op)
 {
@@ -21,6 +22,9 @@ static const struct op *find(uint16_t op)
 		for (const struct op *o = tables[t]; o->fn; o++)
 			if (o->op == op)
 				return o;
+	for (const struct op *o = op_more; o && o->fn; o++)
+		if (o->op == op)
+			return o;
 	panic("no op %x", op);
 }
 

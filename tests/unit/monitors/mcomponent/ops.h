@@ -8,6 +8,8 @@
 int op_call(uint16_t from, uint16_t op, const void *msg, size_t len);
 extern uint8_t reply_bytes[2 * FIT_MSG_MAX];
 extern size_t reply_len;
+/* Operations of the test's own choice beside those of spaces and files; may be NULL. */
+extern const struct op *op_more;
 /* Everything a pComponent holds at the start of a test. */
 void ops_setup(void);
 size_t op_min_len(uint16_t op);
