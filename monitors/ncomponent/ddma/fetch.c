@@ -172,6 +172,8 @@ static void fetched(struct fit_call *c, const struct fit_reply *r)
 		if (it->buf == f->buf && !status)
 			it->data = f->buf->bytes;
 	ddma_buf_put(f->buf);
+	if (status) /* else it would stay held: not all of it will be fetched */
+		ddma_release(s->ns, f->call.node, le64_get(f->req.id));
 	kfree(f);
 	if (status && s->state != SKEL_GONE)
 		skel_kill(s, false); /* bytes of the stream are lost */

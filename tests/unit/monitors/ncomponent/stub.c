@@ -130,8 +130,62 @@ static void on_closed(struct stub *s)
 	s->used = false;
 }
 
+/* ---- by reference: what the mComponent holds are pieces of the pattern ---- */
+
+bool stub_holds;
+unsigned stub_holds_left;
+int stub_fetch_error;
+static struct hold { bool used; uint64_t at; uint32_t len, fetched; } holds[256];
+
+static uint64_t hold_new(uint64_t at, uint32_t len)
+{
+	unsigned i = 0;
+
+	while (holds[i].used)
+		kassert(++i < ARRAY_SIZE(holds));
+	holds[i] = (struct hold){ true, at, len, 0 };
+	stub_holds_left++;
+	return i + 1;
+}
+
+static void hold_end(struct hold *h)
+{
+	stub_holds_left -= h->used;
+	h->used = false;
+}
+
+static struct hold *hold_find(le64_t id)
+{
+	uint64_t i = le64_get(id) - 1;
+
+	kassert(i < ARRAY_SIZE(holds));
+	return &holds[i];
+}
+
+static int on_fetch(const struct sockmem_fetch *m)
+{
+	struct hold *h = hold_find(m->id);
+	uint32_t off = le32_get(m->off), n = le32_get(m->len);
+	uint64_t to = le64_get(m->to_off);
+
+	kassert(h->used && n && n <= SOCKMEM_FETCH_MAX && off <= h->len && n <= h->len - off);
+	kassert(to + n <= le32_get(m->to.len));
+	if (stub_fetch_error)
+		return stub_fetch_error;
+	memcpy((uint8_t *)le64_get(m->to.addr) + to, stub_pattern + h->at + off, n);
+	h->fetched += n;
+	if (h->fetched == h->len)
+		hold_end(h);
+	return 0;
+}
+
 static void on_send(fit_node_t to, uint16_t op, const void *msg, size_t len)
 {
+	if (op == OP_SOCKMEM_RELEASE) {
+		kassert(to == STUB_MNODE);
+		hold_end(hold_find(((const struct sockmem_release *)msg)->id));
+		return;
+	}
 	kassert(to == STUB_NODE);
 	if (op == OP_SOCKEVT_ACCEPT) {
 		on_accept(msg);
@@ -143,6 +197,7 @@ static void on_send(fit_node_t to, uint16_t op, const void *msg, size_t len)
 	if (op == OP_SOCKEVT_TX_DONE) {
 		const struct sockevt_tx_done *m = msg;
 		s->tx_done = le64_get(m->bytes);
+		s->tx_window = le32_get(m->tx_window);
 		kassert(sockpool_done(&tx_pool, &s->share, s->tx_done));
 		if (s->dma)
 			kassert(sockpool_done(&mtx_pool, &s->mshare, s->tx_done));
@@ -167,6 +222,9 @@ static int on_call(fit_node_t to, uint16_t op, const void *msg, void *rep, size_
 {
 	struct sockmem_pools p = { mtx_mr, mrx_mr };
 
+	*len = 0;
+	if (op == OP_SOCKMEM_FETCH)
+		return on_fetch(msg);
 	kassert(op == OP_SOCKMEM_ATTACH);
 	if (to != STUB_MNODE)
 		return -ENOENT;
@@ -280,6 +338,19 @@ static void post(struct stub *s, uint32_t off, uint16_t flags, const void *body,
 			  off / SOCK_UNIT);
 }
 
+static uint32_t post_hold(struct stub *s, uint32_t want)
+{
+	struct sock_desc d = { .node = le16(STUB_MNODE), .len = le64(want) };
+	uint32_t off;
+
+	if (!sockpool_take_exact(&tx_pool, &s->share, sizeof(d), want, &off))
+		return 0;
+	sockpool_skip(&s->mshare, want);
+	d.off = le64(hold_new(s->tx, want));
+	post(s, off, SOCK_REC_DESC | SOCK_REC_HELD, &d, sizeof(d), want);
+	return want;
+}
+
 static uint32_t post_some(struct stub *s, uint32_t want)
 {
 	uint32_t off, moff;
@@ -290,6 +361,8 @@ static uint32_t post_some(struct stub *s, uint32_t want)
 			post(s, off, 0, stub_pattern + s->tx, n, n);
 		return n;
 	}
+	if (stub_holds)
+		return post_hold(s, want);
 	want = KMIN(want, 20000u);
 	if (tx_pool.free_chunks < 2)
 		return 0;
@@ -307,7 +380,8 @@ void stub_pump(struct stub *s)
 {
 	while (s->open && s->tx < s->tx_goal) {
 		uint64_t room = s->tx_window - (s->tx - s->tx_done);
-		uint32_t want = 1 + (uint32_t)rand() % (rand() % 3 ? 3000 : 60000);
+		uint32_t most = stub_holds ? SOCKMEM_HOLD_MAX : 60000;
+		uint32_t want = 1 + (uint32_t)rand() % (rand() % 3 ? 3000 : most);
 		room = KMIN(room, s->tx_goal - s->tx);
 		want = (uint32_t)KMIN((uint64_t)want, room);
 		uint32_t n = want ? post_some(s, want) : 0;

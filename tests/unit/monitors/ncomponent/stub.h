@@ -40,6 +40,11 @@ struct stub {
 extern struct stub stubs[STUBS];
 extern const uint8_t *stub_pattern;
 
+/* dma: what is sent goes by reference; what is held now; how fetches end. */
+extern bool stub_holds;
+extern unsigned stub_holds_left;
+extern int stub_fetch_error;
+
 void stub_init(void);
 /* All in the loop. */
 int stub_hello(uint64_t incarnation);

@@ -41,6 +41,49 @@ static void test_server_dma(void **state)
 	assert_true(counter_get(ddma, packed) > 0);
 }
 
+/* All by reference: fetched once each, through few landings, and nothing stays held. */
+static void test_server_held(void **state)
+{
+	uint64_t fetched = counter_get(ddma, fetch_bytes), read = counter_get(ddma, read_bytes);
+
+	use_dma = stub_holds = true;
+	serve_three();
+	use_dma = stub_holds = false;
+	assert_int_equal(counter_get(ddma, fetch_bytes) - fetched, 3 * BYTES);
+	assert_int_equal(counter_get(ddma, read_bytes), read);
+	assert_int_equal(stub_holds_left, 0);
+}
+
+/* What cannot be fetched is missing from the stream: reset, and the rest is released. */
+static bool out_reset(void)
+{
+	return outs[0].err > 0 && !stub_holds_left;
+}
+
+static void send_up(void)
+{
+	outs[0].goal = 0;
+	for (unsigned i = 0; i < STUBS; i++)
+		if (stubs[i].used && stubs[i].attached)
+			stub_send(&stubs[i], BYTES);
+}
+
+static void test_fetch_fails(void **state)
+{
+	use_dma = stub_holds = true;
+	stub_fetch_error = -ENOENT;
+	in_loop(serve);
+	in_loop(connect_one_held);
+	until(one_accepted);
+	in_loop(send_up);
+	until(out_reset);
+	stub_fetch_error = 0;
+	use_dma = stub_holds = false;
+	in_loop(close_children);
+	in_loop(close_server);
+	rig_end();
+}
+
 /* ---- data sent before close() is delivered after it ---- */
 
 static void send_and_close(void)
@@ -179,6 +222,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_server_ddio), cmocka_unit_test(test_server_dma),
+		cmocka_unit_test(test_server_held), cmocka_unit_test(test_fetch_fails),
 		cmocka_unit_test(test_close_delivers), cmocka_unit_test(test_slow_reader),
 		cmocka_unit_test(test_event_retry),
 	};
