@@ -16,7 +16,7 @@ $(RXEBENCH): bench/rxebench.c | $(RDMA_STAMP)
 	@$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARN) -isystem $(BUILD)/rdma/usr/include -o $@ $< \
 	  -L$(RDMA_LIB) -lrdmacm -libverbs -Wl,--allow-shlib-undefined
 
-#: make bench    the paper's evaluation beside Linux, and the fabric's; docs/evaluation.md gets its tables (15 minutes)
+#: make bench    the paper's evaluation beside Linux, and the fabric's; docs/evaluation.md gets its tables (20 minutes)
 #: make bench-quick  the same, short: under three minutes, tables only
 #: make bench-memory  system calls and memory beside Linux, misses beside the fabric (5 minutes)
 .PHONY: bench bench-quick bench-memory bench-programs

@@ -220,6 +220,16 @@ def path_table(data):
     return "path", f"one request of {size} bytes, hop by hop", ["", "board", "stage", "us"], table
 
 
+def crossings_table(data):
+    """The boards in turn, as a request's packets go over the fabric."""
+    rows, table = [r for r in data["path"] if r["stage"] == "fabric"], []
+    for d in in_order(rows, "data", ("ddio", "dma")):
+        hops = [r["board"].split(" to ") for r in rows if r["data"] == d]
+        table.append([d, str(len(hops)), " > ".join([hops[0][0]] + [h[1] for h in hops])])
+    return ("crossings", "crossings of the fabric by one request and its answer",
+            ["", "crossings", "boards"], table) if rows else None
+
+
 def hop_table(data):
     rows = data["hop"]
     if not rows:
@@ -242,7 +252,7 @@ def fabric_table(data):
 def tables(data):
     found = [*size_tables(data), connect_table(data), words_table(data), scale_table(data), two_table(data),
              two_table(data, "nics", "NIC"), engine_table(data), auto_table(data),
-             path_table(data), hop_table(data), fabric_table(data)]
+             path_table(data), crossings_table(data), hop_table(data), fabric_table(data)]
     return [t for t in found if t]
 
 

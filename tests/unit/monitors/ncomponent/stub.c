@@ -204,6 +204,12 @@ static void on_send(fit_node_t to, uint16_t op, const void *msg, size_t len)
 		for (unsigned i = 0; i < STUBS; i++)
 			if (stubs[i].used)
 				stub_pump(&stubs[i]);
+	} else if (op == OP_SOCKEVT_CONNECTED) {
+		const struct sockevt_connected *m = msg;
+		kassert(s->open && !memcmp(&m->skel, &s->skel, sizeof(s->skel)));
+		s->status = -(int)le32_get(m->error);
+		s->tx_window = le32_get(m->tx_window);
+		s->port = be16_get(m->local_port);
 	} else if (op == OP_SOCKEVT_STATE) {
 		const struct sockevt_state *m = msg;
 		if (le32_get(m->error))
@@ -282,24 +288,44 @@ static void open_replied(int status, const void *data, size_t len)
 	calling->tx_window = le32_get(r->tx_window);
 }
 
+static struct sock_open open_message(struct stub *s, uint16_t flags, bool dma)
+{
+	s->dma = dma;
+	return (struct sock_open){ .stub = handle(s), .type = le32(1), .flags = le16(flags),
+		.data_mode = dma ? DATA_DMA : DATA_DDIO, .sockmem = le16(dma ? STUB_MNODE : 0),
+		.rx_window = le32((uint32_t)s->rx_window) };
+}
+
+static void call_open(struct stub *s, const void *m, size_t len)
+{
+	calling = s;
+	mockfit_request(STUB_NODE, OP_SOCK_OPEN, m, len, false, open_replied);
+	if (s->status)
+		s->used = false;
+}
+
 struct stub *stub_open(bool bind, uint32_t ip, uint16_t port, uint32_t reuse, bool dma)
 {
 	struct stub *s = stub_new();
-	struct sock_open m = { .stub = handle(s),
-			       .type = le32(1),
-			       .ip = be32(ip),
-			       .port = be16(port),
-			       .flags = le16(bind ? SOCK_OPEN_BIND : 0),
-			       .data_mode = dma ? DATA_DMA : DATA_DDIO,
-			       .sockmem = le16(dma ? STUB_MNODE : 0),
-			       .opt_reuse = le32(reuse),
-			       .rx_window = le32((uint32_t)s->rx_window) };
+	struct sock_open m = open_message(s, bind ? SOCK_OPEN_BIND : 0, dma);
 
-	s->dma = dma;
-	calling = s;
-	mockfit_request(STUB_NODE, OP_SOCK_OPEN, &m, sizeof(m), false, open_replied);
-	if (s->status)
-		s->used = false;
+	m.ip = be32(ip);
+	m.port = be16(port);
+	m.opt_reuse = le32(reuse);
+	call_open(s, &m, sizeof(m));
+	return s;
+}
+
+struct stub *stub_open_to(uint32_t ip, uint16_t port, uint32_t type, size_t cut, bool dma)
+{
+	struct stub *s = stub_new();
+	struct sock_open_to m = { .open = open_message(s, SOCK_OPEN_CONNECT, dma), .ip = be32(ip),
+		.port = be16(port) };
+
+	m.open.type = le32(type);
+	call_open(s, &m, sizeof(m) - cut);
+	if (!s->status)
+		s->status = -EINPROGRESS;
 	return s;
 }
 

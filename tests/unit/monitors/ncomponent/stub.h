@@ -49,6 +49,11 @@ void stub_init(void);
 /* All in the loop. */
 int stub_hello(uint64_t incarnation);
 struct stub *stub_open(bool bind, uint32_t ip, uint16_t port, uint32_t reuse, bool dma);
+/*
+ * OPEN that connects as well; the last `cut` bytes of the message are missing. status: -EINPROGRESS
+ * until the event, or OPEN's own.
+ */
+struct stub *stub_open_to(uint32_t ip, uint16_t port, uint32_t type, size_t cut, bool dma);
 void stub_listen(struct stub *s, unsigned backlog);
 void stub_connect(struct stub *s, uint32_t ip, uint16_t port);
 void stub_send(struct stub *s, uint64_t goal);

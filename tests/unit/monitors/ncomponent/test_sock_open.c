@@ -204,11 +204,67 @@ static void test_connect(void **state)
 	rig_end();
 }
 
+/* ---- OPEN that begins to connect: one call, and an event tells how it ended ---- */
+
+static void open_to(void)
+{
+	client = stub_open_to(IP_OUT, 90, 1, 0, use_dma);
+	kassert(client->open && client->status == -EINPROGRESS);
+}
+
+static void open_to_nobody(void)
+{
+	client = stub_open_to(IP_OUT, 91, 1, 0, false);
+}
+
+/* What is wrong is said by the reply, and no skeleton stays. */
+static void open_to_nonsense(void)
+{
+	kassert(stub_open_to(IP_OUT, 90, 1, 1, false)->status == -EINVAL);
+	kassert(stub_open_to(IP_OUT, 90, 2, 0, false)->status == -EINVAL);
+	kassert(stub_open_to(IP_OUT, 0, 1, 0, false)->status == -EADDRNOTAVAIL);
+	kassert(stub_open_to(0xe0000001, 90, 1, 0, false)->status == -ENETUNREACH);
+}
+
+static void open_to_black_hole(void)
+{
+	client = stub_open_to(0x0a0000fe, 91, 1, 0, false);
+}
+
+static void test_open_connects(void **state)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		use_dma = i;
+		in_loop(listen_outside);
+		in_loop(open_to);
+		until(answered);
+		assert_int_equal(client->status, 0);
+		assert_true(client->port >= 1024);
+		in_loop(send_up);
+		until(both_done);
+		in_loop(close_client);
+		rig_end();
+	}
+	use_dma = false;
+	in_loop(open_to_nobody);
+	until(answered);
+	assert_int_equal(client->status, -ECONNREFUSED);
+	in_loop(close_client);
+	in_loop(open_to_nonsense);
+	rig_end();
+	/* nobody answers, and the program has gone */
+	in_loop(open_to_black_hole);
+	thread_sleep_ns(20 * NSEC_PER_MSEC);
+	assert_int_equal(client->status, -EINPROGRESS);
+	in_loop(close_client);
+	rig_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_backlog), cmocka_unit_test(test_connect),
-		cmocka_unit_test(test_bind),
+		cmocka_unit_test(test_bind), cmocka_unit_test(test_open_connects),
 	};
 
 	return cmocka_run_group_tests(tests, rig_up, NULL);
