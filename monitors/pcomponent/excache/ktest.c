@@ -20,6 +20,7 @@ static struct aspace *test_space(void)
 {
 	struct aspace *as = kzalloc(sizeof(*as));
 
+	atomic_store(&as->refs, 1);
 	spin_init(&as->lock, "test");
 	waitq_init(&as->wq);
 	TAILQ_INIT(&as->faults);
@@ -138,6 +139,27 @@ KTEST(excache, stale_data_is_refused)
 	forget_all();
 }
 
+/* A file is forgotten while a page of it is asked for: the answer may be from before. */
+KTEST(excache, answers_for_a_forgotten_file_are_refused)
+{
+	uint64_t since;
+	struct line *l;
+	bool is_new;
+
+	KT_ASSERT(ready());
+	since = fence_now();
+	KT_ASSERT(!line_get(OBJECT, 78, &l, &is_new) && is_new);
+	forget_all();
+	KT_ASSERT(line_filled(l, 0, 0, false, since) == -EAGAIN);
+	KT_ASSERT(!cached(78));
+	since = fence_now();
+	KT_ASSERT(!line_get(OBJECT, 78, &l, &is_new) && is_new);
+	excache_drop_file(OBJECT + 1, 0, true);
+	KT_ASSERT(!line_filled(l, 0, 0, false, since));
+	line_unpin(l);
+	forget_all();
+}
+
 KTEST(excache, update_reaches_the_cached_line)
 {
 	uint8_t *data;
@@ -203,6 +225,50 @@ KTEST(excache, unmapped_private_lines_are_free)
 	aspace_drop(as, ADDR, ADDR + PAGE_SIZE);
 	KT_ASSERT(!cached(21) && !atomic_load(e));
 	end_space(as);
+}
+
+static upte_t *show(struct aspace *as, uint64_t addr, struct line *l)
+{
+	upte_t *e = upt_entry(as->upt, addr, true);
+
+	spin_lock(&line_set(l)->lock);
+	if (e && !rmap_add(l, as, addr, e))
+		atomic_store(e, pte_make(l, MEM_READ | MEM_WRITE, PTE_COW));
+	else
+		e = NULL;
+	spin_unlock(&line_set(l)->lock);
+	return e;
+}
+
+/* What a fork shares has a value until the last one is gone, in whatever order they go. */
+KTEST(excache, shared_private_lines_go_with_the_last_mapping)
+{
+	struct aspace *a, *b;
+	struct line *l;
+	upte_t *last;
+
+	KT_ASSERT(ready());
+	a = test_space();
+	b = test_space();
+	l = make(22, LINE_ANON);
+	KT_ASSERT(l);
+	l->dirty = true;
+	KT_ASSERT(show(a, ADDR, l) && show(b, ADDR, l) && show(b, ADDR + PAGE_SIZE, l));
+	last = show(a, ADDR + PAGE_SIZE, l);
+	line_unpin(l);
+	KT_ASSERT(last && a->resident == 2 && b->resident == 2 && !rmap_only(l, last));
+	aspace_drop(a, ADDR, ADDR + PAGE_SIZE); /* the first, which is in the line itself */
+	aspace_drop(b, ADDR + PAGE_SIZE, ADDR + 2 * PAGE_SIZE);
+	KT_ASSERT(cached(22) && l->dirty && !rmap_only(l, last));
+	KT_ASSERT(show(b, ADDR + 2 * PAGE_SIZE, l));
+	atomic_store(&b->refs, 0);
+	aspace_drop(b, 0, USER_ADDR_MAX);
+	KT_ASSERT(cached(22) && l->dirty && !l->pins && rmap_only(l, last));
+	KT_ASSERT(a->resident == 1 && !b->resident);
+	aspace_drop(a, 0, USER_ADDR_MAX);
+	KT_ASSERT(!cached(22) && !a->resident);
+	end_space(a);
+	end_space(b);
 }
 
 KTEST(excache, entries_keep_rights)

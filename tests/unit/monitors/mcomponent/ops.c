@@ -46,12 +46,13 @@ size_t op_min_len(uint16_t op)
 	return find(op)->min_len;
 }
 
-/* Files wait for the name space, as in server.c. */
+static bool all_in_memory; /* else files wait for the name space, as in server.c */
+
 static int run(struct job *j, int status, struct reply *r)
 {
 	if (status < 0)
 		return status;
-	if (op_wait && PROTO_OP_CLASS(j->op->op) == PROTO_CLASS_FILE)
+	if (!all_in_memory && PROTO_OP_CLASS(j->op->op) == PROTO_CLASS_FILE)
 		status = mount_ready();
 	return status ? status : job_run_op(j, 0, r);
 }
@@ -87,6 +88,7 @@ void ops_setup(void)
 	done = true;
 	page_set_home(7);
 	kassert(!page_init() && !vma_init() && !space_init() && !inode_init() && !job_init());
-	if (!op_wait)
+	all_in_memory = !op_wait;
+	if (all_in_memory)
 		kassert(!mount_memory_root());
 }

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include "cpio.h"
 #include "inode.h"
+#include "lent.h"
 #include "opens.h"
 #include "ops.h"
 #include "page.h"
@@ -286,6 +287,77 @@ static void test_loader_takes_any_bytes(void **state)
 	assert_int_equal(path_op(OP_FILE_UNLINK, "/elf", 0), 0);
 }
 
+/* ---- pages asked for ahead ---- */
+static uint64_t many_object;
+
+static int fill_many(uint64_t index, uint32_t wanted, struct file_fill_many_reply *out)
+{
+	struct file_fill_many m = { .object = le64(many_object), .index = le64(index),
+		.wanted = le32(wanted), .mr = lent_mr(), .off = le64(LENT_OFF) };
+	int err = lent_call(P, OP_FILE_FILL_MANY, &m, sizeof(m));
+
+	if (!err)
+		memcpy(out, reply_bytes, sizeof(*out));
+	return err;
+}
+
+/* Were so many lines given, that begin so, and nothing behind them? */
+static bool given(const struct file_fill_many_reply *r, const char *first)
+{
+	unsigned n = (unsigned)strlen(first);
+	bool ok = le32_get(r->n) == n && lent[LENT_OFF - 1] == 0xee;
+
+	for (unsigned i = 0; i < n; i++)
+		ok = ok && lent[LENT_OFF + i * PAGE_SIZE] == (first[i] == '0' ? 0 : first[i]);
+	return ok && (n == MEM_MANY || lent[LENT_OFF + n * PAGE_SIZE] == 0xee);
+}
+
+static void cut_meanwhile(void)
+{
+	struct file_truncate m = { .object = le64(many_object) };
+
+	assert_int_equal(op_call(P, OP_FILE_TRUNCATE, &m, sizeof(m)), 0);
+	assert_int_equal(path_op(OP_FILE_UNLINK, "/many", 0), 0);
+	close_object(many_object);
+}
+
+static void test_fill_many(void **state)
+{
+	struct file_fill_many_reply r;
+	uint64_t before = page_count(), dir;
+
+	assert_int_equal(do_open("/many", O_RDWR | O_CREAT, 0, &many_object), 0);
+	assert_int_equal(write_at(many_object, 0, "a"), 0);
+	assert_int_equal(write_at(many_object, 2 * PAGE_SIZE, "c"), 0); /* a hole before it */
+	assert_int_equal(write_at(many_object, 3 * PAGE_SIZE, "d"), 0);
+	assert_int_equal(fill_many(0, 0xffff, &r), 0);
+	assert_true(given(&r, "a0cd"));
+	assert_int_equal(le64_get(r.size), 3 * PAGE_SIZE + 1);
+	assert_int_equal(fill_many(0, 0xc, &r), 0);
+	assert_true(given(&r, "cd"));
+	assert_int_equal(fill_many(1, 0xff5, &r), 0); /* the end is between those wanted */
+	assert_true(given(&r, "0d"));
+	assert_int_equal(fill_many(4, 1, &r), 0);
+	assert_true(given(&r, ""));
+	assert_int_equal(fill_many(UINT64_MAX, 0xffff, &r), 0); /* whose sums overflow */
+	assert_int_equal(fill_many(0, 0, &r), -EINVAL);
+	assert_int_equal(fill_many(0, 1u << MEM_MANY, &r), -EINVAL);
+	lent_status = -EHOSTDOWN;
+	assert_int_equal(fill_many(0, 1, &r), -EHOSTDOWN);
+	lent_status = 0;
+	/* what goes while it is on its way keeps its bytes, and then goes */
+	lent_meanwhile = cut_meanwhile;
+	assert_int_equal(fill_many(0, 0xffff, &r), 0);
+	lent_meanwhile = NULL;
+	assert_true(given(&r, "a0cd"));
+	assert_int_equal(page_count(), before);
+	assert_int_equal(fill_many(0, 1, &r), -ESTALE);
+	assert_int_equal(do_open("/", O_RDONLY, 0, &dir), 0);
+	many_object = dir;
+	assert_int_equal(fill_many(0, 1, &r), -EINVAL);
+	close_object(dir);
+}
+
 static int setup(void **state)
 {
 	ops_setup();
@@ -303,6 +375,7 @@ int main(void)
 		cmocka_unit_test(test_readdir_goes_on_where_it_stopped),
 		cmocka_unit_test(test_archive_whole_and_cut),
 		cmocka_unit_test(test_loader_takes_any_bytes),
+		cmocka_unit_test(test_fill_many),
 	};
 
 	return cmocka_run_group_tests_name("file", tests, setup, NULL);

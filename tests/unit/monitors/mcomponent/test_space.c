@@ -9,6 +9,7 @@
 #include <linux/mman.h>
 #include <proto/mem.h>
 #include <stdlib.h>
+#include "lent.h"
 #include "line.h"
 #include "ops.h"
 #include "page.h"
@@ -102,53 +103,12 @@ static int write_back(uint64_t object, uint64_t index, uint64_t seq, uint64_t as
 	return op_call(P, OP_MEM_WRITEBACK, &w, sizeof(w));
 }
 
-/* ---- lines that are written to the pComponent: the transfer waits until it is asked for ---- */
-static struct fit_xfer *on_its_way;
-static uint8_t lent[(MEM_MANY + 1) * PAGE_SIZE];
-static int transfer_status;
-static void (*meanwhile)(void);
-
-static void take_transfer(struct fit_xfer *x)
-{
-	assert_null(on_its_way);
-	on_its_way = x;
-}
-
-static bool transfer(void)
-{
-	struct fit_xfer *x = on_its_way;
-	size_t at;
-
-	if (!x)
-		return false;
-	if (meanwhile)
-		meanwhile();
-	at = le64_get(x->mr.addr) + x->off;
-	for (unsigned i = 0; i < x->nfrags; at += x->frag[i++].len)
-		memcpy(lent + at, x->frag[i].addr, x->frag[i].len);
-	on_its_way = NULL;
-	x->done(x, transfer_status);
-	return true;
-}
-
-/* For random messages: no region is what they say. */
-static void drop_transfer(struct fit_xfer *x)
-{
-	take_transfer(x);
-	x->nfrags = 0;
-}
-
 static int fill_many(uint64_t as, uint64_t addr, uint32_t wanted, struct mem_fill_reply *out)
 {
 	struct mem_fill_many m = { .as = le64(as), .addr = le64(addr), .wanted = le32(wanted),
-		.mr = { .addr = le64(0), .len = le32(sizeof(lent)) }, .off = le64(PAGE_SIZE) };
-	int err;
+		.mr = lent_mr(), .off = le64(LENT_OFF) };
+	int err = lent_call(P, OP_MEM_FILL_MANY, &m, sizeof(m));
 
-	op_wait = transfer;
-	store_port.write = take_transfer;
-	memset(lent, 0xee, sizeof(lent));
-	err = op_call(P, OP_MEM_FILL_MANY, &m, sizeof(m));
-	op_wait = NULL;
 	if (!err)
 		memcpy(out, reply_bytes, reply_len);
 	return err;
@@ -511,15 +471,15 @@ static void test_fill_many(void **state)
 	assert_int_equal(fill_many(as, a + 32 * PAGE_SIZE, 0xffff, f), 0);
 	assert_int_equal(le32_get(f[15].flags), 0);
 	/* the asker, or its memory, is gone */
-	transfer_status = -EHOSTDOWN;
+	lent_status = -EHOSTDOWN;
 	assert_int_equal(fill_many(as, a, 0xffff, f), -EHOSTDOWN);
-	transfer_status = 0;
+	lent_status = 0;
 	/* pages that go while they are on their way keep their bytes, and then go */
 	many_as = as;
 	many_addr = a;
-	meanwhile = unmap_meanwhile;
+	lent_meanwhile = unmap_meanwhile;
 	assert_int_equal(fill_many(as, a, 0xffff, f), 0);
-	meanwhile = NULL;
+	lent_meanwhile = NULL;
 	assert_int_equal(lent[8 * PAGE_SIZE], 15);
 	assert_int_equal(page_count(), before);
 	as_op(OP_MEM_EXIT, as);
@@ -575,8 +535,7 @@ static void test_random_messages(void **state)
 		OP_MEM_FILL_MANY, OP_MEM_WRITEBACK_MANY };
 	uint64_t before = page_count(), as;
 
-	op_wait = transfer;
-	store_port.write = drop_transfer;
+	lent_ignore(true);
 	srand(1);
 	for (unsigned round = 0; round < 30; round++) {
 		hello();
@@ -594,7 +553,7 @@ static void test_random_messages(void **state)
 		assert_int_equal(space_count(), 0);
 		assert_int_equal(page_count(), before);
 	}
-	op_wait = NULL;
+	lent_ignore(false);
 }
 
 static int setup(void **state)
