@@ -6,6 +6,7 @@ The rack's name is $RACK, which scripts/test sets, so that one left up is found 
 import os
 import subprocess
 import sys
+import threading
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 RACK = os.path.join(TOP, "scripts", "rack")
@@ -14,18 +15,20 @@ os.environ.setdefault("RACK", "t-manual")
 
 
 class Tap:
-    """Counts checks; a failed one does not stop the test."""
+    """Counts checks, of several threads too; a failed one does not stop the test."""
 
     def __init__(self):
         self.n = self.failed = 0
+        self.lock = threading.Lock()
 
     def check(self, what, ok, detail=""):
-        self.n += 1
-        self.failed += not ok
-        print(f"{'ok' if ok else 'not ok'} {self.n} - {what}", flush=True)
-        if not ok:
-            for line in str(detail).split("\n")[-15:]:
-                print(f"# {line}", flush=True)
+        with self.lock:
+            self.n += 1
+            self.failed += not ok
+            print(f"{'ok' if ok else 'not ok'} {self.n} - {what}", flush=True)
+            if not ok:
+                for line in str(detail).split("\n")[-15:]:
+                    print(f"# {line}", flush=True)
         return ok
 
     def end(self):
