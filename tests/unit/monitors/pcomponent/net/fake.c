@@ -186,6 +186,13 @@ static int answer(fit_node_t node, uint16_t op, const void *req, void *rep, size
 		sm->rx = region(fake.sm_rx, FAKE_POOL);
 		*len = sizeof(*sm);
 		return 0;
+	case OP_SOCKMEM_HOLD:
+		if (fake.on_hold)
+			fake.on_hold();
+		*(struct sockmem_held *)rep = (struct sockmem_held){ .id = le64(++fake.holds),
+			.len = ((const struct sockmem_hold *)req)->len };
+		*len = sizeof(struct sockmem_held);
+		return 0;
 	default:
 		return -EOPNOTSUPP;
 	}

@@ -30,6 +30,8 @@ struct fake {
 	uint16_t taken_port[8];      /* on NODE_N2: EADDRINUSE */
 	uint16_t next_port;
 	unsigned hellos, opens, gnm_calls, setopts;
+	uint64_t holds;              /* on NODE_M; any bytes are there */
+	void (*on_hold)(void);       /* what happens meanwhile */
 	struct sock_handle last_stub; /* of the last OPEN or ATTACH */
 	int open_error, hello_error;
 	struct fake_msg sent[512];   /* one-way messages */

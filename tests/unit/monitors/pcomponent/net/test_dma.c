@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <kern/string.h>
+#include <kern/thread.h>
+#include <proto/sockmem.h>
 
 #include "rig.h"
 
@@ -144,11 +146,111 @@ static void test_auto(void **state)
 	stub_release(s);
 }
 
+/* ---- by reference ---- */
+
+#define STEP (64u * 1024)
+
+static void all_done(struct stub *s, struct sock_handle h)
+{
+	fake_complete_all();
+	fake_tx_done(h, s->leg->tx_sent);
+	assert_int_equal(stub_outq(s), 0);
+}
+
+/* The record names the hold; no byte of it is here, and none takes room in a pool. */
+static void test_reference(void **state)
+{
+	struct sock_handle h;
+	struct stub *s = connected_dma(&h);
+	struct tx_ref r = { .home = NODE_M, .object = 77, .off = 5 };
+	struct sock_desc *d;
+
+	assert_int_equal(stub_send_ref(s, r, 100000, 0), 100000);
+	assert_int_equal(fake.holds, 1);
+	assert_int_equal(fake.nxfers, 1);
+	assert_int_equal(le16_get(record_at(0)->flags), SOCK_REC_DESC | SOCK_REC_HELD);
+	assert_int_equal(le32_get(record_at(0)->len), 100000);
+	d = (void *)(record_at(0) + 1);
+	assert_int_equal(le16_get(d->node), NODE_M);
+	assert_int_equal(le64_get(d->off), 1);
+	assert_int_equal(le64_get(d->len), 100000);
+	all_done(s, h);
+	/* as much as the window takes, and then it says so */
+	assert_int_equal(stub_send_ref(s, r, 4 * WINDOW, STUB_DONTWAIT), WINDOW);
+	assert_int_equal(stub_send_ref(s, r, 4 * WINDOW, STUB_DONTWAIT), -EAGAIN);
+	assert_int_equal(stub_poll(s) & OUT, 0);
+	all_done(s, h);
+	assert_int_equal(stub_poll(s) & OUT, OUT);
+	stub_release(s);
+}
+
+static struct sock_handle resets;
+
+static void reset_meanwhile(void)
+{
+	fake_closed(resets);
+}
+
+/* The connection ends before the hold is there: it is given back. */
+static void test_reference_not_sent(void **state)
+{
+	struct stub *s = connected_dma(&resets);
+	struct tx_ref r = { .home = NODE_M, .object = 77 };
+
+	fake.on_hold = reset_meanwhile;
+	assert_int_equal(stub_send_ref(s, r, 100000, 0), -EPIPE);
+	assert_int_equal(fake.holds, 1);
+	assert_int_equal(fake.nxfers, 0);
+	assert_int_equal(fake_count(OP_SOCKMEM_RELEASE), 1);
+	stub_release(s);
+}
+
+/* One step of a file that this board has, too; true: by reference. slow: how long that takes. */
+static bool file_step(struct stub *s, struct sock_handle h, bool begins, uint64_t slow)
+{
+	struct tx_ref r = { .home = NODE_M, .here = true, .begins = begins, .object = 77 };
+	static char bytes[STEP];
+	ssize_t_k got = stub_send_ref(s, r, 1 << 20, STUB_DONTWAIT);
+
+	if (got == -EOPNOTSUPP)
+		assert_int_equal(send_bytes(s, bytes, STEP, 0), STEP);
+	else
+		assert_true(got > 0);
+	if (got > 0)
+		thread_sleep_ns(slow);
+	all_done(s, h);
+	return got > 0;
+}
+
+/* auto: the way that is much slower is tried now and then only; little goes straight at once. */
+static void test_auto_file(void **state)
+{
+	struct stub *s = stub_create(1, 6, &(struct stub_owner){ DATA_AUTO, NODE_M, 0, false });
+	uint64_t held = 0, straight = 0, before;
+	struct sock_handle h;
+
+	assert_int_equal(stub_connect(s, 0x0a0000fe, 5001, true), -EINPROGRESS);
+	h = fake.last_stub;
+	fake_connected(0);
+	assert_int_equal(stub_connect(s, 0x0a0000fe, 5001, true), 0);
+	for (unsigned i = 0; held + straight < 48u << 20; i++) {
+		before = s->leg->tx_sent;
+		if (file_step(s, h, !i, 10 * NSEC_PER_MSEC))
+			held += s->leg->tx_sent - before;
+		else
+			straight += s->leg->tx_sent - before;
+	}
+	assert_true(held >= 4u << 20); /* it was tried, and once again */
+	assert_true(straight > 2 * held);
+	stub_release(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(test_dma_send), RIG_TEST(test_dma_recv), RIG_TEST(test_dma_home_dies),
-		RIG_TEST(test_auto),
+		RIG_TEST(test_auto), RIG_TEST(test_reference), RIG_TEST(test_reference_not_sent),
+		RIG_TEST(test_auto_file),
 	};
 
 	return cmocka_run_group_tests(tests, rig_up, NULL);
