@@ -67,8 +67,11 @@ def connect_table(data):
     if not rows:
         return None
     table = []
-    for where, words in (("in", "remote to rack"), ("out", "rack to remote")):
-        linux, ddio = (median(rows, "us_median", where=where, target=t) for t in ("linux", "ddio"))
+    for where, words, op in (("in", "remote to rack", "connect"), ("out", "rack to remote", "connect"),
+                             ("in", "remote to rack, 3 ms apart", "apart"), ("out", "rack to remote, 3 ms apart", "apart")):
+        linux, ddio = (median(rows, "us_median", where=where, target=t, op=op) for t in ("linux", "ddio"))
+        if op == "apart" and not linux:
+            continue  # results of before
         table.append([words, number(linux), number(ddio), number(ratio(ddio, linux), 2),
                       number(ddio - linux if ddio and linux else None)])
     return "connect", "connect(), us", ["", "linux", "rack", "rack / linux", "rack - linux"], table

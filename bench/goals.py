@@ -97,7 +97,7 @@ def path_goals(data):
 
 def connect_goals(data):
     def value(where, target):
-        return median(data["connect"], "us_median", where=where, target=target)
+        return median(data["connect"], "us_median", where=where, target=target, op="connect")
     fit = median(data["hop"], "median_us", kind="fit call", size=64)
     yield "connect, remote to rack / Linux", ratio(value("in", "ddio"), value("in", "linux")), "<=", 1.0
     linux, rack = value("out", "linux"), value("out", "ddio")

@@ -4,7 +4,7 @@
  * same static program; each runs on the rack, on Linux, or natively outside (bench/run).
  *
  *   tcpbench server PORT              serves clients one after the other, until killed
- *   tcpbench client ADDR PORT echo|in|out|file|connect SIZE N
+ *   tcpbench client ADDR PORT echo|in|out|file|connect|apart SIZE N
  *                                     one measurement, printed as one line of CSV
  *   tcpbench agent PORT               runs programs: each connection carries one command line
  *                                     there, and what it prints back
@@ -12,8 +12,9 @@
  * echo: N times SIZE bytes there and back, after a warm-up. in: N messages of SIZE bytes to the
  * server. out: N messages of SIZE bytes from it. file: as many bytes from it, by sendfile() of a
  * file that it makes. The client says what it wants in struct ask. connect: N connections one after
- * the other, each closed by the client; the time is connect()'s. "us" is half a round trip for
- * echo: median, 10th and 99th percentile, least; "mbps" is 10^6 bits a second. Only echo sets
+ * the other, each closed by the client; the time is connect()'s. apart: the same, with SIZE us
+ * between one and the next, so that what the last one still costs is over. "us" is half a round
+ * trip for echo: median, 10th and 99th percentile, least; "mbps" is 10^6 bits a second. Only echo sets
  * TCP_NODELAY: a stream's small messages may be joined on the way, as any ordinary program's.
  * Left out: any concurrency; the server has one thread, as the programs it is compared with.
  */
@@ -238,7 +239,7 @@ static void print_times(const char *op, uint32_t size, double *us, uint32_t n)
 	       us[(uint64_t)n * 99 / 100], us[0]);
 }
 
-static void client_connect(const char *addr, int port, uint32_t n)
+static void client_connect(const char *addr, int port, uint32_t n, uint32_t pause_us)
 {
 	double *us = calloc(n, sizeof(*us)), took;
 
@@ -248,8 +249,10 @@ static void client_connect(const char *addr, int port, uint32_t n)
 		close(dial(addr, port, &took));
 		if (i >= WARM_UP_CONNECTS)
 			us[i - WARM_UP_CONNECTS] = took;
+		if (pause_us)
+			usleep(pause_us);
 	}
-	print_times("connect", 0, us, n);
+	print_times(pause_us ? "apart" : "connect", pause_us, us, n);
 	free(us);
 }
 
@@ -317,8 +320,8 @@ static int client(char **argv)
 		fprintf(stderr, "tcpbench: size is 1 to %zu, count at least 1\n", sizeof(buf));
 		return 2;
 	}
-	if (!strcmp(argv[2], "connect")) {
-		client_connect(argv[0], atoi(argv[1]), a.n);
+	if (!strcmp(argv[2], "connect") || !strcmp(argv[2], "apart")) {
+		client_connect(argv[0], atoi(argv[1]), a.n, argv[2][0] == 'a' ? a.size : 0);
 		return 0;
 	}
 	fd = dial(argv[0], atoi(argv[1]), &took);
@@ -382,6 +385,6 @@ int main(int argc, char **argv)
 	if (argc == 7 && !strcmp(argv[1], "client"))
 		return client(argv + 2);
 	fprintf(stderr, "usage: tcpbench server PORT | agent PORT | "
-			"client ADDR PORT echo|in|out|file|connect SIZE N\n");
+			"client ADDR PORT echo|in|out|file|connect|apart SIZE N\n");
 	return 2;
 }
