@@ -137,6 +137,8 @@ static unsigned vnet_poll(struct netdev *dev, unsigned budget)
 {
 	struct vnet *vn = dev->priv;
 	unsigned work = 0;
+	vnet_tx_ring(vn);
+	vn->tx_gather = true;
 	while (work < budget && rx_one(vn))
 		work++;
 	/* Refilled in batches: kicks and list work are shared by many frames. */
@@ -147,12 +149,15 @@ static unsigned vnet_poll(struct netdev *dev, unsigned budget)
 		netdev_reaper_arm(&vn->reaper);
 	work += vnet_tx_unblock(vn);
 	config_check(vn);
+	vnet_tx_ring(vn);
 	return work;
 }
 
 static bool vnet_arm(struct netdev *dev)
 {
 	struct vnet *vn = dev->priv;
+	vn->tx_gather = false;
+	vnet_tx_ring(vn);
 	if (vn->rx.num_free)
 		rx_refill(vn);
 	return virtq_arm(&vn->rx, 1);

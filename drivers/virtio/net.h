@@ -27,6 +27,7 @@ struct vnet {
 	/* the loop's thread */
 	struct virtq rx;
 	struct rxpool pool;
+	bool tx_gather;  /* between poll and arm: the loop's own frames wait for the doorbell */
 
 	/* tx_lock */
 	struct spinlock tx_lock;
@@ -34,6 +35,7 @@ struct vnet {
 	struct virtio_net_hdr_v1 *tx_hdr; /* by head descriptor */
 	uint64_t tx_hdr_phys;
 	bool tx_blocked; /* a sender was refused and waits for tx_room */
+	unsigned tx_unrung; /* the loop's frames that wait */
 	struct netdev_reaper reaper;
 
 	_Atomic bool config_changed;
@@ -41,6 +43,8 @@ struct vnet {
 
 int __must_check vnet_tx_init(struct vnet *vn);
 int vnet_xmit(struct netdev *dev, struct nettx *tx, bool more);
+/* The doorbell for the loop's frames that wait for it. The loop's thread. */
+void vnet_tx_ring(struct vnet *vn);
 /* Takes back what was sent and calls done(). No lock held. */
 void vnet_tx_reap(struct vnet *vn);
 /*

@@ -7,6 +7,10 @@
  * finds the ring half full, or NETDEV_TX_REAP_NS after the ring was empty: no interrupt. Only a
  * full ring asks for one, so that the refused sender is called.
  *
+ * What the loop's thread sends in one round waits for one doorbell, at the end of the device's poll
+ * (answers to what was just received) or at the next poll, which is at once: a round that sent is
+ * followed by another one. Ringing costs more than building a small frame does.
+ *
  * QEMU: the doorbell only wakes another of its threads, which sends. With tx=timer the first ring
  * puts that off by x-txtimer, and a second one sends at once, from the CPU's own thread: a machine
  * that is set up so says virtio.doorbells=2, and a frame needs one thread's waking less.
@@ -77,6 +81,32 @@ static void queue_frame(struct vnet *vn, struct nettx *tx)
 	netdev_count(&vn->dev, virtio_net, tx_bytes, bytes);
 }
 
+/* As many as one turn of a queue pair sends with one doorbell. */
+#define UNRUNG_MAX 16u
+
+static void ring_locked(struct vnet *vn)
+{
+	vn->tx_unrung = 0;
+	virtq_kick(&vn->tx);
+}
+
+/* False: the frame that was just queued waits for the loop. */
+static bool ring_now_locked(struct vnet *vn)
+{
+	if (!vn->dev.loop || !loop_is_current(vn->dev.loop) || !vn->tx_gather)
+		return true;
+	return ++vn->tx_unrung >= UNRUNG_MAX;
+}
+
+void vnet_tx_ring(struct vnet *vn)
+{
+	if (!*(volatile unsigned *)&vn->tx_unrung) /* ours: only the loop's thread counts up */
+		return;
+	spin_lock(&vn->tx_lock);
+	ring_locked(vn);
+	spin_unlock(&vn->tx_lock);
+}
+
 static bool has_room(struct vnet *vn, const struct nettx *tx)
 {
 	return vn->tx.num_free > tx->nfrags;
@@ -87,11 +117,11 @@ static int try_queue_locked(struct vnet *vn, struct nettx *tx, bool more)
 {
 	if (has_room(vn, tx)) {
 		queue_frame(vn, tx);
-		if (!more)
-			virtq_kick(&vn->tx);
+		if (!more && ring_now_locked(vn))
+			ring_locked(vn);
 		return 0;
 	}
-	virtq_kick(&vn->tx);
+	ring_locked(vn);
 	vn->tx_blocked = true;
 	if (!virtq_arm(&vn->tx, KMAX(virtq_outstanding(&vn->tx) / 2, 1u)) && !vn->tx.broken)
 		return -EAGAIN;
