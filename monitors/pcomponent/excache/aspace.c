@@ -153,11 +153,14 @@ struct drop {
 	uint64_t dropped;
 };
 
-static void release_worthless_locked(struct line *l)
+static bool release_worthless_locked(struct line *l)
 {
-	if (rmap_empty(l) && line_only_ours(l) && !l->pins && l->state == LINE_READY &&
-	    !(l->flags & LINE_BUSY))
+	bool yes = rmap_empty(l) && line_only_ours(l) && !l->pins && l->state == LINE_READY &&
+		   !(l->flags & LINE_BUSY);
+
+	if (yes)
 		line_release_locked(l);
+	return yes;
 }
 
 static void drop_flush(struct drop *d)
@@ -172,42 +175,44 @@ static void drop_flush(struct drop *d)
 
 		spin_lock(&s->lock);
 		l->pins--;
-		release_worthless_locked(l);
+		(void)release_worthless_locked(l);
 		spin_unlock(&s->lock);
 		waitq_wake_all(set_waitq(s));
 	}
 	d->n = 0;
 }
 
-/* Pinned until no CPU reads it any more: then others may use it, or write to it. */
-static void unmapped_locked(struct drop *d, struct line *l)
+/*
+ * Pinned until no CPU reads it any more: then others may use it, or write to it. True: it is free.
+ */
+static bool unmapped_locked(struct drop *d, struct line *l)
 {
 	if (!line_only_ours(l))
-		return;
+		return false;
 	if (rmap_empty(l)) {
 		l->dirty = false;
 		d->dropped++;
 	}
-	if (d->dead) {
-		release_worthless_locked(l);
-		return;
-	}
+	if (d->dead)
+		return release_worthless_locked(l);
 	l->pins++;
 	d->as->batch[d->n++] = l;
+	return false;
 }
 
 static void drop_line(struct drop *d, uint64_t addr, upte_t *e, uint64_t v)
 {
 	struct line *l = line_of_pte(v);
 	struct set *s = line_set(l);
+	bool freed;
 
 	if (!rmap_take_entry(l, e, &v))
 		return;
-	unmapped_locked(d, l);
+	freed = unmapped_locked(d, l);
 	spin_unlock(&s->lock);
-	if (d->dead) {
+	if (freed)
 		waitq_wake_all(set_waitq(s));
-	} else if (v & UPTE_P) {
+	if (!d->dead && (v & UPTE_P)) {
 		d->low = KMIN(d->low, addr);
 		d->high = KMAX(d->high, addr + PAGE_SIZE);
 	}

@@ -213,20 +213,20 @@ static bool evict_locked(struct set *s, struct line *l, struct mem_wb *wb)
 	return false;
 }
 
+/* When there is none: is one on its way out, could one go? */
 static bool has_free_locked(struct set *s, bool *inflight, bool *candidate)
 {
-	bool free = false;
+	struct line *l = set_lines(s);
 
 	*inflight = *candidate = false;
-	for (unsigned i = 0; i < excache.ways; i++) {
-		struct line *l = set_line(s, i);
-
-		free |= l->state == LINE_FREE;
+	for (unsigned i = 0; i < excache.ways; i++, l++) {
+		if (l->state == LINE_FREE)
+			return true;
 		*inflight |= (l->flags & LINE_BUSY) ||
 			     (l->state == LINE_WRITEBACK && !(l->flags & LINE_TAKEN) && !l->pins);
 		*candidate |= evictable(l);
 	}
-	return free;
+	return false;
 }
 
 static bool room_or_candidate(struct set *s)

@@ -119,7 +119,10 @@ uint64_t pte_unhold(uint64_t v);
 struct line *line_of_pte(uint64_t v);
 void *line_data(const struct line *l);
 uint64_t line_phys(const struct line *l);
-struct set *line_set(const struct line *l);
+static inline struct set *line_set(const struct line *l)
+{
+	return &excache.sets[l->number >> excache.ways_shift];
+}
 struct set *set_of(uint64_t object, uint64_t index);
 struct line *set_find_locked(struct set *s, uint64_t object, uint64_t index);
 struct waitq *set_waitq(struct set *s);

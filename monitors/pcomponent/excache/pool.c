@@ -67,11 +67,6 @@ struct line *line_of_pte(uint64_t v)
 	return &excache.lines[c - 1][(phys - chunk_phys[c - 1]) / PAGE_SIZE];
 }
 
-struct set *line_set(const struct line *l)
-{
-	return &excache.sets[l->number >> excache.ways_shift];
-}
-
 struct set *set_of(uint64_t object, uint64_t index)
 {
 	return &excache.sets[(mix(object) + index) % excache.nsets];
