@@ -14,8 +14,8 @@
  * file that it makes. The client says what it wants in struct ask. connect: N connections one after
  * the other, each closed by the client; the time is connect()'s. apart: the same, with SIZE us
  * between one and the next, so that what the last one still costs is over. "us" is half a round
- * trip for echo: median, 10th and 99th percentile, least; "mbps" is 10^6 bits a second. Only echo sets
- * TCP_NODELAY: a stream's small messages may be joined on the way, as any ordinary program's.
+ * trip for echo: median, 10th and 99th percentile, least; "mbps" is 10^6 bits a second. Only echo
+ * sets TCP_NODELAY: a stream's small messages may be joined on the way, as any ordinary program's.
  * Left out: any concurrency; the server has one thread, as the programs it is compared with.
  */
 #include <arpa/inet.h>
