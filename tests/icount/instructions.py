@@ -23,6 +23,7 @@ HEAD = """\
 #   write4k   one-sided write of 4 KiB, one at a time                           read4k  the same, read
 #   miss      touch of a page that is on the mComponent, with the eviction of an unmodified one
 #   page      the same where pages are touched in order, so that most are asked for ahead
+#   fork      fork, exit and wait of a process with 2 MiB
 #   sendfile  a MiB by sendfile() in dma: by reference, and p0 has little to do with it
 #   packet    Ethernet frame in or out, of an echo of 128 bytes                 echo   the whole exchange, ddio
 #   crowd     echo, while 2,000 other connections are established and idle: no more than echo
@@ -32,6 +33,7 @@ CROWD_TOLERANCE = 1.10  # of two figures that each may be off; a walk over all w
 ROUNDS, ROUNDS_MAX = 3, 12  # more than the first only while a figure is over its record: load adds, never takes
 BATCHES, CALLS = 8, 200
 WALK_MIB, WALK_PASSES = 6, (1, 3)
+FORK_MIB, FORKS = 2, (5, 45)
 ECHOES = (100, 400)
 SERVER = ("192.168.77.10", "7000")
 FILES = ("192.168.77.10", "7001")
@@ -70,6 +72,16 @@ def pages(counter, *how):
             raise RuntimeError(f"{counted} {counter} of {n} pages")
         return [(many.instructions(b) - few.instructions(b)) / n for b in ("p0", "m0")]
     return measure
+
+
+def forks(r):
+    few, many = r.costs(*(lambda n=n: must(r.run("membench", "fork", str(FORK_MIB), str(n), on="p0"))
+                          for n in FORKS))
+    n = FORKS[1] - FORKS[0]
+    shared = (many.count("p0", "excache.fork_shared") - few.count("p0", "excache.fork_shared")) / n
+    if shared < FORK_MIB * 256:
+        raise RuntimeError(f"{shared} lines shared by a fork of {FORK_MIB} MiB")
+    return [(many.instructions("p0") - few.instructions("p0")) / n]
 
 
 def echoes(r):
@@ -138,6 +150,7 @@ WORK = (
     (("read4k.m0", "read4k.manager"), fabric("read", 4096)),
     (("miss.p0", "miss.m0"), pages("excache.miss", "mixed")),
     (("page.p0", "page.m0"), pages("excache.ahead")),
+    (("fork.p0",), forks),
     (("sendfile.m0",), sendfiles),
     (("packet.n0", "echo.n0", "echo.p0"), echoes),
 )
