@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * fcntl and flock. Who gets SIGIO (F_SETOWN, F_SETSIG, O_ASYNC) is kept and told, but no such
- * signal is sent: programs of today wait with epoll.
+ * fcntl and flock. Who gets SIGIO (F_SETOWN, F_SETSIG, O_ASYNC): sigio.c.
  */
 #include <kern/mm.h>
 #include <kern/uspace.h>
@@ -10,6 +9,7 @@
 #include "fs/inode.h"
 #include "fs/locks.h"
 #include "fs/pipe.h"
+#include "fs/sigio.h"
 #include "proc/task.h"
 #include "syscall/table.h"
 
@@ -23,9 +23,10 @@
 #define SETFL_MASK (O_APPEND | O_NONBLOCK | FASYNC | O_DIRECT | O_NOATIME)
 #define GETFL_HIDDEN (O_CLOEXEC | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC)
 
-static int64_t set_flags(struct file *f, uint32_t flags)
+static int64_t set_flags(struct file *f, int fd, uint32_t flags)
 {
 	f->flags = (f->flags & ~(uint32_t)SETFL_MASK) | (flags & SETFL_MASK);
+	sigio_flags_changed(f, fd);
 	return f->ops->flags_changed ? f->ops->flags_changed(f) : 0;
 }
 
@@ -184,14 +185,12 @@ static int64_t set_owner_ex(struct file *f, uint64_t arg)
 		return -EFAULT;
 	if (o.type < F_OWNER_TID || o.type > F_OWNER_PGRP)
 		return -EINVAL;
-	f->sig_owner = o.type == F_OWNER_PGRP ? -o.pid : o.pid;
-	return 0;
+	return sigio_set_owner(f, o.type, o.pid);
 }
 
 static int64_t get_owner_ex(struct file *f, uint64_t arg)
 {
-	struct owner_ex o = { f->sig_owner < 0 ? F_OWNER_PGRP : F_OWNER_PID,
-			      f->sig_owner < 0 ? -f->sig_owner : f->sig_owner };
+	struct owner_ex o = { f->sig_type, sigio_owner(f) };
 
 	return copy_to_user(arg, &o, sizeof(o)) ? -EFAULT : 0;
 }
@@ -219,7 +218,7 @@ static int64_t on_file(struct file *f, int fd, int cmd, uint64_t arg)
 	case F_GETFL:
 		return f->flags & ~(uint32_t)GETFL_HIDDEN;
 	case F_SETFL:
-		return set_flags(f, (uint32_t)arg);
+		return set_flags(f, fd, (uint32_t)arg);
 	case F_GETLK:
 	case F_SETLK:
 	case F_SETLKW:
@@ -228,10 +227,9 @@ static int64_t on_file(struct file *f, int fd, int cmd, uint64_t arg)
 	case F_OFD_SETLKW:
 		return lock_call(f, fd, cmd, arg);
 	case F_SETOWN:
-		f->sig_owner = (int)arg;
-		return 0;
+		return sigio_set_who(f, (int)arg);
 	case F_GETOWN:
-		return f->sig_owner;
+		return sigio_who(f);
 	case F_SETOWN_EX:
 		return set_owner_ex(f, arg);
 	case F_GETOWN_EX:

@@ -2,6 +2,7 @@
 /* Open files: reference counts, poll heads, and reads and writes at the file's own position. */
 #include "fs/file.h"
 #include "fs/locks.h"
+#include "fs/sigio.h"
 
 #include <kern/mm.h>
 #include <kern/string.h>
@@ -39,6 +40,7 @@ void file_put(struct file *f)
 	if (atomic_fetch_sub(&f->refs, 1) != 1)
 		return;
 	epoll_forget(f);
+	sigio_forget(f);
 	if (f->has_locks)
 		locks_file_gone(f);
 	if (f->ops->release)

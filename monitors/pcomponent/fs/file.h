@@ -32,6 +32,9 @@ void poll_head_init(struct poll_head *h);
 void poll_add(struct poll_head *h, struct poll_entry *e);
 void poll_remove(struct poll_entry *e);
 void poll_notify(struct poll_head *h, uint32_t events);
+/* Events for SIGIO alone (sigio.c): a new urgent byte; nothing that it is sent for. */
+#define POLL_URGENT (1u << 25)
+#define POLL_QUIET (1u << 26)
 
 /* Bytes on an mComponent: of a file, or (held) of what it holds for this board, from off on. */
 struct far_bytes {
@@ -57,6 +60,7 @@ struct file_ops {
 	 * Bytes; -EOPNOTSUPP: not this way.
 	 */
 	ssize_t_k (*send_far)(struct file *f, const struct far_bytes *b, uint64_t n);
+	uint32_t async; /* EPOLL* bits that SIGIO is sent for */
 	bool seek_is_zero; /* no seek, and lseek() does nothing (eventfd and its like) */
 	int (*getattr)(struct file *f, struct stat *st);
 	int (*flags_changed)(struct file *f); /* after fcntl(F_SETFL) */
@@ -80,8 +84,11 @@ struct file {
 	void *priv;
 	struct epoll_item *epoll;   /* items that watch it; epoll.c */
 	_Atomic bool has_locks;     /* flock or OFD; locks.c */
-	uint8_t sig_number;         /* F_SETSIG, F_SETOWN: kept, see fcntl.c */
+	/* sigio.c: F_SETSIG, F_SETOWN; a group's number is positive, too */
+	uint8_t sig_number, sig_type;
 	int32_t sig_owner;
+	uint32_t sig_uid, sig_euid;
+	struct sigio *sigio;
 };
 
 struct file *file_alloc(const struct file_ops *ops, uint32_t flags, void *priv); /* one reference */

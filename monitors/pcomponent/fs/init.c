@@ -2,12 +2,14 @@
 /* Start of fs/, before the first program. */
 #include "fs/fs.h"
 #include "fs/inode.h"
+#include "fs/sigio.h"
 #include "ipc/ipc.h"
 #include "proc/task.h"
 
 void fs_init(void)
 {
 	file_init();
+	sigio_init();
 	fdtable_init();
 	inode_infos_init();
 	regular_init();

@@ -424,6 +424,7 @@ static struct file *pipe_reopen(struct file *f, uint32_t oflags, int *err)
 
 const struct file_ops pipe_ops = {
 	.name = "pipe",
+	.async = EPOLLIN | EPOLLOUT,
 	.read = pipe_read,
 	.write = pipe_write,
 	.poll = pipe_poll,

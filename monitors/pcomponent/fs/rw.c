@@ -9,6 +9,7 @@
 #include "excache/excache.h"
 #include "fs/fs.h"
 #include "fs/pipe.h"
+#include "fs/sigio.h"
 #include "proc/task.h"
 #include "syscall/table.h"
 
@@ -236,7 +237,7 @@ static int64_t sys_lseek(struct syscall_args *a)
 }
 SYSCALL_DEFINE(__NR_lseek, "lseek", sys_lseek);
 
-static int64_t flag_ioctl(struct file *f, uint32_t flag, uint64_t arg)
+static int64_t flag_ioctl(struct file *f, int fd, uint32_t flag, uint64_t arg)
 {
 	int on;
 
@@ -246,6 +247,7 @@ static int64_t flag_ioctl(struct file *f, uint32_t flag, uint64_t arg)
 		atomic_fetch_or(&f->flags, flag);
 	else
 		atomic_fetch_and(&f->flags, ~flag);
+	sigio_flags_changed(f, fd);
 	return f->ops->flags_changed ? f->ops->flags_changed(f) : 0;
 }
 
@@ -263,9 +265,9 @@ static int64_t sys_ioctl(struct syscall_args *a)
 	else if (cmd == FIOCLEX || cmd == FIONCLEX)
 		ret = fd_flags((int)a->a[0], true, cmd == FIOCLEX);
 	else if (cmd == FIONBIO)
-		ret = flag_ioctl(f, O_NONBLOCK, a->a[2]);
+		ret = flag_ioctl(f, (int)a->a[0], O_NONBLOCK, a->a[2]);
 	else if (cmd == FIOASYNC)
-		ret = flag_ioctl(f, FASYNC, a->a[2]);
+		ret = flag_ioctl(f, (int)a->a[0], FASYNC, a->a[2]);
 	else if (f->ops->ioctl)
 		ret = f->ops->ioctl(f, cmd, a->a[2]);
 	file_put(f);

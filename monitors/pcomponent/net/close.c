@@ -76,7 +76,8 @@ static int shutdown_up(struct stub *s, bool rd, bool wr)
 	else if (wr)
 		send_end(l, OP_SOCK_SHUTDOWN, seal(l), rd ? 2 : 1, 0);
 	leg_put(l);
-	stub_wake_all(s, EPOLLIN | EPOLLRDNORM | EPOLLRDHUP | EPOLLOUT | (rd && wr ? EPOLLHUP : 0));
+	stub_wake_all(s, EPOLLIN | EPOLLRDNORM | EPOLLRDHUP | EPOLLOUT | (rd && wr ? EPOLLHUP : 0) |
+		      POLL_QUIET);
 	return 0;
 }
 

@@ -21,7 +21,7 @@
 
 void dgram_deliver(struct stub *s, struct leg *l, struct rx_rec rec)
 {
-	bool ok;
+	bool ok, ready;
 
 	spin_lock(&s->lock);
 	ok = rec.len >= HEADER && l->rx_arrived + rec.len - l->rx_reported <=
@@ -38,10 +38,12 @@ void dgram_deliver(struct stub *s, struct leg *l, struct rx_rec rec)
 		rx_advance_locked(s);
 	else if (rec.leg)
 		l->rx_consumed += rec.len; /* dropped; reported with the next one */
+	ready = s->rxq.nready;
 	spin_unlock(&s->lock);
 	if (ok) {
 		counter_add(stub, records_rx, 1);
-		rx_wake_readers(s, false);
+		if (ready) /* else when dma has brought the bytes */
+			rx_wake_readers(s, false);
 		return;
 	}
 	counter_add(stub, dgrams_dropped, 1);
@@ -358,7 +360,7 @@ int dgram_shutdown(struct stub *s, int how)
 	s->rx_shut |= how != 1; /* remembered all the same, as on Linux */
 	s->tx_shut |= how != 0;
 	spin_unlock(&s->lock);
-	stub_wake_all(s, EPOLLIN | EPOLLRDNORM | EPOLLRDHUP | EPOLLOUT | EPOLLHUP);
+	stub_wake_all(s, EPOLLIN | EPOLLRDNORM | EPOLLRDHUP | EPOLLOUT | EPOLLHUP | POLL_QUIET);
 	return err;
 }
 

@@ -5,8 +5,10 @@
 #include <asm/ioctls.h>
 #include <kern/mode.h>
 #include <kern/uspace.h>
+#include <linux/eventpoll.h>
 #include <linux/sockios.h>
 
+#include "fs/sigio.h"
 #include "net/abi.h"
 #include "proc/task.h"
 
@@ -91,6 +93,7 @@ static int64_t set_nonblock(struct file *f, uint64_t arg)
 static int64_t file_op_ioctl(struct file *f, uint32_t cmd, uint64_t arg)
 {
 	struct stub *s = sock_stub(f);
+	int who;
 
 	switch (cmd) {
 	case FIONBIO:
@@ -99,6 +102,12 @@ static int64_t file_op_ioctl(struct file *f, uint32_t cmd, uint64_t arg)
 		return s->state == STUB_LISTEN ? -EINVAL : put_int(arg, (int)stub_inq(s));
 	case SIOCOUTQ:
 		return s->state == STUB_LISTEN ? -EINVAL : put_int(arg, (int)stub_unacked(s));
+	case FIOSETOWN:
+	case SIOCSPGRP:
+		return copy_from_user(&who, arg, sizeof(who)) ? -EFAULT : sigio_set_who(f, who);
+	case FIOGETOWN:
+	case SIOCGPGRP:
+		return put_int(arg, sigio_who(f));
 	case SIOCATMARK:
 		return put_int(arg, urgent_mark(s, s->rx_consumed));
 	default:
@@ -139,6 +148,7 @@ static ssize_t_k file_op_send_far(struct file *f, const struct far_bytes *b, uin
 
 static const struct file_ops sock_ops = {
 	.name = "socket",
+	.async = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP,
 	.read = file_op_read,
 	.write = file_op_write,
 	.poll = file_op_poll,

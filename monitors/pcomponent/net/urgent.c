@@ -2,7 +2,7 @@
 /*
  * Urgent data as Linux has it: one byte of the stream at a known position, the mark. A read does
  * not go across the mark; without SO_OOBINLINE a read that begins there passes the byte over, and
- * recv(MSG_OOB) reads it, from the same queue, until then. SIGURG is not sent.
+ * recv(MSG_OOB) reads it, from the same queue, until then.
  *
  * The position travels before the bytes: to a skeleton as an option whose answer is awaited, to a
  * joined stub as the event that skeletons send, too.
@@ -29,7 +29,7 @@ void urgent_event(struct stub *s, uint64_t at)
 	}
 	spin_unlock(&s->lock);
 	if (news)
-		stub_wake_all(s, EPOLLPRI);
+		stub_wake_all(s, EPOLLPRI | POLL_URGENT);
 }
 
 bool urgent_there_locked(const struct stub *s)

@@ -130,6 +130,7 @@ static int64_t sys_rt_sigtimedwait(struct syscall_args *a)
 	}
 	set &= ~SIGMASK_UNBLOCKABLE;
 	/* unblocked while it waits, so that their arrival wakes it */
+	ut->awaited = ut->blocked & set; /* ... also that of those whose default is to be ignored */
 	task_sigmask_temp(ut->blocked & ~set);
 	waitq_init(&never);
 	for (;;) {
@@ -139,6 +140,7 @@ static int64_t sys_rt_sigtimedwait(struct syscall_args *a)
 		err = wait_event_signal(&never, false, deadline);
 	}
 	task_sigmask_restore(); /* others of the set stay pending */
+	ut->awaited = 0;
 	if (!sig)
 		return err == -ETIMEDOUT ? -EAGAIN : -EINTR;
 	if (a->a[1] && copy_to_user(a->a[1], &info, sizeof(info)))

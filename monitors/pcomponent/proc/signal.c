@@ -283,7 +283,7 @@ static sigmask_t common_blocked_locked(struct task *t)
 	sigmask_t m = ~0ULL;
 
 	LIST_FOREACH(ut, &t->threads, link)
-		m &= ut->blocked;
+		m &= ut->blocked | ut->awaited;
 	return m;
 }
 
@@ -325,7 +325,8 @@ int uthread_signal(struct uthread *ut, int sig, const siginfo_t *info)
 	uint64_t flags = spin_lock_irqsave(&t->lock);
 	int err = 0;
 
-	if (!t->exiting && !send_effects_locked(t, sig) && !dropped_locked(t, sig, ut->blocked)) {
+	if (!t->exiting && !send_effects_locked(t, sig) &&
+	    !dropped_locked(t, sig, ut->blocked | ut->awaited)) {
 		err = sigpending_add(&ut->pending, sig, info);
 		signal_recalc_locked(ut);
 		if (!err && !(ut->blocked & SIGMASK(sig)))
@@ -339,7 +340,7 @@ void signal_send_kept_locked(struct task *t, struct uthread *ut, struct sigqueue
 {
 	int sig = e->info.si_signo;
 	struct sigpending *p = ut ? &ut->pending : &t->sig.pending;
-	sigmask_t blocked = ut ? ut->blocked : common_blocked_locked(t);
+	sigmask_t blocked = ut ? ut->blocked | ut->awaited : common_blocked_locked(t);
 
 	if (t->exiting || send_effects_locked(t, sig) || dropped_locked(t, sig, blocked))
 		return;

@@ -161,6 +161,7 @@ struct uthread {
 	/* guarded by task->lock */
 	struct sigpending pending;
 	sigmask_t blocked;
+	sigmask_t awaited;          /* by sigtimedwait(): blocked but for that */
 	sigmask_t saved_blocked;    /* to be put back on the way to user mode */
 	bool restore_blocked;
 	bool move;                  /* it may be on a CPU that it may not use */

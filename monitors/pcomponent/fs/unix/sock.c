@@ -291,6 +291,7 @@ static int unix_getattr(struct file *f, struct stat *st)
 
 const struct file_ops unix_ops = {
 	.name = "unix socket",
+	.async = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP,
 	.read = unix_read,
 	.write = unix_write,
 	.poll = unix_poll,
