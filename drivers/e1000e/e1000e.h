@@ -56,6 +56,10 @@ struct e1000e_pause {
 	uint64_t frames, bytes; /* received since since_ns */
 	uint64_t since_ns;
 	unsigned streak;        /* windows in which a stream came */
+	bool was_pause;         /* the window is a pause */
+	uint64_t usual;         /* frames in the last window that was none */
+	unsigned slow;          /* pauses that brought far less */
+	unsigned rest;          /* windows until there may be one again */
 	_Atomic bool on;        /* cleared by the timer */
 	_Atomic bool answered;  /* more than acknowledgements was sent since since_ns */
 	struct timer timer;
@@ -132,6 +136,9 @@ void e1000e_other_poll(struct e1000e *e);
 void e1000e_pause_init(struct e1000e *e);
 /* A frame of len bytes is sent. Any thread. */
 void e1000e_pause_sent(struct e1000e *e, uint32_t len);
+#define E1000E_PAUSE_NS NSEC_PER_MSEC /* at 1 Gb/s 83 frames: a third of the ring */
+/* A window has ended: whether the next one is a pause. */
+bool e1000e_pause_wanted(struct e1000e_pause *p, uint64_t elapsed);
 /* The ring is empty. True: what comes is looked at after a pause, without an interrupt. */
 bool e1000e_pause_begin(struct e1000e *e);
 static inline bool e1000e_paused(const struct e1000e *e)

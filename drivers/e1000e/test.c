@@ -212,34 +212,56 @@ KTEST(e1000e, flood_and_no_leak)
 	KT_ASSERT(posted >= E1000E_RING / 2);
 }
 
-/* So much came in a window that has just ended, and a frame of `sent` bytes left. */
+/* So much came in a window, and a frame of `sent` bytes left. */
 static bool pauses_after(struct e1000e *e, uint64_t frames, uint64_t bytes, uint32_t sent)
 {
 	e->pause.frames = frames;
 	e->pause.bytes = bytes;
-	e->pause.since_ns = clock_mono_ns() - NSEC_PER_MSEC;
 	e1000e_pause_sent(e, sent);
-	return e1000e_pause_begin(e);
+	return e1000e_pause_wanted(&e->pause, E1000E_PAUSE_NS);
 }
-
-/* A great many frames, so that no delay of this test makes them too few. */
-#define MANY 1000000u
 
 KTEST(e1000e, pauses_while_a_stream_comes)
 {
 	static struct e1000e e; /* no device: what decides looks at nothing of it */
+	KT_ASSERT(!pauses_after(&e, 12, 12 * 1514, 54));
+	KT_ASSERT(pauses_after(&e, 12, 12 * 1514, 54));
+	KT_ASSERT(pauses_after(&e, 20, 20 * 1514, 54));
+	/* somebody may wait for an answer; that is over after two windows */
+	KT_ASSERT(!pauses_after(&e, 12, 12 * 1514, 55));
+	KT_ASSERT(!pauses_after(&e, 12, 12 * 1514, 54));
+	KT_ASSERT(pauses_after(&e, 12, 12 * 1514, 54));
+	KT_ASSERT(!pauses_after(&e, 2, 2 * 1514, 54));
+	for (unsigned i = 0; i < 40; i++)
+		KT_ASSERT(!pauses_after(&e, 30, 30 * 100, 54));
+}
+
+KTEST(e1000e, no_pause_slows_its_sender)
+{
+	static struct e1000e e;
+	unsigned without = 0;
+	KT_ASSERT(!pauses_after(&e, 12, 12 * 1514, 54));
+	KT_ASSERT(pauses_after(&e, 12, 12 * 1514, 54));
+	KT_ASSERT(pauses_after(&e, 7, 7 * 1514, 54));
+	KT_ASSERT(!pauses_after(&e, 7, 7 * 1514, 54));
+	while (without < 100 && !pauses_after(&e, 12, 12 * 1514, 54))
+		without++;
+	KT_ASSERT(without >= 5 && without < 20);
+}
+
+KTEST(e1000e, a_pause_ends)
+{
+	static struct e1000e e;
 	e1000e_pause_init(&e);
-	KT_ASSERT(!pauses_after(&e, MANY, MANY * 1514ull, 54));
-	KT_ASSERT(pauses_after(&e, MANY, MANY * 1514ull, 54));
+	for (unsigned i = 0; i < 2; i++) {
+		KT_ASSERT(!e1000e_paused(&e));
+		e.pause.frames = 1000000; /* in however long the test was kept from running */
+		e.pause.bytes = e.pause.frames * 1514;
+		e.pause.since_ns = clock_mono_ns() - 2 * E1000E_PAUSE_NS;
+		KT_ASSERT(e1000e_pause_begin(&e) == (i == 1));
+	}
 	for (unsigned i = 0; i < 1000 && e1000e_paused(&e); i++)
 		thread_sleep_ns(NSEC_PER_MSEC);
-	KT_ASSERT(!e1000e_paused(&e));
-	/* somebody may wait for an answer; that is over after two windows */
-	KT_ASSERT(!pauses_after(&e, MANY, MANY * 1514ull, 55));
-	KT_ASSERT(!pauses_after(&e, MANY, MANY * 1514ull, 54));
-	KT_ASSERT(!pauses_after(&e, 2, 2 * 1514, 54));
-	KT_ASSERT(!pauses_after(&e, MANY, MANY * 1514ull, 54));
-	KT_ASSERT(!pauses_after(&e, MANY, MANY * 100ull, 54));
 	KT_ASSERT(!e1000e_paused(&e));
 }
 
