@@ -179,7 +179,7 @@ static bool report_due(const struct skel *s, uint64_t done, bool idle)
 	if (idle || s->peer->tx_unreported >= s->peer->tx_len / 2)
 		return true;
 	if (stub_sees > SKEL_TX_WINDOW) /* it sends by reference, in large pieces */
-		return fresh >= s->tx_window / 4;
+		return fresh >= stub_sees / 2;
 	return fresh >= SKEL_TX_WINDOW / 4 || stub_sees >= SKEL_TX_WINDOW / 4 * 3;
 }
 
