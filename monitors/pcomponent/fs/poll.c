@@ -116,7 +116,18 @@ struct poll_call {
 	struct watch *watch;
 	struct pollfd *fds;
 	unsigned n;
+	bool again; /* it has slept */
 };
+
+/* Another thread may have closed the descriptor meanwhile, which wakes nobody. */
+static bool still_open(int fd)
+{
+	struct file *f = fd_get(fd);
+
+	if (f)
+		file_put(f);
+	return f;
+}
 
 static int64_t poll_scan(void *arg)
 {
@@ -127,10 +138,13 @@ static int64_t poll_scan(void *arg)
 		c->fds[i].revents = 0;
 		if (c->fds[i].fd < 0)
 			continue;
-		c->fds[i].revents = (short)(c->watch[i].file ? watch_events(&c->watch[i])
-							     : POLLNVAL);
+		if (!c->watch[i].file || (c->again && !still_open(c->fds[i].fd)))
+			c->fds[i].revents = POLLNVAL;
+		else
+			c->fds[i].revents = (short)watch_events(&c->watch[i]);
 		ready += c->fds[i].revents != 0;
 	}
+	c->again = true;
 	return ready;
 }
 

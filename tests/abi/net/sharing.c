@@ -352,3 +352,25 @@ CASE(zero_address_tcp)
 	R(connect(c, SA(a))); /* 0.0.0.0 is this machine */
 	say_peer(c);
 }
+
+static void *close_later(void *arg)
+{
+	sleep_ms(60);
+	close((int)(long)arg);
+	return NULL;
+}
+
+/* It wakes nobody, and is seen when the time is over. */
+CASE(poll_closed_meanwhile)
+{
+	int fd = connected();
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	pthread_t t;
+
+	pthread_create(&t, NULL, close_later, (void *)(long)fd);
+	R(poll(&p, 1, 250));
+	say("events %x", p.revents);
+	pthread_join(t, NULL);
+	R(poll(&p, 1, 0));
+	say("events %x", p.revents);
+}
