@@ -47,7 +47,8 @@ static bool next(int ms)
 	else if (sig < SIGRTMIN)
 		say("%s %s", signal_name(sig), code_name(i.si_code));
 	else
-		say("%s %s band %lx fd %d", signal_name(sig), code_name(i.si_code), i.si_band, i.si_fd);
+		say("%s %s band %lx fd %d", signal_name(sig), code_name(i.si_code), i.si_band,
+		    i.si_fd);
 	return sig > 0;
 }
 
