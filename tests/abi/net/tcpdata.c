@@ -194,13 +194,16 @@ WAITING_CASE(send_nonblocking_full)
 	while ((n = send(fd, buf, sizeof(buf), 0)) > 0)
 		total += n;
 	say("%s, some %d", errno_name(errno), total >= 65536);
-	/* until what is under way has arrived and nothing more fits */
-	for (int quiet = 0, i = 0; quiet < 3 && i < 100; i++) {
+	/* until what is under way has arrived and no room, as poll() sees it, has come for a second */
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	for (int quiet = 0, i = 0; quiet < 10 && i < 200; i++) {
 		sleep_ms(100);
-		quiet = send(fd, buf, 1, 0) < 0 ? quiet + 1 : 0;
+		quiet = poll(&p, 1, 0) ? 0 : quiet + 1;
+		while (!quiet && send(fd, buf, sizeof(buf), 0) > 0)
+			;
 	}
 	say_mask("full", fd);
-	R(send(fd, buf, 1, MSG_DONTWAIT));
 	PEER("discard c");
 	R(await(fd, POLLOUT));
 	R(send(fd, buf, 1, 0));
