@@ -46,7 +46,10 @@ static const struct api side[2] = {
 #define IP_A 0x0a000001
 #define IP_B 0x0a000002
 #define BYTES (8u << 20)
+#define LAZY_MAX 240000
+static bool lazy;
 
+static unsigned client_side = 1; /* 0: both ends are the first stack's */
 static struct wire wire;
 static struct stack *stacks[2];
 static uint8_t *pattern;
@@ -59,6 +62,7 @@ struct peer {
 	bool chunked;       /* odd sizes, many small */
 	bool fin_sent, fin_seen, connected;
 	bool hold;          /* do not open the window */
+	bool lazy;          /* open it late, by pieces of any size */
 	uint64_t held;
 	int err;            /* -1: none */
 	uint32_t seed;
@@ -115,6 +119,12 @@ static void on_sent(struct stack_tcp *t, void *arg, uint32_t n)
 	check_end();
 }
 
+static uint64_t lazy_until(struct peer *p)
+{
+	p->seed = p->seed * 1103515245 + 12345;
+	return (p->seed >> 8) % LAZY_MAX;
+}
+
 static void on_recv(struct stack_tcp *t, void *arg, struct stack_buf *b)
 {
 	struct peer *p = arg;
@@ -129,10 +139,11 @@ static void on_recv(struct stack_tcp *t, void *arg, struct stack_buf *b)
 		fail_msg("bytes differ near %llu", (unsigned long long)p->received);
 	p->received += n;
 	p->api->buf_put(b);
-	if (p->hold)
-		p->held += n;
-	else
-		p->api->tcp_recved(t, n);
+	p->held += n;
+	if (p->hold || (p->lazy && p->held < lazy_until(p)))
+		return;
+	p->api->tcp_recved(t, (uint32_t)p->held);
+	p->held = 0;
 }
 
 static void on_error(struct stack_tcp *t, void *arg, int err)
@@ -160,14 +171,15 @@ static int on_accept(struct stack_tcp *l, void *arg, struct stack_tcp *conn)
 
 static void start(void)
 {
-	const struct api *a = &side[0], *b = &side[1];
+	const struct api *a = &side[0], *b = &side[client_side];
 
 	listener = a->tcp_open(stacks[0], &ops, NULL);
 	assert_int_equal(a->tcp_bind(listener, 0, 80), 0);
 	assert_int_equal(a->tcp_listen(listener, 4), 0);
-	client.t = b->tcp_open(stacks[1], &ops, &client);
-	uint16_t port = (uint16_t)(40000 + wire.end[0].xmits % 10000);
-	assert_int_equal(b->tcp_bind(client.t, IP_B, port), 0);
+	client.t = b->tcp_open(stacks[client_side], &ops, &client);
+	static uint16_t connections;
+	uint16_t port = (uint16_t)(40000 + connections++);
+	assert_int_equal(b->tcp_bind(client.t, client_side ? IP_B : IP_A, port), 0);
 	assert_int_equal(b->tcp_setopt(client.t, IPPROTO_TCP, TCP_NODELAY, client.chunked), 0);
 	assert_int_equal(b->tcp_connect(client.t, IP_A, 80), 0);
 }
@@ -186,9 +198,10 @@ static void prepare(uint64_t up, uint64_t down, bool chunked)
 {
 	completion_init(&finished);
 	server = (struct peer){ .api = &side[0], .to_send = down, .seed = 1 };
-	client = (struct peer){ .api = &side[1], .to_send = up, .seed = 2 };
+	client = (struct peer){ .api = &side[client_side], .to_send = up, .seed = 2 };
 	server.chunked = client.chunked = chunked;
 	server.err = client.err = -1;
+	server.lazy = client.lazy = lazy;
 }
 
 static void transfer(uint64_t up, uint64_t down, bool chunked, unsigned loss)
@@ -235,6 +248,25 @@ static void test_loss(void **state)
 {
 	transfer(BYTES / 8, BYTES / 8, false, 10);
 	transfer(BYTES / 16, 0, true, 20);
+}
+
+/* Between two sockets of one stack, also with windows that open late: nothing passes the NIC. */
+static void test_turned_round(void **state)
+{
+	uint64_t xmits = wire.end[0].xmits;
+
+	client_side = 0;
+	transfer(BYTES, BYTES, false, 0);
+	transfer(BYTES / 8, BYTES / 8, true, 0);
+	lazy = true;
+	for (int i = 0; i < 2; i++) {
+		transfer(BYTES, BYTES, false, 0);
+		transfer(BYTES / 8, BYTES / 8, true, 0);
+		transfer(BYTES / 8, BYTES, i % 2, 0);
+	}
+	lazy = false;
+	client_side = 1;
+	assert_int_equal(wire.end[0].xmits, xmits);
 }
 
 static void connect_nowhere(void)
@@ -346,6 +378,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_ways), cmocka_unit_test(test_joined),
 		cmocka_unit_test(test_small_records),
+		cmocka_unit_test(test_turned_round),
 		cmocka_unit_test(test_loss),      cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_abort),     cmocka_unit_test(test_garbage),
 	};
