@@ -130,7 +130,7 @@ def theirs(program, *argv):
     return ("env", f"LD_LIBRARY_PATH={libs}", os.path.join(ROOT, "usr", "bin", program), *argv)
 
 
-BIG = 16 * MIB
+BIG = 64 * MIB
 WRK = ("-d1s", "--timeout", "20s", f"http://{P0}/")
 
 
