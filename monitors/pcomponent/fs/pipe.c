@@ -3,7 +3,7 @@
  * Pipes (pipe(7)): 64 KiB, writes up to PIPE_BUF are atomic. User memory is never touched with the
  * lock held: bytes go through a bounce buffer, because a fault may mean a round trip.
  *
- * A pipe has bytes in its ring, or pieces that are held on an mComponent (pipe_far.c).
+ * Some of a pipe's bytes may not be in its ring: pieces held on an mComponent (pipe_far.c).
  */
 #include <asm/ioctls.h>
 #include <asm/stat.h>
@@ -192,12 +192,10 @@ ssize_t_k pipe_put_bytes(struct file *f, const uint8_t *buf, uint32_t n, bool no
 
 	for (;;) {
 		uint32_t room = 0;
-		bool closed;
 		int err;
 
 		mutex_lock(&p->lock);
-		closed = !p->readers;
-		err = closed ? -EPIPE : pipe_bring_locked(p);
+		err = p->readers ? 0 : -EPIPE;
 		if (!err && pipe_room_locked(p) >= need) {
 			room = KMIN(n, pipe_room_locked(p));
 			ring_put(p, buf, room);

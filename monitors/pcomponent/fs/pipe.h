@@ -10,6 +10,7 @@
 struct pipe_held {
 	struct far_bytes bytes;
 	uint32_t len;
+	uint32_t at;             /* its place in the ring */
 	STAILQ_ENTRY(pipe_held) link;
 };
 
@@ -20,7 +21,7 @@ struct pipe {
 	uint32_t size;
 	uint32_t head, count;    /* oldest byte, bytes in it */
 	uint32_t held;           /* bytes before head that readers copy out and may put back */
-	STAILQ_HEAD(, pipe_held) far; /* not empty: all bytes in it are these, none is in buf */
+	STAILQ_HEAD(, pipe_held) far; /* their bytes count, but are not in buf */
 	unsigned readers, writers;
 	unsigned reader_opens, writer_opens; /* ever: who waits for the other end sees it come */
 	struct waitq rd_wq, wr_wq;
@@ -55,7 +56,7 @@ ssize_t_k pipe_put_far(struct file *f, struct file *in, uint64_t off, uint32_t n
 struct pipe_held *pipe_take_far(struct file *f, bool nonblock, int *err);
 /* Its first `done` bytes were delivered; the rest is the oldest again. */
 void pipe_settle_far(struct pipe *p, struct pipe_held *h, uint32_t done);
-/* All bytes are in the ring then. 0 or -errno: nothing has changed. */
+/* All bytes are in the ring then. 0, -ENOMEM or -EIO: nothing has changed. */
 int pipe_bring_locked(struct pipe *p);
 void pipe_drop_far(struct pipe *p);
 static inline uint32_t pipe_room_locked(const struct pipe *p)

@@ -2,8 +2,9 @@
 /*
  * What splice(2) puts into a pipe by reference: bytes of files that an mComponent holds for this
  * board (SOCKMEM_HOLD with ourselves as who may fetch them). Neither truncation nor the file's end
- * of life takes them away. A socket sends them by reference; when somebody reads or writes bytes
- * instead, they are brought into the ring, in which they have their place.
+ * of life takes them away. A socket sends them by reference; when somebody reads bytes
+ * instead, they are brought into the ring, where each piece has its place from the start: one that
+ * comes back when bytes are behind it is as good as before.
  *
  * Context: threads. Holding, bringing and putting back may wait for a round trip, under the pipe's
  * lock, which nothing takes that an mComponent would wait for.
@@ -92,49 +93,43 @@ void pipe_drop_far(struct pipe *p)
 	}
 }
 
-/* Into the ring at a place. */
-static int bring_one(struct pipe *p, const struct pipe_held *h, uint32_t at)
+static int bring_one(struct pipe *p, const struct pipe_held *h)
 {
-	uint32_t first = KMIN(h->len, p->size - at);
+	uint32_t first = KMIN(h->len, p->size - h->at);
 	uint8_t *buf = kmalloc(h->len);
 	int err = buf ? read_held(h, buf) : -ENOMEM;
 
 	if (!err) {
-		memcpy(p->buf + at, buf, first);
+		memcpy(p->buf + h->at, buf, first);
 		memcpy(p->buf, buf + first, h->len - first);
 	}
 	kfree(buf);
 	return err;
 }
 
-/* There is no way back for what cannot be read: its mComponent is gone. */
-static void bring_or_zero(struct pipe *p, const struct pipe_held *h)
-{
-	if (!bring_one(p, h, p->head))
-		return;
-	for (uint32_t i = 0; i < h->len; i++)
-		p->buf[(p->head + i) % p->size] = 0;
-}
-
 int pipe_bring_locked(struct pipe *p)
 {
 	struct pipe_held *h;
-	uint32_t at = p->head;
-	int err;
+	int err = 0;
 
 	STAILQ_FOREACH(h, &p->far, link) {
-		err = bring_one(p, h, at);
+		err = bring_one(p, h);
 		if (err)
-			return err;
-		at = (at + h->len) % p->size;
+			return err == -ENOMEM ? err : -EIO; /* its mComponent is gone */
 	}
 	pipe_drop_far(p);
 	return 0;
 }
 
+/* Pieces come behind pieces only: bytes before them would have to go first. */
 static bool takes_far_locked(const struct pipe *p)
 {
-	return !STAILQ_EMPTY(&p->far) || (!p->count && !p->held);
+	const struct pipe_held *h;
+	uint32_t far = 0;
+
+	STAILQ_FOREACH(h, &p->far, link)
+		far += h->len;
+	return far == p->count && (far || !p->held);
 }
 
 bool pipe_takes_far(struct file *f)
@@ -152,6 +147,7 @@ static bool put_locked(struct pipe *p, struct pipe_held *h)
 {
 	if (!takes_far_locked(p) || pipe_room_locked(p) < h->len || !p->readers)
 		return false;
+	h->at = (p->head + p->count) % p->size;
 	STAILQ_INSERT_TAIL(&p->far, h, link);
 	p->count += h->len;
 	return true;
@@ -192,6 +188,8 @@ struct pipe_held *pipe_take_far(struct file *f, bool nonblock, int *err)
 		h = STAILQ_FIRST(&p->far);
 		bytes = p->count;
 		end = !p->writers;
+		if (h && h->at != p->head)
+			h = NULL; /* bytes that a reader put back are older */
 		if (h) {
 			STAILQ_REMOVE_HEAD(&p->far, link);
 			p->head = (p->head + h->len) % p->size;
@@ -211,16 +209,10 @@ struct pipe_held *pipe_take_far(struct file *f, bool nonblock, int *err)
 /* What is left of h is the oldest again. */
 static void put_back_locked(struct pipe *p, struct pipe_held *h)
 {
-	bool bytes = p->count && STAILQ_EMPTY(&p->far); /* they came meanwhile */
-
 	p->head = (p->head + p->size - h->len) % p->size;
 	p->count += h->len;
-	if (bytes) {
-		bring_or_zero(p, h);
-		far_free(h);
-	} else {
-		STAILQ_INSERT_HEAD(&p->far, h, link);
-	}
+	h->at = p->head;
+	STAILQ_INSERT_HEAD(&p->far, h, link);
 }
 
 void pipe_settle_far(struct pipe *p, struct pipe_held *h, uint32_t done)

@@ -194,7 +194,7 @@ WAITING_CASE(send_nonblocking_full)
 	while ((n = send(fd, buf, sizeof(buf), 0)) > 0)
 		total += n;
 	say("%s, some %d", errno_name(errno), total >= 65536);
-	/* until what is under way has arrived and no room, as poll() sees it, has come for a second */
+	/* until what is under way has arrived and poll() has seen no room for a second */
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
 
 	for (int quiet = 0, i = 0; quiet < 10 && i < 200; i++) {
