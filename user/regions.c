@@ -264,7 +264,10 @@ static void op_fork(void)
 	pid_t pid = fork();
 
 	CHECK(pid >= 0);
-	seed += !pid;
+	if (!pid) { /* a pipe of its own: the parent's is in use */
+		seed++;
+		CHECK_EQ(pipe(probe), 0);
+	}
 	write_some(30);
 	check_all();
 	if (!pid) {

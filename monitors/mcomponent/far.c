@@ -8,7 +8,8 @@
  *
  * Pages are not cached here but for a short while (RECENT), so that a job that needs several finds
  * the earlier ones when it runs again: one counts that came after the job did. For the same reason
- * files stay open for a while when nothing refers to them (IDLE_MAX).
+ * files stay open for a while when nothing refers to them, but not for long: their home keeps the
+ * bytes of one that has no name any more (IDLE_MAX, IDLE_NS).
  *
  * Context: the fabric loop.
  */
@@ -16,6 +17,7 @@
 
 #include <kern/counter.h>
 #include <kern/log.h>
+#include <kern/loop.h>
 #include <kern/mm.h>
 #include <kern/mode.h>
 #include <kern/string.h>
@@ -28,6 +30,7 @@ COUNTERS_DEFINE(mfar, FAR_COUNTERS);
 
 #define RECENT 128   /* pages */
 #define IDLE_MAX 64  /* files */
+#define IDLE_NS NSEC_PER_SEC
 #define WALKS 8      /* paths that were walked just now */
 
 struct recent {
@@ -45,6 +48,10 @@ static struct fs *far_fs;
 static struct inode *far_inodes; /* by object, which is the wire's */
 static TAILQ_HEAD(, inode) idle = TAILQ_HEAD_INITIALIZER(idle);
 static unsigned nidle;
+static struct loop *loop;
+static struct timer idle_timer;
+static struct loop_call idle_call;
+static bool ticking;
 
 /* One question; who needs the answer waits on it. */
 struct far_call {
@@ -157,15 +164,48 @@ static void forget(struct inode *i)
 	inode_free_far(i);
 }
 
+static void tick_later(void)
+{
+	if (!loop || ticking || !nidle)
+		return;
+	ticking = true;
+	timer_arm(&idle_timer, clock_mono_ns() + IDLE_NS);
+}
+
+static void on_tick(struct loop_call *c)
+{
+	uint64_t now = clock_mono_ns();
+	struct inode *i;
+
+	ticking = false;
+	while ((i = TAILQ_FIRST(&idle)) && now - i->idle_ns >= IDLE_NS)
+		forget(i);
+	tick_later();
+}
+
+static void on_timer(void *arg)
+{
+	loop_post(loop, &idle_call);
+}
+
+void far_init(struct loop *l)
+{
+	loop = l;
+	idle_call.fn = on_tick;
+	timer_init(&idle_timer, on_timer, NULL);
+}
+
 void far_idle(struct inode *i)
 {
 	struct inode *old;
 
 	TAILQ_INSERT_TAIL(&idle, i, lru);
 	i->on_lru = true;
+	i->idle_ns = clock_mono_ns();
 	nidle++;
 	while (nidle > IDLE_MAX && (old = TAILQ_FIRST(&idle)) && old != i)
 		forget(old);
+	tick_later();
 }
 
 void far_unidle(struct inode *i)

@@ -2,8 +2,10 @@
 /* Files of another mComponent, which spaces of this one map. See far.c. */
 #pragma once
 
+#include <kern/loop.h>
 #include "inode.h"
 
+void far_init(struct loop *loop);
 /* The file of any mComponent: *out is not referenced. 0, -EBADF, -errno or JOB_PARKED. */
 int far_find(uint64_t wire, struct inode **out);
 /* What path leads to from base, at the mComponent that has file. The same results. */

@@ -61,6 +61,7 @@ struct inode {
 	UT_hash_handle hh_store;
 	TAILQ_ENTRY(inode) lru; /* no references, but names */
 	bool on_lru;
+	uint64_t idle_ns;      /* far.c: since when it is on the list */
 	/* written back by wb.c */
 	TAILQ_HEAD(, page) dirty; /* in order of getting dirty */
 	unsigned ndirty, writing; /* pages; WRITEs on their way */

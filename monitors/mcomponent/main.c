@@ -9,6 +9,7 @@
 #include <kern/mm.h>
 #include <mon/board.h>
 #include "cache.h"
+#include "far.h"
 #include "inode.h"
 #include "job.h"
 #include "line.h"
@@ -68,6 +69,7 @@ static int start(struct board *b)
 	store_init(b->fit);
 	cache_init();
 	wb_init(b->loop);
+	far_init(b->loop);
 	mount_init(b->loop);
 	mon_on_member(b, on_member, NULL);
 	mon_set_load(load);

@@ -81,6 +81,13 @@ def back_to(r, want, seconds=10):
     return held()
 
 
+def far_open():
+    """Files of one mComponent that another has open."""
+    s = counters()
+    return {b: s[b].get("mfar.opens", 0) - s[b].get("mfar.closes", 0) - s[b].get("mfar.errors", 0)
+            for b in BOARDS}
+
+
 def spread(t, r):
     r.run("regions", "drop")
     base = held()
@@ -101,6 +108,10 @@ def spread(t, r):
     x = r.run("regions", "shared", timeout=60)
     t.check("shared memory, a mapped file and the heap over many regions", x.out == "shared ok\n", x)
     t.check("pages were copied from one to the other by mremap", copied > 0)
+    end = time.monotonic() + 8
+    while any(far_open().values()) and time.monotonic() < end:
+        time.sleep(0.3)
+    t.check("neither keeps files of the other open that nobody maps", not any(far_open().values()), far_open())
     t.check("each has nothing left of them", back_to(r, base) == base, (base, held()))
 
 
