@@ -131,7 +131,7 @@ int file_set(struct path_arg *p, bool follow, const struct file_setattr *what);
 int file_statfs(struct path_arg *p, struct file_statfs *out);
 ssize_t_k file_getpath(uint64_t object, char *buf, size_t size);
 
-/* ---- shared.c ---- */
+/* ---- mapped.c ---- */
 /* Ranges of memory, of all processes, that show the file and are shared. */
 uint64_t object_shared_views(uint64_t object);
 /* It has no pages from first on any more: what private mappings had of those goes. Sleeps. */

@@ -147,7 +147,7 @@ static void drop_legs(struct stub *s, bool reset)
 
 static void finish(struct stub *s, bool reset)
 {
-	listener_remove(s);
+	rejoin_remove(s);
 	inet6_release(s);
 	rx_forget_owed(s);
 	drop_legs(s, reset);

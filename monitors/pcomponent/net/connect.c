@@ -408,7 +408,7 @@ int stub_disconnect(struct stub *s)
 	if (err)
 		return err;
 	was = error_of_end(s);
-	listener_remove(s);
+	rejoin_remove(s);
 	inet6_release(s);
 	mutex_lock(&s->rx_mutex);
 	rx_forget_owed(s);

@@ -250,7 +250,7 @@ static struct leg *choose(struct stub *s, uint32_t ip, int *err)
 				   SOCK_OPEN_BIND, &got, err);
 		if (chosen) {
 			s->bound = true;
-			listener_add(s);
+			rejoin_add(s);
 		}
 	}
 	for (unsigned i = 0; i < n; i++) {

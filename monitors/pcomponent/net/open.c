@@ -155,7 +155,7 @@ int stub_bind_busy(struct stub *s, uint32_t ip, uint16_t port, bool by_user)
 	s->local = name;
 	spin_unlock(&s->lock);
 	if (s->type == SOCK_TYPE_DGRAM)
-		listener_add(s);
+		rejoin_add(s);
 	counter_add(stub, binds, 1);
 	return 0;
 }
@@ -208,7 +208,7 @@ static int listen_busy(struct stub *s, uint32_t backlog)
 	spin_unlock(&s->lock);
 	err = listen_legs(s, backlog);
 	if (!err && !inet6_only(s))
-		listener_add(s);
+		rejoin_add(s);
 	if (err && was == STUB_CLOSED) {
 		spin_lock(&s->lock);
 		s->state = STUB_CLOSED;

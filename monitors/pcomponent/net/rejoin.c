@@ -14,23 +14,23 @@
 #define TRIES 20
 #define TRY_NS (500 * NSEC_PER_MSEC)
 
-static struct spinlock list_lock = SPINLOCK_INIT("net listeners");
-static TAILQ_HEAD(, stub) listeners = TAILQ_HEAD_INITIALIZER(listeners); /* list_lock */
+static struct spinlock list_lock = SPINLOCK_INIT("net bound");
+static TAILQ_HEAD(, stub) bound_list = TAILQ_HEAD_INITIALIZER(bound_list); /* list_lock */
 
-void listener_add(struct stub *s)
+void rejoin_add(struct stub *s)
 {
 	spin_lock(&list_lock);
 	if (!s->listed)
-		TAILQ_INSERT_TAIL(&listeners, s, listen_link);
+		TAILQ_INSERT_TAIL(&bound_list, s, bound_link);
 	s->listed = true;
 	spin_unlock(&list_lock);
 }
 
-void listener_remove(struct stub *s)
+void rejoin_remove(struct stub *s)
 {
 	spin_lock(&list_lock);
 	if (s->listed)
-		TAILQ_REMOVE(&listeners, s, listen_link);
+		TAILQ_REMOVE(&bound_list, s, bound_link);
 	s->listed = false;
 	spin_unlock(&list_lock);
 }
@@ -39,12 +39,12 @@ void listener_remove(struct stub *s)
  * Reference to the one after s, whose reference is given up. The first when s is NULL or was closed
  * meanwhile: those that have a leg already are left alone.
  */
-static struct stub *next_listener(struct stub *s)
+static struct stub *next_bound(struct stub *s)
 {
 	struct stub *n;
 
 	spin_lock(&list_lock);
-	n = s && s->listed ? TAILQ_NEXT(s, listen_link) : TAILQ_FIRST(&listeners);
+	n = s && s->listed ? TAILQ_NEXT(s, bound_link) : TAILQ_FIRST(&bound_list);
 	if (n)
 		stub_get(n);
 	spin_unlock(&list_lock);
@@ -162,11 +162,11 @@ void net_node_joined(fit_node_t node)
 {
 	bool known = false;
 
-	for (unsigned i = 0; i < TRIES && !TAILQ_EMPTY(&listeners) && !known; i++) {
+	for (unsigned i = 0; i < TRIES && !TAILQ_EMPTY(&bound_list) && !known; i++) {
 		known = is_known(node);
 		if (!known)
 			thread_sleep_ns(TRY_NS);
 	}
-	for (struct stub *s = known ? next_listener(NULL) : NULL; s; s = next_listener(s))
+	for (struct stub *s = known ? next_bound(NULL) : NULL; s; s = next_bound(s))
 		rejoin(s, node);
 }

@@ -23,7 +23,7 @@
  *
  * Locks, outermost first: stub.rx_mutex (one reader at a time; never taken by the loop),
  * leg.tx_lock (order of a socket's records), stub.lock, peer.pool_lock, sockmem.lock,
- * peer.owe_lock, then the handles' table, the table of peers, the list of listeners. FIT may be
+ * peer.owe_lock, then the handles' table, the table of peers, the list of rejoin.c. FIT may be
  * called under any of them. No lock is held across a round trip, but that a reader keeps rx_mutex
  * while its own buffer is fetched from memory. Calls that need a round trip mark the stub busy
  * (ctl_busy), which only other calls of that kind wait for.
@@ -253,7 +253,7 @@ struct stub {
 	uint32_t njoined;           /* of nqueued: from inside the rack */
 	bool joined_child;          /* constant: born by JOIN_CONNECT */
 	bool listed;                /* guarded by the list's lock, as the link */
-	TAILQ_ENTRY(stub) listen_link;
+	TAILQ_ENTRY(stub) bound_link;
 	struct leg *accept_leg;     /* the listener's, while we wait to be accepted; reference */
 
 	/* datagrams; lock */
@@ -301,8 +301,9 @@ int __must_check net_core_init(const struct net_config *cfg);
 void net_node_gone(fit_node_t node);
 /* An nComponent has come: listeners and datagram sockets claim their ports there. Sleeps. */
 void net_node_joined(fit_node_t node);
-void listener_add(struct stub *s);
-void listener_remove(struct stub *s);
+/* A listener or bound datagram socket, to be looked at then, and no more. */
+void rejoin_add(struct stub *s);
+void rejoin_remove(struct stub *s);
 
 /* ---- stub.c ---- */
 struct stub_owner { uint8_t data_mode; uint16_t home; uint32_t uid; bool inet6; };
