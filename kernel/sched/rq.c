@@ -36,11 +36,11 @@ void timer_base_earlier(uint64_t deadline_ns)
 	hw_want(this_rq(), deadline_ns);
 }
 
-void rq_want_tick(struct rq *rq, uint64_t now)
+void rq_want_tick(struct rq *rq, uint64_t at_ns)
 {
-	if (rq->tick_ns != UINT64_MAX)
+	if (rq->tick_ns <= at_ns)
 		return;
-	rq->tick_ns = now + SCHED_SLICE_NS;
+	rq->tick_ns = at_ns;
 	hw_want(rq, rq->tick_ns);
 }
 

@@ -67,5 +67,5 @@ void rq_place_locked(struct rq *rq, struct thread *t, uint64_t now);
 void rq_charge_locked(struct rq *rq, uint64_t now);
 /* Takes off the thread to run next; one from another CPU, or idle, when there is none. */
 struct thread *rq_pick_locked(struct rq *rq);
-/* Arms the end of the slice unless it is armed. This CPU's queue only. */
-void rq_want_tick(struct rq *rq, uint64_t now);
+/* The slice ends then, unless it ends before. This CPU's queue only. */
+void rq_want_tick(struct rq *rq, uint64_t at_ns);

@@ -113,7 +113,7 @@ static void schedule(enum leave how)
 	if (next->idle)
 		rq->awake_ns = now;
 	if (atomic_load_explicit(&rq->queued, memory_order_relaxed))
-		rq_want_tick(rq, now);
+		rq_want_tick(rq, now + SCHED_SLICE_NS);
 	else
 		percpu()->deferred = 0;
 	if (next == cur)

@@ -12,6 +12,7 @@
 #define SCHED_SLICE_NS (4 * NSEC_PER_MSEC) /* turn of a thread while others wait for its CPU */
 #define SCHED_BONUS_NS (4 * NSEC_PER_MSEC) /* how far a sleeper may be ahead when it wakes */
 #define SCHED_GRAIN_NS (500 * NSEC_PER_USEC) /* a woken thread preempts only if ahead by this */
+#define SCHED_WAKER_NS (500 * NSEC_PER_USEC) /* ... and a program woken by one waits so long */
 
 enum park_state { PARK_EMPTY, PARK_TOKEN, PARK_PARKED };
 

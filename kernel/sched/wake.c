@@ -9,6 +9,10 @@
  * when it is about to go on (a second round of a loop, the way back to user mode). The unparker
  * that finds PARKED owns the thread until it has put it on a queue. Order of locks: a wait queue's,
  * then one run queue's.
+ *
+ * A thread ahead by SCHED_GRAIN_NS preempts, but for a program's that a program's thread woke on
+ * its own CPU: that one waits until its waker sleeps, SCHED_WAKER_NS at most. Else a reader that
+ * slept long would take the CPU from its writer after each message, until it has used up its bonus.
  */
 #include <kern/irq.h>
 #include <kern/thread.h>
@@ -50,6 +54,12 @@ static unsigned choose_cpu(const struct thread *t, bool *defer)
 	return rqs[here].queued < rqs[last].queued ? here : last;
 }
 
+/* Threads of programs have ops. */
+static bool both_programs(const struct thread *a, const struct thread *b)
+{
+	return a->ops && b->ops;
+}
+
 /* t was put on rq: makes that CPU look, if it must. */
 static void poke_locked(struct rq *rq, struct thread *t, uint64_t now)
 {
@@ -59,7 +69,11 @@ static void poke_locked(struct rq *rq, struct thread *t, uint64_t now)
 	bool here = rq == this_rq();
 
 	if (here && !preempt) {
-		rq_want_tick(rq, now);
+		rq_want_tick(rq, now + SCHED_SLICE_NS);
+		return;
+	}
+	if (here && !in_irq() && both_programs(rq->current, t)) {
+		rq_want_tick(rq, now + SCHED_WAKER_NS);
 		return;
 	}
 	/* The first thread that waits on another CPU needs a tick there: ask that CPU to look. */
@@ -81,7 +95,7 @@ static void enqueue(struct thread *t)
 	rq_insert_locked(rq, t);
 	if (defer) {
 		percpu()->deferred = 1;
-		rq_want_tick(rq, now);
+		rq_want_tick(rq, now + SCHED_SLICE_NS);
 	} else {
 		poke_locked(rq, t, now);
 	}

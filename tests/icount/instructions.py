@@ -25,6 +25,7 @@ HEAD = """\
 #   page      the same where pages are touched in order, so that most are asked for ahead
 #   fork      fork, exit and wait of a process with 2 MiB
 #   sendfile  a MiB by sendfile() in dma: by reference, and p0 has little to do with it
+#   pipe      a MiB in messages of 2 KiB between two programs of p0: from the client, and to it
 #   packet    Ethernet frame in or out, of an echo of 128 bytes                 echo   the whole exchange, ddio
 #   crowd     echo, while 2,000 other connections are established and idle: no more than echo
 """
@@ -39,6 +40,8 @@ SERVER = ("192.168.77.10", "7000")
 FILES = ("192.168.77.10", "7001")
 FILE_BLOCKS = (64, 576)  # of 4 KiB
 SENDFILE_P0 = 600_000  # how many pieces it takes varies; in ddio it is more than 4 million
+PIPE_SIZE, PIPE_MESSAGES = 2048, (512, 2048)
+PIPE_READS = 64  # a MiB; sixteen, as read() takes 64 KiB, where the programs do not take turns message by message
 CROWD, CROWD_PORT = 2000, "7002"
 CROWD_CLIENT = f"""
 import resource, socket, sys
@@ -137,6 +140,24 @@ def sendfiles(r):
     return [m0]
 
 
+def pipe(op):
+    """Both programs on p0, on its one CPU: the reader's wake-up must not stop the writer."""
+    def mib_of(messages):
+        return messages * PIPE_SIZE / (1 << 20)
+
+    def measure(r):
+        costs = r.costs(*(lambda n=n: must(r.run("tcpbench", "client", *SERVER, op, str(PIPE_SIZE), str(n),
+                                                 on="p0")) for _ in range(2) for n in PIPE_MESSAGES))
+        few, many = costs[0::2], costs[1::2]
+        mib = mib_of(PIPE_MESSAGES[1])
+        reads, sends = (max(c.count("p0", what) for c in many) / mib for what in ("stub.recvs", "stub.sends"))
+        if reads > PIPE_READS or sends < 0.9 * (1 << 20) / PIPE_SIZE:
+            raise RuntimeError(f"pipe, {op}: {reads:.0f} reads and {sends:.0f} sends a MiB")
+        few, many = (min(c.instructions("p0") for c in x) for x in (few, many))
+        return [(many - few) / mib_of(PIPE_MESSAGES[1] - PIPE_MESSAGES[0])]
+    return measure
+
+
 def must(result):
     if result.rc != 0:
         raise RuntimeError(repr(result))
@@ -152,6 +173,8 @@ WORK = (
     (("page.p0", "page.m0"), pages("excache.ahead")),
     (("fork.p0",), forks),
     (("sendfile.m0",), sendfiles),
+    (("pipe.in.p0",), pipe("in")),
+    (("pipe.out.p0",), pipe("out")),
     (("packet.n0", "echo.n0", "echo.p0"), echoes),
 )
 # the same, with the crowd there
