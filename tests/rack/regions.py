@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 # timeout: 240
-"""A program's memory on two small mComponents, in regions: a working set larger than either, random changes
-of mappings, fork, no memory left, the death of one. user/regions.c compares every page."""
+"""A program's memory on two small mComponents, in regions: sockets whose bytes lie on both, a working set larger than
+either, random changes of mappings, fork, no memory left, the death of one. user/regions.c compares every page."""
 import json
 import os
 import shutil
@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 
+import regions_sockets
 from lib import BUILD, Rack, Tap, rack
 
 TOML = """name = "regions"
@@ -29,7 +30,7 @@ role = "pcomponent"
 ip = "10.84.0.11"
 memory = "128M"
 excache = "16M"
-append = "mem.region=2M"
+append = "mem.region=2M net.sockmem=1M"
 [board.m0]
 role = "mcomponent"
 ip = "10.84.0.21"
@@ -53,8 +54,9 @@ def make_initrd(folder):
     root = os.path.join(folder, "root")
     for d in ("bin", "tmp"):
         os.makedirs(os.path.join(root, d))
-    shutil.copy(os.path.join(BUILD, "user", "regions"), os.path.join(root, "bin"))
-    names = "bin\ntmp\nbin/regions\n"
+    for program in ("regions", "byref"):
+        shutil.copy(os.path.join(BUILD, "user", program), os.path.join(root, "bin"))
+    names = "bin\ntmp\nbin/regions\nbin/byref\n"
     path = os.path.join(folder, "small.cpio")
     with open(path, "wb") as f:
         subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=root, input=names.encode(),
@@ -92,7 +94,7 @@ def spread(t, r):
     r.run("regions", "drop")
     base = held()
     s = counters()
-    mib = max(s[b]["mm.total_pages"] for b in BOARDS) // 256 + 4
+    mib = max(s[b]["mm.free_pages"] for b in BOARDS) // 256 + 4
     x = r.run("regions", "large", str(mib), timeout=120)
     t.check(f"a program of {mib} MiB, more than one mComponent has, forks twice",
             x.rc == 0 and x.out.endswith("large ok\n"), x)
@@ -176,6 +178,7 @@ def main():
         with open(path, "w", encoding="ascii") as f:
             f.write(TOML.format(initrd=make_initrd(folder)))
         with Rack("-c", path) as r:
+            regions_sockets.run(t, r, "192.168.84.10")
             spread(t, r)
             full(t, r)
             death(t, r)
