@@ -63,23 +63,29 @@ def tap_lines(name, bridge, mtu):
             f"link set {name} mtu {mtu} master {bridge} up"]
 
 
-def quiet_ipv6():
-    """Keeps the host side of the rack's links from talking of its own accord."""
+def set_of_ours(name, value):
+    """A setting of the current network namespace; hosts differ in which there are."""
+    try:
+        with open(f"/proc/sys/net/{name}", "w") as f:
+            f.write(f"{value}\n")
+    except OSError:
+        pass
+
+
+def quiet():
+    """Keeps the host side of the rack's links from talking of its own accord, and what crosses the bridges from
+    being shown to the host's IP filters, which costs every frame and finds no rule here."""
     for key in ("all", "default"):
-        path = f"/proc/sys/net/ipv6/conf/{key}/disable_ipv6"
-        if os.path.exists(path):
-            try:
-                with open(path, "w") as f:
-                    f.write("1\n")
-            except OSError:
-                pass
+        set_of_ours(f"ipv6/conf/{key}/disable_ipv6", 1)
+    for filters in ("iptables", "ip6tables", "arptables"):
+        set_of_ours(f"bridge/bridge-nf-call-{filters}", 0)
 
 
 def make_links(cfg):
     """Bridges, taps and the external side's address, in the current namespace."""
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
         raise RackError("/dev/net/tun cannot be opened: taps cannot be made")
-    quiet_ipv6()
+    quiet()
     prefix = ipaddress.IPv4Network(cfg.ethernet["network"]).prefixlen
     lines = ["link set lo up"]
     lines += bridge_lines(FABRIC, cfg.fabric["mtu"]) + bridge_lines(ETHERNET, cfg.ethernet["mtu"])
