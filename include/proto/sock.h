@@ -201,7 +201,10 @@ struct sock_end { struct sock_handle skel; le64_t tx_bytes; le32_t how; le32_t f
 #define SOCK_CLOSE_RESET 1u
 
 /* ---- nComponent -> pComponent, one-way ---- */
-/* A connection waits: skel is the new skeleton; stub the listener's. Uses one backlog credit. */
+/*
+ * A connection waits: skel is the new skeleton; stub the listener's. Uses one backlog credit.
+ * flags, rx_bytes: as in sockevt_state, what is known of its end already.
+ */
 #define OP_SOCKEVT_ACCEPT PROTO_OP(PROTO_CLASS_SOCKEVT, 1)
 struct sockevt_accept {
 	struct sock_handle stub, skel;
@@ -209,7 +212,11 @@ struct sockevt_accept {
 	be16_t local_port, remote_port;
 	le32_t tx_window;
 	le32_t mss;
+	le32_t flags;
+	le32_t reserved;
+	le64_t rx_bytes;
 };
+static_assert(sizeof(struct sockevt_accept) == 52, "wire layout");
 #define OP_SOCKEVT_TX_DONE PROTO_OP(PROTO_CLASS_SOCKEVT, 2)
 struct sockevt_tx_done {
 	struct sock_handle stub;
@@ -225,9 +232,13 @@ struct sockevt_tx_done {
 struct sockevt_state { struct sock_handle stub; le32_t error; le32_t flags; le64_t rx_bytes; };
 #define SOCKEVT_FIN 1u      /* no bytes after rx_bytes */
 #define SOCKEVT_WR_CLOSED 2u /* the peer will take no more: EPIPE */
-/* The skeleton is gone: stub's handle and chunks may be reused. */
+/*
+ * The skeleton is gone: stub's handle and chunks may be reused. One or more of them: for those that
+ * their stubs have closed nobody waits, so they are told of together, a little later.
+ */
 #define OP_SOCKEVT_CLOSED PROTO_OP(PROTO_CLASS_SOCKEVT, 4)
 struct sockevt_closed { struct sock_handle stub; };
+#define SOCKEVT_CLOSED_MAX 32
 /* Between joined stubs (<proto/join.h>): nothing comes after bytes; SOCK_CLOSE_RESET: a reset. */
 #define OP_SOCKEVT_END PROTO_OP(PROTO_CLASS_SOCKEVT, 5)
 struct sockevt_end { struct sock_handle stub; le64_t bytes; le32_t flags; le32_t reserved; };

@@ -39,6 +39,7 @@ static struct sock_peer *peer_create(struct nsock *ns, fit_node_t node, const st
 	p->rx_mr = h->rx_pool;
 	TAILQ_INIT(&p->skels);
 	TAILQ_INIT(&p->dirty);
+	TAILQ_INIT(&p->gone);
 	LIST_INIT(&p->dma_pools);
 	*err = sockpool_init(&p->rx_pool, le32_get(h->rx_pool.len), sizeof(struct sock_record));
 	if (*err)
@@ -104,6 +105,7 @@ void peer_kill(struct sock_peer *p)
 	if (ns->peer[p->node] == p)
 		ns->peer[p->node] = NULL;
 	p->nskels++; /* keeps p while we walk */
+	(void)skel_tell_gone(p);
 	for (s = TAILQ_FIRST(&p->skels); s; s = next) {
 		next = TAILQ_NEXT(s, peer_link);
 		if (s->state != SKEL_GONE)

@@ -25,6 +25,9 @@ struct sock_peer {
 	uint64_t dma_held;         /* bytes of dDMA's buffers */
 	bool dma_waits;            /* a skeleton wants more of them */
 	TAILQ_HEAD(, skel) skels;
+	TAILQ_HEAD(, skel) gone;   /* closed by their stubs, which are not told yet */
+	uint32_t ngone;
+	uint64_t gone_bytes;       /* of chunks that the stubs will have back then */
 	TAILQ_HEAD(, skel) dirty;  /* something happened to them; then p is on ns->ready */
 	TAILQ_ENTRY(sock_peer) ready_link;
 	LIST_HEAD(, dma_pool) dma_pools;

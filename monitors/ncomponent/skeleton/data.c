@@ -240,6 +240,7 @@ int skel_close(struct skel *s, uint64_t tx_bytes, bool reset)
 {
 	bool linked = s->state == SKEL_UP || s->state == SKEL_WAITING;
 
+	s->closed = true;
 	if (s->state == SKEL_CLOSING)
 		return -EINVAL;
 	linked |= s->dgram && s->state == SKEL_BOUND;

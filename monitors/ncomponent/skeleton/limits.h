@@ -25,6 +25,9 @@
 #define SKEL_RX_WINDOW_MAX (16u * 1024 * 1024)
 /* An idle socket's last acknowledged bytes are reported after this: not one message per reply. */
 #define SKEL_REPORT_DELAY_NS (10 * NSEC_PER_MSEC)
+/* Ends that nobody waits for are told after that delay, or so many together, or so many bytes. */
+#define OWNER_GONE_MAX 16
+#define OWNER_GONE_BYTES (64u << 10)
 #define PEER_POOL_ORDER 11        /* 8 MiB of chunks per pComponent, less when memory is short */
 #define PEER_POOL_ORDER_MIN 6
 #define PEER_POOL_CHUNKS_MIN 16   /* what a stub must offer at least */
@@ -37,5 +40,6 @@
 #define EPHEMERAL_FIRST 32768     /* net.ipv4.ip_local_port_range of Linux */
 #define EPHEMERAL_LAST 60999
 
+static_assert(OWNER_GONE_MAX <= SOCKEVT_CLOSED_MAX, "one message");
 static_assert(SKEL_PER_NODE <= SKEL_MAX, "per node");
 static_assert(OWNER_DMA_HELD_MAX <= DDMA_LANDINGS_MAX << 19, "half of what there is");

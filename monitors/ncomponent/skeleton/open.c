@@ -261,7 +261,7 @@ void skel_unlink_listener(struct skel *s)
 {
 	struct skel *l = s->listener;
 
-	if (s->deferred_ns) {
+	if (s->untold) {
 		TAILQ_REMOVE(&l->deferred, s, pending_link);
 		l->ndeferred--;
 	} else {
@@ -272,18 +272,40 @@ void skel_unlink_listener(struct skel *s)
 		stack_tcp_backlog_done(s->tcp);
 }
 
-static bool tell_accept(struct skel *l, struct skel *s)
+static bool tell_accept(const struct skel *l, struct skel *s)
 {
-	struct stack_tcp_name n;
-
-	stack_tcp_name(s->tcp, &n);
+	const struct stack_tcp_name *n = &s->name;
 	struct sockevt_accept m = { .stub = l->stub, .skel = skel_handle(s),
-		.local_ip = be32(n.local_ip), .remote_ip = be32(n.remote_ip),
-		.local_port = be16(n.local_port), .remote_port = be16(n.remote_port),
-		.tx_window = le32(s->tx_window), .mss = le32(n.mss) };
-	if (!s->claim.port)
-		ports_share(s->ns->ports, &s->claim, &l->claim, n.local_ip);
-	return peer_event(s->peer, OP_SOCKEVT_ACCEPT, &m, sizeof(m));
+		.local_ip = be32(n->local_ip), .remote_ip = be32(n->remote_ip),
+		.local_port = be16(n->local_port), .remote_port = be16(n->remote_port),
+		.tx_window = le32(s->tx_window), .mss = le32(n->mss),
+		.flags = le32(s->rx_fin ? SOCKEVT_FIN : 0), .rx_bytes = le64(s->rx_arrived) };
+
+	if (!peer_event(s->peer, OP_SOCKEVT_ACCEPT, &m, sizeof(m)))
+		return false;
+	s->rx_fin_told = s->rx_fin;
+	return true;
+}
+
+/* At the end of the round in which it was established: its FIN may be in it already. */
+bool skel_tell_accept(struct skel *s)
+{
+	struct skel *l = s->listener;
+
+	if (!s->untold)
+		return true;
+	if (s->deferred_ns)
+		return false; /* a segment, or on_tick(), will run it */
+	if (!tell_accept(l, s)) {
+		skel_kick_later(s);
+		return false;
+	}
+	TAILQ_REMOVE(&l->deferred, s, pending_link);
+	l->ndeferred--;
+	s->untold = false;
+	TAILQ_INSERT_TAIL(&l->pending, s, pending_link);
+	l->npending++;
+	return true;
 }
 
 static bool on_full(void *arg)
@@ -314,22 +336,13 @@ static int on_accept(struct stack_tcp *t, void *arg, struct stack_tcp *conn)
 	skel_set_state(s, SKEL_WAITING);
 	if (l->opts.set & 1u << DEFER_OPT && l->opts.value[DEFER_OPT])
 		s->deferred_ns = clock_mono_ns() + l->opts.value[DEFER_OPT] * NSEC_PER_SEC;
-	if (s->deferred_ns) {
-		ports_share(s->ns->ports, &s->claim, &l->claim, 0);
-	} else if (!tell_accept(l, s)) {
-		s->tcp = NULL; /* the caller resets it */
-		skel_kill(s, true);
-		counter_add(sock, accept_refused, 1);
-		return -ENOBUFS;
-	}
+	stack_tcp_name(conn, &s->name);
+	ports_share(s->ns->ports, &s->claim, &l->claim, s->name.local_ip);
+	s->untold = true;
 	s->listener = l;
-	if (s->deferred_ns) {
-		TAILQ_INSERT_TAIL(&l->deferred, s, pending_link);
-		l->ndeferred++;
-	} else {
-		TAILQ_INSERT_TAIL(&l->pending, s, pending_link);
-		l->npending++;
-	}
+	TAILQ_INSERT_TAIL(&l->deferred, s, pending_link);
+	l->ndeferred++;
+	skel_kick(s);
 	counter_add(sock, accepted, 1);
 	return 0;
 }
@@ -383,15 +396,10 @@ static void on_sent(struct stack_tcp *t, void *arg, uint32_t bytes)
 /* TCP_DEFER_ACCEPT: the listener learns of it now. */
 static void end_deferral(struct skel *s)
 {
-	struct skel *l = s->listener;
-
-	if (!s->deferred_ns || !l || !tell_accept(l, s))
-		return; /* with the next tick */
-	TAILQ_REMOVE(&l->deferred, s, pending_link);
-	l->ndeferred--;
+	if (!s->deferred_ns)
+		return;
 	s->deferred_ns = 0;
-	TAILQ_INSERT_TAIL(&l->pending, s, pending_link);
-	l->npending++;
+	skel_kick(s);
 }
 
 static bool on_tick(struct stack_tcp *t, void *arg)

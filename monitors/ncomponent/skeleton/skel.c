@@ -72,6 +72,8 @@ static int slot_take(struct nsock *ns, struct skel *s)
 
 struct skel *skel_create(struct nsock *ns, struct sock_peer *peer)
 {
+	if (peer->nskels >= SKEL_PER_NODE)
+		(void)skel_tell_gone(peer); /* some may be free then */
 	if (peer->nskels >= SKEL_PER_NODE) {
 		counter_add(proxy, node_limit, 1);
 		return NULL;
@@ -107,7 +109,7 @@ struct skel *skel_lookup(struct nsock *ns, fit_node_t from, struct sock_handle h
 	struct skel *s = i < SKEL_MAX ? ns->slot[i].skel : NULL;
 
 	if (!s || s->gen != le32_get(h.gen) || s->peer->node != from || s->peer->dead ||
-	    s->state == SKEL_GONE || s->deferred_ns /* nobody was told of it */) {
+	    s->state == SKEL_GONE || s->untold) {
 		counter_add(sock, stale_handle, 1);
 		return NULL;
 	}
@@ -168,12 +170,35 @@ bool skel_turn_over(struct skel *s, unsigned n)
 
 /* ---- the end ---- */
 
+static void gone_list(struct skel *s)
+{
+	struct sock_peer *p = s->peer;
+
+	s->gone_listed = true;
+	TAILQ_INSERT_TAIL(&p->gone, s, pending_link);
+	p->ngone++;
+	p->gone_bytes += s->tx_arrived - s->tx_reported;
+}
+
+static void gone_unlist(struct skel *s)
+{
+	struct sock_peer *p = s->peer;
+
+	if (!s->gone_listed)
+		return;
+	s->gone_listed = false;
+	TAILQ_REMOVE(&p->gone, s, pending_link);
+	p->ngone--;
+	p->gone_bytes -= s->tx_arrived - s->tx_reported;
+}
+
 static void skel_free(struct skel *s)
 {
 	struct nsock *ns = s->ns;
 	struct sock_peer *p = s->peer;
 
 	leave_lists(s);
+	gone_unlist(s);
 	ddma_not_starved(s);
 	ddma_free(s);
 	sockpool_drop(&p->rx_pool, &s->rx_share);
@@ -188,21 +213,68 @@ static void skel_free(struct skel *s)
 	peer_reap(p);
 }
 
-/* GONE, told: frees it when nothing points at it any more. */
+/* One message with the first of the list; they are told, and those that nothing points at free. */
+static bool tell_some(struct sock_peer *p)
+{
+	struct sockevt_closed m[OWNER_GONE_MAX];
+	struct skel *s;
+	unsigned n = 0;
+
+	TAILQ_FOREACH(s, &p->gone, pending_link) {
+		m[n++].stub = s->stub;
+		if (n == ARRAY_SIZE(m))
+			break;
+	}
+	if (!peer_event(p, OP_SOCKEVT_CLOSED, m, n * sizeof(m[0])))
+		return false;
+	while (n--) {
+		s = TAILQ_FIRST(&p->gone);
+		gone_unlist(s);
+		s->has_stub = false;
+		if (!s->inflight)
+			skel_free(s);
+	}
+	return true;
+}
+
+bool skel_tell_gone(struct sock_peer *p)
+{
+	bool told = true;
+
+	p->nskels++; /* keeps p */
+	while (told && p->ngone)
+		told = tell_some(p);
+	if (!told)
+		skel_kick_later(TAILQ_FIRST(&p->gone));
+	p->nskels--;
+	peer_reap(p);
+	return told;
+}
+
+static bool gone_due(const struct skel *s, bool idle)
+{
+	const struct sock_peer *p = s->peer;
+
+	return idle || !s->closed || p->dead || p->ngone >= OWNER_GONE_MAX ||
+	       p->gone_bytes >= OWNER_GONE_BYTES;
+}
+
+/* GONE: frees it when its stub was told and nothing points at it any more. */
 static void run_gone(struct skel *s, bool idle)
 {
-	if (s->has_stub) {
-		struct sockevt_closed m = { s->stub };
-		if (!peer_event(s->peer, OP_SOCKEVT_CLOSED, &m, sizeof(m))) {
-			skel_kick_later(s);
-			return;
-		}
-		s->has_stub = false;
-	}
 	ddma_drop(s);
 	skel_tx_release_held(s);
-	if (!s->inflight)
-		skel_free(s);
+	if (!s->has_stub) {
+		if (!s->inflight)
+			skel_free(s);
+		return;
+	}
+	if (!s->gone_listed)
+		gone_list(s);
+	if (gone_due(s, idle))
+		(void)skel_tell_gone(s->peer);
+	else
+		skel_kick_later(TAILQ_FIRST(&s->peer->gone));
 }
 
 void skel_put_inflight(struct skel *s)
@@ -289,7 +361,7 @@ static void tell_urgent(struct skel *s)
 
 static void run_up(struct skel *s, bool idle)
 {
-	if (!skel_tell_connected(s))
+	if (!skel_tell_connected(s) || !skel_tell_accept(s))
 		return;
 	skel_tx_run(s);
 	tell_urgent(s);

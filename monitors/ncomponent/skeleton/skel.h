@@ -21,7 +21,8 @@
  * Invariants: tcp is NULL or a stack_tcp of ours; counts are cumulative payload bytes,
  *   tx_reported <= tx_done <= tx_written <= tx_arrived <= tx_reported + tx_window
  *   rx_done <= rx_opened <= rx_taken <= rx_arrived,  rx_taken <= rx_done + rx_window
- * A skeleton in GONE is freed when nothing of its is in flight.
+ * A skeleton in GONE is freed when its stub was told and nothing of its is in flight. A stub that
+ * has closed is told with others, a little later: nobody waits for it.
  *
  * Everything runs in the board's fabric loop. Events only change fields and call skel_kick(); the
  * work (segments, pushes, reports) is done by skel_run() at the end of the loop's round, once per
@@ -83,13 +84,17 @@ struct skel {
 
 	/* listener */
 	TAILQ_HEAD(, skel) pending; /* accepted by lwIP, not yet by the application, oldest first */
-	TAILQ_HEAD(, skel) deferred; /* the stub was not told of them yet */
+	TAILQ_HEAD(, skel) deferred; /* the stub was not told of them yet: untold */
 	uint32_t backlog, npending; /* npending: in the stub's accept queue */
 	uint32_t ndeferred;
 	/* accepted connection */
-	uint64_t deferred_ns;   /* TCP_DEFER_ACCEPT: told then, or with its first bytes; 0: told */
+	bool untold;            /* the stub learns of it at the end of the round, or ... */
+	uint64_t deferred_ns;   /* TCP_DEFER_ACCEPT: then, or with its first bytes; 0: now */
+	struct stack_tcp_name name;
 	struct skel *listener;  /* while it is on one of the listener's lists */
-	TAILQ_ENTRY(skel) pending_link;
+	TAILQ_ENTRY(skel) pending_link; /* or the owner's list of those that are gone */
+	bool closed;            /* the stub has closed it */
+	bool gone_listed;
 	struct fit_req *connect_req; /* answered when connected, or ... */
 	bool connect_event;     /* ... the stub is told by an event: */
 	bool connect_over;      /* it is time */
@@ -178,6 +183,8 @@ bool skel_turn_over(struct skel *s, unsigned n);
 /* RST where there is a connection; to GONE without a word to the stub when quiet. */
 void skel_kill(struct skel *s, bool quiet);
 void skel_put_inflight(struct skel *s);
+/* Tells the owner of all that are gone. False: not now, it is tried again. */
+bool skel_tell_gone(struct sock_peer *p);
 
 /* ---- open.c: what the Proxy asks for ---- */
 int skel_open_tcp(struct skel *s);
@@ -188,6 +195,8 @@ int skel_connect(struct skel *s, struct fit_req *req, uint32_t ip, uint16_t port
 void skel_connect_cancel(struct skel *s, int status);
 /* SOCKEVT_CONNECTED, when it is due. False: not now, the skeleton is run again. */
 bool skel_tell_connected(struct skel *s);
+/* SOCKEVT_ACCEPT, when it is due. False: not told yet. */
+bool skel_tell_accept(struct skel *s);
 void skel_accepted(struct skel *listener, uint32_t n);
 int skel_attach(struct skel *s, struct sock_handle stub, uint32_t rx_window, uint8_t mode,
 		fit_node_t sockmem);

@@ -49,6 +49,8 @@ static struct stub *make_child(struct stub *s, struct leg *from, const struct so
 	c->local = (struct sock_name){ be32_get(m->local_ip), be16_get(m->local_port) };
 	c->remote = (struct sock_name){ be32_get(m->remote_ip), be16_get(m->remote_port) };
 	c->accept_leg = leg_get(from);
+	c->rx_fin = le32_get(m->flags) & SOCKEVT_FIN;
+	c->rx_fin_at = le64_get(m->rx_bytes);
 	return c;
 }
 
@@ -81,7 +83,8 @@ void accept_event(struct leg *l, struct stub *s, const struct sockevt_accept *m)
 {
 	struct stub *c = NULL;
 
-	if (le32_get(m->tx_window) > NET_TX_WINDOW_MAX)
+	if (le32_get(m->tx_window) > NET_TX_WINDOW_MAX ||
+	    le64_get(m->rx_bytes) > NET_TX_WINDOW_MAX)
 		counter_add(stub, bad_event, 1);
 	else if (s && s->state == STUB_LISTEN)
 		c = make_child(s, l, m);

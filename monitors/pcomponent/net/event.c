@@ -143,7 +143,7 @@ static bool whole(uint16_t op, const void *msg, size_t len)
 }
 
 /* Every event begins with the handle of the leg. */
-bool event_run(fit_node_t from, uint16_t op, const void *msg, size_t len)
+static bool run_one(fit_node_t from, uint16_t op, const void *msg, size_t len)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(events); i++) {
 		struct sock_handle h;
@@ -166,6 +166,17 @@ bool event_run(fit_node_t from, uint16_t op, const void *msg, size_t len)
 		return true;
 	}
 	return false;
+}
+
+bool event_run(fit_node_t from, uint16_t op, const void *msg, size_t len)
+{
+	const struct sockevt_closed *m = msg;
+
+	if (op != OP_SOCKEVT_CLOSED)
+		return run_one(from, op, msg, len);
+	for (size_t i = 0; i < len / sizeof(*m) && i < SOCKEVT_CLOSED_MAX; i++)
+		(void)run_one(from, op, &m[i], sizeof(*m));
+	return len >= sizeof(*m);
 }
 
 void event_serve(struct fit_req *req, void *arg)

@@ -7,6 +7,8 @@
 #include <proto/gpm.h>
 #include <stdlib.h>
 
+#include "skeleton/limits.h"
+
 struct stub stubs[STUBS];
 const uint8_t *stub_pattern;
 
@@ -89,11 +91,16 @@ static struct stub *stub_new(void)
 	panic("stubs");
 }
 
+/* What ACCEPT said, by skeleton. */
+static struct { bool fin; uint64_t at; } accepted[SKEL_MAX];
+
 struct stub *stub_take(struct stub *l, struct sock_handle skel)
 {
 	struct stub *c = stub_new();
 
 	c->skel = skel;
+	c->fin = accepted[le32_get(skel.index)].fin;
+	c->rx_fin_at = accepted[le32_get(skel.index)].at;
 	c->attached = c->open = true;
 	c->tx_window = 256 * 1024;
 	c->dma = l->dma;
@@ -116,6 +123,8 @@ static void on_accept(const struct sockevt_accept *m)
 	struct stub *l = find(m->stub);
 
 	kassert(l && be16_get(m->local_port) == l->port && be32_get(m->remote_ip));
+	accepted[le32_get(m->skel.index)].fin = le32_get(m->flags) & SOCKEVT_FIN;
+	accepted[le32_get(m->skel.index)].at = le64_get(m->rx_bytes);
 	if (l->manual_accept)
 		l->queue[l->nqueue++] = m->skel;
 	else
@@ -124,6 +133,8 @@ static void on_accept(const struct sockevt_accept *m)
 
 static void on_closed(struct stub *s)
 {
+	if (!s)
+		return;
 	s->closed = true;
 	sockpool_drop(&tx_pool, &s->share);
 	sockpool_drop(&mtx_pool, &s->mshare);
@@ -191,6 +202,11 @@ static void on_send(fit_node_t to, uint16_t op, const void *msg, size_t len)
 		on_accept(msg);
 		return;
 	}
+	if (op == OP_SOCKEVT_CLOSED) {
+		for (size_t i = 0; i < len / sizeof(struct sockevt_closed); i++)
+			on_closed(find(((const struct sockevt_closed *)msg)[i].stub));
+		return;
+	}
 	struct stub *s = find(*(const struct sock_handle *)msg);
 	if (!s)
 		return;
@@ -219,8 +235,7 @@ static void on_send(fit_node_t to, uint16_t op, const void *msg, size_t len)
 			s->rx_fin_at = le64_get(m->rx_bytes);
 		}
 	} else {
-		kassert(op == OP_SOCKEVT_CLOSED);
-		on_closed(s);
+		kassert(op == OP_SOCKEVT_URGENT);
 	}
 }
 

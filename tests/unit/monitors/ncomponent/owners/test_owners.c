@@ -210,7 +210,8 @@ static void test_data(void **state)
 	pairs(PAIRS / 4);
 	before = counter_get(sock, tx_done_sent);
 	world_each_turn(send_all);
-	assert_true(talks() <= 5 * alone);
+	/* 4 to 7, as the turns of A's connections happen to fall together */
+	assert_true(talks() <= 8 * alone);
 	assert_true(counter_get(sock, tx_done_sent) > before);
 }
 
