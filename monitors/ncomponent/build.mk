@@ -16,8 +16,11 @@ $(LWIP_OBJS): $(BUILD)/obj/lwip/%.o: $(LWIP_STAMP) $(NSTACK)/lwipopts.h $(NSTACK
 		| $(INC_DIRS) $(UAPI_INC)
 	@mkdir -p $(@D)
 	@echo "  CC      lwip/$*"
-	@$(CC) $(filter-out $(WARN),$(KCFLAGS)) -w $(INC_kernel) $(LWIP_INC) -c $(LWIP_SRC)/$* -o $@
+	@$(CC) $(filter-out $(WARN),$(KCFLAGS)) -w $(INC_kernel) $(LWIP_INC) -MMD -MP -c $(LWIP_SRC)/$* -o $@
 EXTRA_ncomponent := $(LWIP_OBJS)
+# who edits the unpacked sources, to find something out, has them compiled
+$(LWIP_SRC)/%: | $(LWIP_STAMP) ;
+-include $(wildcard $(foreach d,$(BUILD) $(addprefix $(BUILD)/host,/ /san/ /fuzz/),$(LWIP_FILES:%=$(d)/obj/lwip/%.d)))
 
 # ---- host programs ----
 HOST_SRCS_monitors/ncomponent := $(filter-out monitors/ncomponent/main.c monitors/ncomponent/test.c,$(filter %.c,$(call \
@@ -31,7 +34,7 @@ define lwip_host_rules
 $(2)/obj/lwip/%.o: $(LWIP_STAMP) $(NSTACK)/lwipopts.h $(NSTACK)/arch/cc.h
 	@mkdir -p $$(@D)
 	@$$(HOST_CC_$(1)) -std=gnu11 -g -w -pthread -fno-omit-frame-pointer -fno-strict-aliasing -fno-common \
-	  $$(HOST_FLAGS_lwip_$(1)) $(LWIP_INC) -c $(LWIP_SRC)/$$* -o $$@
+	  $$(HOST_FLAGS_lwip_$(1)) $(LWIP_INC) -MMD -MP -c $(LWIP_SRC)/$$* -o $$@
 $(2)/obj/$(NSTACK)/%.c.o: HOST_CFLAGS_monitors/ncomponent += $(LWIP_INC)
 $(patsubst %,$(2)/obj/%.o,$(wildcard $(NSTACK)/*.c)): | $(LWIP_STAMP)
 endef
