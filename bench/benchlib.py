@@ -3,6 +3,7 @@
 import csv
 import os
 import statistics
+import subprocess
 import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -15,6 +16,17 @@ RACK = os.path.join(TOP, "scripts", "rack")
 
 class Failure(Exception):
     pass
+
+
+def prepare():
+    """Monitors, programs and Debian's kernel, before a network namespace is entered: nothing can be fetched there.
+    Once for all parts of a run, and not by tests, who have it all."""
+    if "BENCH_PREPARED" in os.environ:
+        return
+    r = subprocess.run(["make", "-s", "-C", TOP, "bench-programs"], stdin=subprocess.DEVNULL)
+    if r.returncode:
+        raise Failure("what is measured could not be built")
+    os.environ["BENCH_PREPARED"] = "1"
 
 
 class Results:

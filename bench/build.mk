@@ -24,8 +24,8 @@ bench-programs: setup-quiet
 	@scripts/setup -q --bench
 	@$(MAKE) -s images ramfs $(TCPBENCH) $(RXEBENCH)
 bench: bench-programs
-	@bench/all $(if $(FULL),--full)
+	@BENCH_PREPARED=1 bench/all $(if $(FULL),--full)
 bench-quick: bench-programs
-	@bench/all --quick
+	@BENCH_PREPARED=1 bench/all --quick
 bench-memory: bench-programs
-	@bench/memory
+	@BENCH_PREPARED=1 bench/memory
