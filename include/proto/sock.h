@@ -118,15 +118,23 @@ struct sock_open {
  * wait for that; SOCKEVT_CONNECTED tells how it ended, and may be dealt with before the reply.
  */
 #define SOCK_OPEN_CONNECT 2u
+/*
+ * With CONNECT: the reply waits for the end of the attempt, for some milliseconds. Where it says
+ * that it has ended, and how, there is no SOCKEVT_CONNECTED.
+ */
+#define SOCK_OPEN_WAIT 4u
 struct sock_open_to { struct sock_open open; be32_t ip; be16_t port; le16_t reserved; };
 struct sock_open_reply {
 	struct sock_handle skel;
 	be32_t ip;
 	be16_t port;
-	le16_t reserved;
+	le16_t flags;
 	le32_t tx_window;      /* bytes the skeleton will hold unacknowledged */
 	le32_t mss;
+	le32_t error;          /* of the attempt (errno) */
 };
+static_assert(sizeof(struct sock_open_reply) == 28, "wire layout");
+#define SOCK_OPENED_ENDED 1u /* the attempt */
 /* Deferred reply when established or failed (-ECONNREFUSED, -ETIMEDOUT, ...). Cancel ends it. */
 #define OP_SOCK_CONNECT PROTO_OP(PROTO_CLASS_SOCK, 3)
 struct sock_connect { struct sock_handle skel; be32_t ip; be16_t port; le16_t reserved; };

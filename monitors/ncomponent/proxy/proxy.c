@@ -113,11 +113,12 @@ static int do_open(struct nsock *ns, struct fit_req *req, struct skel *none, str
 		skel_kill(s, true);
 		return err;
 	}
-	r->open.skel = skel_handle(s);
-	r->open.ip = be32(s->claim.ip);
-	r->open.port = be16(s->claim.port);
-	r->open.tx_window = le32(s->tx_window);
-	r->open.mss = le32(1460);
+	if (connect && le16_get(m->flags) & SOCK_OPEN_WAIT) {
+		s->open_req = req;
+		skel_kick_later(s);
+		return -EINPROGRESS;
+	}
+	skel_open_fill(s, &r->open);
 	r->len = sizeof(r->open);
 	return 0;
 }
@@ -137,8 +138,7 @@ static int do_listen(struct nsock *ns, struct fit_req *req, struct skel *s, stru
 	int err = skel_listen(s, le32_get(((const struct sock_listen *)req->data)->backlog));
 
 	/* the port it got, when it had none */
-	r->open = (struct sock_open_reply){ .skel = skel_handle(s), .ip = be32(s->claim.ip),
-		.port = be16(s->claim.port), .tx_window = le32(s->tx_window), .mss = le32(1460) };
+	skel_open_fill(s, &r->open);
 	r->len = sizeof(r->open);
 	return err;
 }

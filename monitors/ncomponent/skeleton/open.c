@@ -191,6 +191,43 @@ int skel_connect(struct skel *s, struct fit_req *req, uint32_t ip, uint16_t port
 	return -EINPROGRESS;
 }
 
+void skel_open_fill(const struct skel *s, struct sock_open_reply *r)
+{
+	*r = (struct sock_open_reply){ .skel = skel_handle(s), .ip = be32(s->claim.ip),
+		.port = be16(s->claim.port), .tx_window = le32(s->tx_window), .mss = le32(1460) };
+}
+
+void skel_open_answer(struct skel *s)
+{
+	struct fit_req *req = s->open_req;
+	struct sock_open_reply r;
+
+	s->open_req = NULL;
+	skel_open_fill(s, &r);
+	fit_reply(req, 0, &r, sizeof(r));
+}
+
+/* The attempt of which OPEN itself tells has ended. */
+static void open_ended(struct skel *s, int status)
+{
+	struct fit_req *req = s->open_req;
+	struct sock_open_reply r;
+	struct stack_tcp_name n;
+
+	s->open_req = NULL;
+	s->connect_event = false;
+	skel_open_fill(s, &r);
+	r.flags = le16(SOCK_OPENED_ENDED);
+	r.error = le32((uint32_t)-status);
+	if (!status) {
+		stack_tcp_name(s->tcp, &n);
+		r.ip = be32(n.local_ip);
+		r.port = be16(n.local_port);
+		r.mss = le32(n.mss);
+	}
+	fit_reply(req, 0, &r, sizeof(r));
+}
+
 static void connect_reply(struct skel *s, int status)
 {
 	struct fit_req *req = s->connect_req;
@@ -198,6 +235,8 @@ static void connect_reply(struct skel *s, int status)
 	struct stack_tcp_name n;
 
 	s->connect_req = NULL;
+	if (s->open_req)
+		open_ended(s, status);
 	if (s->connect_event) {
 		s->connect_event = false;
 		s->connect_over = true;

@@ -338,6 +338,10 @@ static void tell_state(struct skel *s)
 
 static void run_open(struct skel *s, bool idle)
 {
+	if (s->open_req && idle)
+		skel_open_answer(s);
+	else if (s->open_req)
+		skel_kick_later(s);
 	if (!skel_tell_connected(s) || !s->udp)
 		return;
 	skel_tx_run(s);

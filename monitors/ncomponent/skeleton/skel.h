@@ -95,7 +95,8 @@ struct skel {
 	TAILQ_ENTRY(skel) pending_link; /* or the owner's list of those that are gone */
 	bool closed;            /* the stub has closed it */
 	bool gone_listed;
-	struct fit_req *connect_req; /* answered when connected, or ... */
+	struct fit_req *open_req; /* OPEN: answered when connected, or a little later, or ... */
+	struct fit_req *connect_req; /* CONNECT: answered when connected, or ... */
 	bool connect_event;     /* ... the stub is told by an event: */
 	bool connect_over;      /* it is time */
 	int connect_status;
@@ -192,6 +193,10 @@ int skel_bind(struct skel *s, uint32_t ip, uint16_t port);
 int skel_listen(struct skel *s, uint32_t backlog);
 /* -EINPROGRESS: req is answered later; NULL: the stub is told by SOCKEVT_CONNECTED. */
 int skel_connect(struct skel *s, struct fit_req *req, uint32_t ip, uint16_t port);
+/* What OPEN is answered with. */
+void skel_open_fill(const struct skel *s, struct sock_open_reply *r);
+/* It has waited long enough: the attempt goes on, an event will tell. */
+void skel_open_answer(struct skel *s);
 void skel_connect_cancel(struct skel *s, int status);
 /* SOCKEVT_CONNECTED, when it is due. False: not now, the skeleton is run again. */
 bool skel_tell_connected(struct skel *s);

@@ -2,8 +2,8 @@
 /*
  * connect(). It goes on when its caller is interrupted or does not wait, as on Linux; close() ends
  * it. One message makes a skeleton, binds it and begins to connect, and an event tells how that
- * ended (begin_at_once()): one round trip on the fabric more than the handshake takes, half of it
- * at the same time. A socket that has a skeleton, or options that a SYN shows, sends a call whose
+ * ended (begin_at_once()): one round trip on the fabric more than the handshake takes. To who waits
+ * the reply itself tells, unless it takes long. A socket that has a skeleton, or options that a SYN shows, sends a call whose
  * reply is deferred until the connection is established or has failed.
  */
 #include <kern/log.h>
@@ -194,7 +194,7 @@ static bool may_begin_at_once(struct stub *s)
 	       o->ttl == d->ttl && o->user_timeout == d->user_timeout;
 }
 
-/* The attempt that this leg is in ends by an event. */
+/* The attempt that this leg is in ends by an event, or by the reply. */
 static bool awaits_event_locked(const struct stub *s, const struct leg *l)
 {
 	return s->state == STUB_CONNECTING && s->leg == l && !l->connect && !leg_joined(l);
@@ -254,6 +254,9 @@ static int take_back(struct stub *s, struct leg *l, int err)
 
 static void opened(struct stub *s, struct leg *l, const struct sock_open_reply *r)
 {
+	struct sock_connect_reply c = { r->ip, r->port, le16((uint16_t)le32_get(r->mss)) };
+	uint32_t error = le32_get(r->error);
+
 	spin_lock(&s->lock);
 	opened_locked(s, l, r->skel, le32_get(r->tx_window));
 	if (s->state == STUB_CONNECTING) {
@@ -261,11 +264,14 @@ static void opened(struct stub *s, struct leg *l, const struct sock_open_reply *
 		s->local = (struct sock_name){ be32_get(r->ip), be16_get(r->port) };
 	}
 	spin_unlock(&s->lock);
-	stub_forward_opts(s, l);
+	if (le16_get(r->flags) & SOCK_OPENED_ENDED)
+		connect_ended(s, l, error <= ERRNO_MAX ? -(int)error : -EPROTO, &c);
+	if (s->leg == l)
+		stub_forward_opts(s, l);
 }
 
 /* From where the route begins, so that getsockname() knows both at once. */
-static int begin_at_once(struct stub *s, struct sock_name to)
+static int begin_at_once(struct stub *s, struct sock_name to, bool wait)
 {
 	struct sock_open_to m = { .ip = be32(to.ip), .port = be16(to.port) };
 	struct sock_open_reply r;
@@ -278,7 +284,7 @@ static int begin_at_once(struct stub *s, struct sock_name to)
 		return err;
 	leg_get(l);
 	open_fill(s, l, (struct sock_name){ le32_get(at.at[0].ip), 0 },
-		  SOCK_OPEN_BIND | SOCK_OPEN_CONNECT, &m.open);
+		  SOCK_OPEN_BIND | SOCK_OPEN_CONNECT | (wait ? SOCK_OPEN_WAIT : 0), &m.open);
 	connect_began(s, l, to, NULL);
 	err = open_call(s, l, &m, sizeof(m), &r);
 	if (err)
@@ -291,7 +297,7 @@ static int begin_at_once(struct stub *s, struct sock_name to)
 
 /* ---- the call ---- */
 
-static int begin_busy(struct stub *s, uint32_t ip, uint16_t port)
+static int begin_busy(struct stub *s, uint32_t ip, uint16_t port, bool wait)
 {
 	struct connect_op *op;
 	struct leg *l;
@@ -300,7 +306,7 @@ static int begin_busy(struct stub *s, uint32_t ip, uint16_t port)
 	bool in = inside(ip, &at);
 
 	if (!in && may_begin_at_once(s))
-		return begin_at_once(s, (struct sock_name){ ip, port });
+		return begin_at_once(s, (struct sock_name){ ip, port }, wait);
 	l = choose_leg(s, ip, &err);
 	if (!l)
 		return err;
@@ -381,7 +387,7 @@ int stub_connect(struct stub *s, uint32_t ip, uint16_t port, bool nonblock)
 		err = result(s);
 	else {
 		forget_early(s);
-		err = begin_busy(s, ip, port);
+		err = begin_busy(s, ip, port, !nonblock && !s->opts.sndtimeo_ns);
 		if (!err && nonblock)
 			err = -EINPROGRESS;
 	}

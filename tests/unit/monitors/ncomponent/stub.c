@@ -289,6 +289,8 @@ int stub_hello(uint64_t incarnation)
 	return 0;
 }
 
+bool stub_open_waits;
+
 static void open_replied(int status, const void *data, size_t len)
 {
 	const struct sock_open_reply *r = data;
@@ -301,6 +303,10 @@ static void open_replied(int status, const void *data, size_t len)
 	calling->port = be16_get(r->port);
 	calling->ip = be32_get(r->ip);
 	calling->tx_window = le32_get(r->tx_window);
+	if (stub_open_waits && !(le16_get(r->flags) & SOCK_OPENED_ENDED))
+		calling->status = -EINPROGRESS;
+	else
+		calling->status = -(int)le32_get(r->error);
 }
 
 static struct sock_open open_message(struct stub *s, uint16_t flags, bool dma)
@@ -314,7 +320,10 @@ static struct sock_open open_message(struct stub *s, uint16_t flags, bool dma)
 static void call_open(struct stub *s, const void *m, size_t len)
 {
 	calling = s;
+	s->status = stub_open_waits ? -EALREADY : 0;
 	mockfit_request(STUB_NODE, OP_SOCK_OPEN, m, len, false, open_replied);
+	if (stub_open_waits)
+		return;
 	if (s->status)
 		s->used = false;
 }
@@ -334,7 +343,8 @@ struct stub *stub_open(bool bind, uint32_t ip, uint16_t port, uint32_t reuse, bo
 struct stub *stub_open_to(uint32_t ip, uint16_t port, uint32_t type, size_t cut, bool dma)
 {
 	struct stub *s = stub_new();
-	struct sock_open_to m = { .open = open_message(s, SOCK_OPEN_CONNECT, dma), .ip = be32(ip),
+	uint16_t flags = SOCK_OPEN_CONNECT | (stub_open_waits ? SOCK_OPEN_WAIT : 0);
+	struct sock_open_to m = { .open = open_message(s, flags, dma), .ip = be32(ip),
 		.port = be16(port) };
 
 	m.open.type = le32(type);

@@ -53,6 +53,8 @@ struct stub *stub_open(bool bind, uint32_t ip, uint16_t port, uint32_t reuse, bo
  * OPEN that connects as well; the last `cut` bytes of the message are missing. status: -EINPROGRESS
  * until the event, or OPEN's own.
  */
+/* Its reply is to wait for the end of the attempt; status: -EALREADY until the reply comes. */
+extern bool stub_open_waits;
 struct stub *stub_open_to(uint32_t ip, uint16_t port, uint32_t type, size_t cut, bool dma);
 void stub_listen(struct stub *s, unsigned backlog);
 void stub_connect(struct stub *s, uint32_t ip, uint16_t port);

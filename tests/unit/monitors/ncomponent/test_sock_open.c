@@ -260,11 +260,54 @@ static void test_open_connects(void **state)
 	rig_end();
 }
 
+/* The same, and the reply tells; where that takes long it says that the attempt goes on. */
+
+static void open_wait(void)
+{
+	client = stub_open_to(IP_OUT, 90, 1, 0, false);
+	kassert(client->status == -EALREADY);
+}
+
+static bool replied(void)
+{
+	return client->status != -EALREADY;
+}
+
+static void test_open_waits(void **state)
+{
+	uint64_t events = counter_get(sock, events_sent);
+
+	stub_open_waits = true;
+	in_loop(listen_outside);
+	in_loop(open_wait);
+	until(replied);
+	assert_int_equal(client->status, 0);
+	assert_true(client->port >= 1024);
+	assert_int_equal(counter_get(sock, events_sent), events);
+	in_loop(send_up);
+	until(both_done);
+	in_loop(close_client);
+	rig_end();
+	in_loop(open_to_nobody);
+	until(replied);
+	assert_int_equal(client->status, -ECONNREFUSED);
+	in_loop(close_client);
+	rig_end();
+	in_loop(open_to_black_hole);
+	assert_int_equal(client->status, -EALREADY);
+	until(replied);
+	assert_int_equal(client->status, -EINPROGRESS);
+	in_loop(close_client);
+	rig_end();
+	stub_open_waits = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_backlog), cmocka_unit_test(test_connect),
 		cmocka_unit_test(test_bind), cmocka_unit_test(test_open_connects),
+		cmocka_unit_test(test_open_waits),
 	};
 
 	return cmocka_run_group_tests(tests, rig_up, NULL);

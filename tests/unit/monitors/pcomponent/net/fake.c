@@ -113,7 +113,11 @@ static int do_open(fit_node_t node, const struct sock_open *m, struct sock_open_
 			return -EADDRINUSE;
 	*r = (struct sock_open_reply){ .skel = { le32(++fake.next_skel), le32(7) }, .ip = m->ip,
 		.port = be16(port), .tx_window = le32(SOCK_WINDOW_DEFAULT), .mss = le32(1460) };
-	if (le16_get(m->flags) & SOCK_OPEN_CONNECT) {
+	if (le16_get(m->flags) & SOCK_OPEN_WAIT && fake.open_ends) {
+		r->flags = le16(SOCK_OPENED_ENDED);
+		r->error = le32((uint32_t)-fake.open_ended);
+		r->port = be16(40000);
+	} else if (le16_get(m->flags) & SOCK_OPEN_CONNECT) {
 		assert_int_equal(le32_get(fake.connecting.gen), 0);
 		fake.connecting = m->stub;
 		fake.connecting_skel = r->skel;

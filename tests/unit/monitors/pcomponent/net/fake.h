@@ -42,6 +42,8 @@ struct fake {
 	fit_node_t connecting_node;
 	struct sock_handle connecting, connecting_skel; /* asked for with OPEN, no event yet */
 	bool event_first;            /* the event comes before OPEN's reply */
+	bool open_ends;              /* the reply tells the end, where it may: */
+	int open_ended;              /* 0 or -errno */
 	bool canceled;
 	uint8_t *tx_pool[2];         /* of NODE_N and NODE_N2 */
 	uint8_t *sm_tx, *sm_rx;      /* socket memory on NODE_M */

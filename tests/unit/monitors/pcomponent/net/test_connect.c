@@ -154,6 +154,32 @@ static void test_connect_event(void **state)
 	stub_release(s);
 }
 
+/* The reply itself tells how it ended, to who waits for that. */
+static void test_connect_reply(void **state)
+{
+	struct stub *s = make();
+
+	fake.open_ends = true;
+	assert_int_equal(stub_connect(s, 0x0a0000fe, 5001, false), 0);
+	assert_int_equal(s->local.port, 40000);
+	assert_int_equal(stub_connect(s, 0x0a0000fe, 5001, false), -EISCONN);
+	assert_int_equal(send_bytes(s, "x", 1, 0), 1);
+	fake_complete_all();
+	stub_release(s);
+	s = make();
+	fake.open_ended = -ECONNREFUSED;
+	assert_int_equal(stub_connect(s, 0x0a0000fe, 5001, false), -ECONNREFUSED);
+	assert_int_equal(stub_take_error(s), 0);
+	assert_int_equal(s->local.port, 0);
+	assert_true(LIST_EMPTY(&s->legs));
+	fake.open_ended = 0;
+	assert_int_equal(stub_connect(s, 0x0a0000fe, 5001, true), -EINPROGRESS);
+	fake_connected(0); /* who does not wait is told by the event */
+	assert_int_equal(stub_connect(s, 0x0a0000fe, 5001, true), 0);
+	fake.open_ends = false;
+	stub_release(s);
+}
+
 static void test_connect_signal(void **state)
 {
 	struct stub *s = make();
@@ -223,7 +249,8 @@ int main(void)
 		RIG_TEST(test_first_contact_fails), RIG_TEST(test_connect),
 		RIG_TEST(test_connect_refused), RIG_TEST(test_close_while_connecting),
 		RIG_TEST(test_connect_bound), RIG_TEST(test_connect_event),
-		RIG_TEST(test_connect_signal), RIG_TEST(test_accept), RIG_TEST(test_backlog),
+		RIG_TEST(test_connect_reply), RIG_TEST(test_connect_signal), RIG_TEST(test_accept),
+		RIG_TEST(test_backlog),
 		RIG_TEST(test_shutdown_listener),
 	};
 
