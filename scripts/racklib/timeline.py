@@ -15,22 +15,24 @@ QPN_PSN = 0xffffffff00ffffff  # the sender's word has the flag "acknowledge" abo
 
 
 def packets(board_entries):
-    """[(ns of tx, from, ns of rx, to, opcode)] in each board's own time, of the packets seen once at both ends."""
+    """[(ns of tx, from, ns of rx, to, opcode, CPU of tx, of rx)] in each board's own time, of the packets seen once
+    at both ends."""
     sent, received = {}, {}
     for board, entries in board_entries.items():
-        for ns, event, _, _, a, b in entries:
+        for ns, event, cpu, _, a, b in entries:
             if event in (RX, TX):
-                (received if event == RX else sent).setdefault((a & QPN_PSN, b), []).append((ns, board))
+                (received if event == RX else sent).setdefault((a & QPN_PSN, b), []).append((ns, board, cpu))
     for key, at in sent.items():
         to = received.get(key, ())
         if len(at) == len(to) == 1 and at[0][1] != to[0][1]:
-            yield (*at[0], *to[0], key[1])
+            (tx, source, out), (rx, target, into) = at[0], to[0]
+            yield tx, source, rx, target, key[1], out, into
 
 
 def least(board_entries):
     """{(from, to): least ns from tx to rx, by two clocks}"""
     found = {}
-    for sent, source, received, target, _ in packets(board_entries):
+    for sent, source, received, target, *_ in packets(board_entries):
         key = (source, target)
         found[key] = min(found.get(key, received - sent), received - sent)
     return found
@@ -65,13 +67,15 @@ def perfetto(lined):
     pids = {b: i + 1 for i, b in enumerate(lined)}
     for board, entries in lined.items():
         events.append(dict(ph="M", name="process_name", pid=pids[board], args=dict(name=board)))
+        events.extend(dict(ph="M", name="thread_name", pid=pids[board], tid=cpu, args=dict(name=f"CPU {cpu}"))
+                      for cpu in sorted({e[2] for e in entries}))
         for ns, event, cpu, _, a, b in entries:
             name = trace.EVENTS.get(event, f"event {event:#x}")
             events.append(dict(ph="X", name=name, pid=pids[board], tid=cpu, ts=(ns - start) / 1000, dur=0.5,
                                args=dict(a=hex(a), b=hex(b))))
-    for i, (sent, source, received, target, opcode) in enumerate(packets(lined)):
-        for ph, ns, board in (("s", sent, source), ("f", received, target)):
-            arrow = dict(ph=ph, id=i, name="packet", cat="fabric", pid=pids[board], tid=0,
+    for i, (sent, source, received, target, opcode, out, into) in enumerate(packets(lined)):
+        for ph, ns, board, cpu in (("s", sent, source, out), ("f", received, target, into)):
+            arrow = dict(ph=ph, id=i, name="packet", cat="fabric", pid=pids[board], tid=cpu,
                          ts=(ns - start) / 1000, args=dict(opcode=hex(opcode)))
             events.append(arrow | (dict(bp="e") if ph == "f" else {}))
     return json.dumps(dict(traceEvents=events, displayTimeUnit="ns"))
