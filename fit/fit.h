@@ -179,6 +179,7 @@ struct fit_xfer {
 	bool has_imm;
 	uint8_t port;         /* with has_imm: FIT_PORT_*, 4 bits */
 	uint32_t imm;         /* 28 bits */
+	bool lazy;            /* a hint, with has_imm: done may come a ms later */
 	void (*done)(struct fit_xfer *x, int status); /* loop */
 	void *priv;
 	uint64_t reserved[8];

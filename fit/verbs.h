@@ -72,6 +72,7 @@ struct rdma_sge {
 #define RDMA_SEND_SIGNALED 1u  /* completion also on success; errors always complete */
 #define RDMA_SEND_SOLICITED 2u
 #define RDMA_SEND_MORE 4u      /* another post follows at once: the doorbell may wait */
+#define RDMA_SEND_LAZY 8u      /* a hint, WRITE_IMM: the completion may come late */
 
 struct rdma_send_wr {
 	uint64_t wr_id;

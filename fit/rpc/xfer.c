@@ -170,6 +170,7 @@ static int post_piece(struct fit_peer *p, struct fit_xferx *x)
 
 	if (xf->has_imm) {
 		wr.op = RDMA_OP_WRITE_IMM;
+		wr.flags |= xf->lazy ? RDMA_SEND_LAZY : 0;
 		wr.imm = (uint32_t)xf->port << 28 | xf->imm;
 	}
 	piece_sges(xf, x->posted, len, &wr);

@@ -87,8 +87,9 @@ static bool want_ack(struct rdma_qp *qp, const struct send_wqe *w, bool last)
 	struct requester *q = &qp->req;
 	bool window_full = (uint32_t)psn_diff(q->psn, q->una) + 1 >= SR_WINDOW;
 	bool followed = !(w->flags & RDMA_SEND_SIGNALED) && (w->flags & RDMA_SEND_MORE);
+	bool lazy = w->flags & RDMA_SEND_LAZY;
 
-	return (last && !followed) || window_full || q->since_ackreq + 1 >= SR_ACK_EVERY;
+	return (last && !followed && !lazy) || window_full || q->since_ackreq + 1 >= SR_ACK_EVERY;
 }
 
 static void write_reth(void *at, uint64_t va, uint32_t rkey, uint32_t len)

@@ -6,7 +6,7 @@
  * message, resources and rights, execution. Only then does the expected PSN move. Acknowledgements
  * are coalesced: a WRITE's is sent when the loop has dealt with the frames it had; a SEND's, for
  * which nobody waits (what its sender wants is an answer, or nothing), with those of many others,
- * or late; a WRITE with immediate's with that of the next one, or late.
+ * or late; a WRITE with immediate's with that of the next one that asks for it, or late.
  * Responses of READs before it go first. A duplicate is acknowledged again, a duplicate READ read
  * again, a duplicate atomic answered from memory. An error the requester may not cause is fatal: a
  * NAK, then the queue pair is in the error state. qp->lock is held throughout; loop only.
@@ -53,8 +53,8 @@ static void want_ack(struct rdma_qp *qp, uint64_t within_ns)
 }
 
 /*
- * How long the acknowledgement of a request that asked for one may wait. Of WRITEs with immediate
- * the second one's goes soon: their sender does not wait for an answer.
+ * How long the acknowledgement of a request may wait. Of WRITEs with immediate the second one's
+ * goes soon if it was asked for: their sender does not wait for an answer.
  */
 static uint64_t ack_delay(struct rdma_qp *qp, const struct rx_pkt *rx)
 {
@@ -65,7 +65,7 @@ static uint64_t ack_delay(struct rdma_qp *qp, const struct rx_pkt *rx)
 		return 0;
 	if (rx->op->flags & OPF_SEND)
 		return late;
-	if (!(rx->op->flags & OPF_IMM) || qp->resp.imm_pending)
+	if (!(rx->op->flags & OPF_IMM) || (rx->ackreq && qp->resp.imm_pending))
 		return 0;
 	qp->resp.imm_pending = true;
 	return late;
@@ -336,7 +336,7 @@ static void accept(struct rdma_qp *qp, const struct rx_pkt *rx)
 	r->unacked++;
 	if (rx->op->flags & (OPF_READ | OPF_ATOMIC))
 		qp_kick(qp);
-	else if (rx->ackreq)
+	else if (rx->ackreq || (rx->op->flags & OPF_WRITE && rx->op->flags & OPF_IMM))
 		want_ack(qp, ack_delay(qp, rx));
 }
 

@@ -81,7 +81,7 @@ void dma_tx_start(struct tx_buf *b, uint32_t off)
 	x->frag[0].addr = b->data;
 	x->frag[0].len = b->len;
 	x->nfrags = 1;
-	x->has_imm = false;
+	x->has_imm = x->lazy = false;
 	x->done = bytes_written;
 	x->priv = b;
 	counter_add(stub_dma, writes, 1);
@@ -156,7 +156,7 @@ void dma_rx_start(struct dma_rx *d)
 	x->frag[0].addr = d->data;
 	x->frag[0].len = d->len;
 	x->nfrags = 1;
-	x->has_imm = false;
+	x->has_imm = x->lazy = false;
 	x->done = bytes_read;
 	x->priv = d;
 	counter_add(stub_dma, reads, 1);

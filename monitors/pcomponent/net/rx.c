@@ -224,6 +224,7 @@ static void deliver(struct stub *s, struct leg *l, const struct record *r)
 		dgram_deliver(s, l, rec);
 		return;
 	}
+	atomic_store_explicit(&l->answered, true, memory_order_relaxed);
 	spin_lock(&s->lock);
 	if (!err)
 		err = append_locked(s, l, r, rec);

@@ -141,6 +141,8 @@ struct leg {
 	_Atomic bool order_waits;   /* auto: until what is pending has been posted behind them */
 	uint64_t tx_sent;           /* tx_lock: payload bytes accepted */
 	uint32_t tx_records;        /* tx_lock: in flight */
+	uint32_t tx_prompt;         /* tx_lock: of those, what is acknowledged soon */
+	_Atomic bool answered;      /* a record has come since the last one went out */
 	struct tx_buf *pend;        /* tx_lock: accepted, waits to be a record */
 	_Atomic uint64_t tx_posted; /* of them the skeleton may know */
 	_Atomic uint64_t tx_done;   /* of them the skeleton is done with */

@@ -6,11 +6,12 @@
  * Small sends that follow each other faster than the fabric carries them are gathered: while two
  * records are in flight, their bytes are appended to one pending buffer, which goes out when
  * fewer are, when it is full, or before anything that must come after it. A request and its
- * answer never wait for that.
+ * answer never wait for that: inside the rack they are not even acknowledged soon.
  *
- *   pend != NULL  =>  TX_GATHER_RECORDS in flight, or the share waits for room in a pool, or
- *                     (auto) it goes straight to the nComponent behind bytes that go by way of an
- *                     mComponent and whose descriptors are still to be posted
+ *   pend != NULL  =>  TX_GATHER_RECORDS in flight, one of them acknowledged soon, or the share
+ *                     waits for room in a pool, or (auto) it goes straight to the nComponent
+ *                     behind bytes that go by way of an mComponent and whose descriptors are still
+ *                     to be posted
  *
  * Everything here that changes a leg holds its tx_lock, which gives a socket's records their order.
  */
@@ -68,6 +69,28 @@ void tx_lost(struct leg *l)
 
 static void flush_locked(struct leg *l);
 
+/* What is sent now waits for others: their acknowledgement comes soon, and sends it. */
+static bool gathers_locked(const struct leg *l)
+{
+	return l->tx_records >= TX_GATHER_RECORDS && l->tx_prompt;
+}
+
+/*
+ * Counts a record that is posted now. One that answers another, or that has no other before it, is
+ * acknowledged late: whoever exchanges messages, one at a time, would wait for the sending of
+ * acknowledgements and for the interrupt of those that come.
+ */
+static void in_flight_locked(struct leg *l, struct tx_buf *b)
+{
+	bool answer = atomic_load_explicit(&l->answered, memory_order_relaxed);
+
+	b->x.lazy = !l->sm && (answer || !l->tx_records);
+	if (answer)
+		atomic_store_explicit(&l->answered, false, memory_order_relaxed);
+	l->tx_records++;
+	l->tx_prompt += !b->x.lazy;
+}
+
 static void place_may_begin(struct leg *l)
 {
 	struct stub *s = leg_stub(l);
@@ -94,8 +117,9 @@ void tx_finished(struct tx_buf *b, int status)
 		tx_lost(l);
 	spin_lock(&l->tx_lock);
 	l->tx_records--;
+	l->tx_prompt -= !b->x.lazy;
 	atomic_fetch_add(&l->tx_arrived, b->len);
-	if (l->pend && l->tx_records < TX_GATHER_RECORDS)
+	if (l->pend && !gathers_locked(l))
 		flush_locked(l);
 	wake = l->place_waits && !l->pend && l->tx_posted == l->tx_sent;
 	if (wake)
@@ -229,7 +253,7 @@ static uint32_t post_locked(struct leg *l, struct tx_buf *b, uint32_t limit, boo
 	b->rec.len = le32(n);
 	if (fresh)
 		l->tx_sent += n;
-	l->tx_records++;
+	in_flight_locked(l, b);
 	note_way(l, b, dma, n);
 	if (dma) {
 		dma_tx_start(b, off);
@@ -279,7 +303,7 @@ void tx_flush(struct leg *l)
 /* Appends the first n bytes of b to the pending buffer. False: they want a record of their own. */
 static bool gather_locked(struct leg *l, const struct tx_buf *b, uint32_t n)
 {
-	if (l->tx_records < TX_GATHER_RECORDS || n > net.gather_max || (l->sm && !net.dma_pack))
+	if (!gathers_locked(l) || n > net.gather_max || (l->sm && !net.dma_pack))
 		return false;
 	if (l->pend && l->pend->len + n > l->pend->cap)
 		flush_locked(l);
@@ -380,7 +404,7 @@ bool tx_post_whole(struct tx_buf *b)
 		return false;
 	}
 	l->tx_sent += len;
-	l->tx_records++;
+	in_flight_locked(l, b);
 	if (l->sm) {
 		dma_tx_start(b, off);
 	} else {
@@ -463,7 +487,7 @@ bool tx_ref_end(struct stub *s, struct tx_buf *b, fit_node_t node, uint64_t id, 
 	if (post) {
 		counter_add(stub_dma, descriptors, 1);
 		l->tx_sent += n;
-		l->tx_records++;
+		in_flight_locked(l, b);
 		atomic_fetch_add(&l->tx_posted, n);
 		tx_write(b, b->rec_off, sizeof(d));
 	}

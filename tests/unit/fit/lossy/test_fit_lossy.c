@@ -283,7 +283,7 @@ static void start_xfer(struct act *a)
 
 	*x = (struct fit_xfer){ .node = (fit_node_t)a->to, .off = a->off, .nfrags = nfrags,
 		.done = xfer_done, .priv = a, .has_imm = a->kind == WRITE_IMM,
-		.port = FIT_PORT_SOCK, .imm = a->n };
+		.port = FIT_PORT_SOCK, .imm = a->n, .lazy = a->n & 1 };
 	fit_mr_wire(boards[a->to].mr[a->b->self], &x->mr);
 	for (uint32_t i = 0, at = 0; i < nfrags; i++) {
 		x->frag[i].addr = a->buf + at;

@@ -320,6 +320,40 @@ static void test_other_board(void **state)
 	assert_non_null(fake_last(OP_SOCKEVT_END));
 }
 
+/*
+ * Who answers and is answered never waits for acknowledgements, and asks for none soon; a stream
+ * asks for that of its second record, and what follows it is gathered until then.
+ */
+static void test_exchange_and_stream(void **state)
+{
+	struct sock_handle mine;
+	struct stub *s = connected_to_p(&mine);
+
+	fake_records_from(NODE_P);
+	for (unsigned i = 0; i < 5; i++) {
+		assert_int_equal(put(s, "a", 1), 1);
+		assert_int_equal(fake.nxfers, i + 1);
+		assert_true(fake.xfer[i]->lazy);
+		fake_record(mine, "b", 1, 0);
+	}
+	assert_int_equal(put(s, "a", 1), 1); /* the last answer's */
+	assert_int_equal(put(s, "c", 1), 1);
+	assert_int_equal(fake.nxfers, 7);
+	assert_false(fake.xfer[6]->lazy);
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(put(s, "d", 1), 1);
+	assert_int_equal(fake.nxfers, 7);
+	for (unsigned i = 0; i < 6; i++)
+		fake_complete(0);
+	assert_int_equal(fake.nxfers, 2); /* one is in flight: they are sent, together */
+	assert_int_equal(fake.xfer[1]->frag[0].len, sizeof(struct sock_record) + 10);
+	assert_false(fake.xfer[1]->lazy);
+	fake_complete_all();
+	assert_int_equal(stub_outq(s), 0);
+	say_end(mine, 5, SOCK_CLOSE_RESET);
+	stub_release(s);
+}
+
 /* END overtakes the last record, which comes by another queue pair. */
 static void test_end_before_bytes(void **state)
 {
@@ -408,13 +442,15 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_given_up, begin, end),
 		cmocka_unit_test_setup_teardown(test_nonsense_on_this_board, begin, end),
 		cmocka_unit_test_setup_teardown(test_other_board, begin, end),
+		cmocka_unit_test_setup_teardown(test_exchange_and_stream, begin, end),
 		cmocka_unit_test_setup_teardown(test_end_before_bytes, begin, end),
 		cmocka_unit_test_setup_teardown(test_answer_after_giving_up, begin, end),
 		cmocka_unit_test_setup_teardown(test_other_board_dies, begin, end),
 		cmocka_unit_test_setup_teardown(test_serves_other_board, begin, end),
 	};
 	const struct net_config cfg = { .local = true, .pool_bytes = 1 << 20,
-		.sockmem_bytes = 1 << 20, .data_mode = DATA_DDIO };
+		.sockmem_bytes = 1 << 20, .data_mode = DATA_DDIO,
+		.gather_max = NET_GATHER_DEFAULT };
 	int err;
 
 	fake_reset();
