@@ -49,6 +49,8 @@
 #define SOCK_WINDOW_HELD (1024 * 1024) /* tx_window once bytes came by reference */
 
 struct sock_handle { le32_t index; le32_t gen; };
+/* In the index of a stub's handle: it is that of its skeleton, to which no stub gave a name. */
+#define SOCK_BY_SKELETON 0x80000000u
 
 struct sock_record {
 	struct sock_handle to; /* the receiver's: skeleton or stub */
@@ -139,9 +141,13 @@ static_assert(sizeof(struct sock_open_reply) == 28, "wire layout");
 #define OP_SOCK_CONNECT PROTO_OP(PROTO_CLASS_SOCK, 3)
 struct sock_connect { struct sock_handle skel; be32_t ip; be16_t port; le16_t reserved; };
 struct sock_connect_reply { be32_t local_ip; be16_t local_port; le16_t mss; };
-/* credits: how many connections may wait in the stub's accept queue. May be called again. */
+/*
+ * credits: how many connections may wait in the stub's accept queue. May be called again. flags:
+ * SOCK_LISTEN_NAMES: the stub knows SOCKEVT_NAMED.
+ */
 #define OP_SOCK_LISTEN PROTO_OP(PROTO_CLASS_SOCK, 4)
-struct sock_listen { struct sock_handle skel; le32_t backlog; le32_t reserved; };
+struct sock_listen { struct sock_handle skel; le32_t backlog; le32_t flags; };
+#define SOCK_LISTEN_NAMES 1u
 /*
  * Options the stack must know: level, name as in setsockopt(2), 32-bit value or struct linger etc.
  */
@@ -182,7 +188,10 @@ struct sock_counts { SOCK_COUNTS(SOCK_COUNT_FIELD) };
 /* The stub accepted (or dropped) n connections from its queue: so many credits more. */
 #define OP_SOCK_ACCEPTED PROTO_OP(PROTO_CLASS_SOCK, 16)
 struct sock_accepted { struct sock_handle skel; le32_t n; le32_t reserved; };
-/* Names the stub of an accepted connection: answers SOCKEVT_ACCEPT. Data flows only after it. */
+/*
+ * Names the stub of an accepted connection: answers SOCKEVT_ACCEPT (not with SOCKEVT_NAMED). Data
+ * flows only after it.
+ */
 #define OP_SOCK_ATTACH PROTO_OP(PROTO_CLASS_SOCK, 17)
 struct sock_attach {
 	struct sock_handle skel, stub;
@@ -240,6 +249,11 @@ struct sockevt_tx_done {
 struct sockevt_state { struct sock_handle stub; le32_t error; le32_t flags; le64_t rx_bytes; };
 #define SOCKEVT_FIN 1u      /* no bytes after rx_bytes */
 #define SOCKEVT_WR_CLOSED 2u /* the peer will take no more: EPIPE */
+/*
+ * In ACCEPT: nothing was received and nothing will be, so there is no record that could overtake
+ * this message. The stub's handle is the skeleton's with SOCK_BY_SKELETON, and ATTACH not needed.
+ */
+#define SOCKEVT_NAMED 4u
 /*
  * The skeleton is gone: stub's handle and chunks may be reused. One or more of them: for those that
  * their stubs have closed nobody waits, so they are told of together, a little later.

@@ -135,8 +135,10 @@ static int do_connect(struct nsock *ns, struct fit_req *req, struct skel *s, str
 
 static int do_listen(struct nsock *ns, struct fit_req *req, struct skel *s, struct reply *r)
 {
-	int err = skel_listen(s, le32_get(((const struct sock_listen *)req->data)->backlog));
+	const struct sock_listen *m = (const struct sock_listen *)req->data;
+	int err = skel_listen(s, le32_get(m->backlog));
 
+	s->names = le32_get(m->flags) & SOCK_LISTEN_NAMES;
 	/* the port it got, when it had none */
 	skel_open_fill(s, &r->open);
 	r->len = sizeof(r->open);

@@ -311,18 +311,34 @@ void skel_unlink_listener(struct skel *s)
 		stack_tcp_backlog_done(s->tcp);
 }
 
+/* It ended without a byte, and its stub needs no name of its own. */
+static void name(const struct skel *l, struct skel *s)
+{
+	s->stub = (struct sock_handle){ le32(s->index | SOCK_BY_SKELETON), le32(s->gen) };
+	s->has_stub = true;
+	s->rx_window = l->rx_window;
+	s->data_mode = l->data_mode;
+	s->dma = l->dma;
+	if (s->state == SKEL_WAITING)
+		skel_set_state(s, SKEL_UP);
+}
+
 static bool tell_accept(const struct skel *l, struct skel *s)
 {
 	const struct stack_tcp_name *n = &s->name;
+	bool named = l->names && s->rx_fin && !s->rx_arrived;
 	struct sockevt_accept m = { .stub = l->stub, .skel = skel_handle(s),
 		.local_ip = be32(n->local_ip), .remote_ip = be32(n->remote_ip),
 		.local_port = be16(n->local_port), .remote_port = be16(n->remote_port),
 		.tx_window = le32(s->tx_window), .mss = le32(n->mss),
-		.flags = le32(s->rx_fin ? SOCKEVT_FIN : 0), .rx_bytes = le64(s->rx_arrived) };
+		.flags = le32((s->rx_fin ? SOCKEVT_FIN : 0) | (named ? SOCKEVT_NAMED : 0)),
+		.rx_bytes = le64(s->rx_arrived) };
 
 	if (!peer_event(s->peer, OP_SOCKEVT_ACCEPT, &m, sizeof(m)))
 		return false;
 	s->rx_fin_told = s->rx_fin;
+	if (named)
+		name(l, s);
 	return true;
 }
 

@@ -85,6 +85,7 @@ struct skel {
 	/* listener */
 	TAILQ_HEAD(, skel) pending; /* accepted by lwIP, not yet by the application, oldest first */
 	TAILQ_HEAD(, skel) deferred; /* the stub was not told of them yet: untold */
+	bool names;             /* the stub knows SOCKEVT_NAMED */
 	uint32_t backlog, npending; /* npending: in the stub's accept queue */
 	uint32_t ndeferred;
 	/* accepted connection */

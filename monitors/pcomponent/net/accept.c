@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The accept queue. A connection that waits gets its stub when the event arrives, and the skeleton
- * learns of it at once (SOCK_ATTACH), so that data is already here when accept() is called. Each
- * costs one of the credits of its listener; they go back in batches of a quarter of the backlog.
+ * learns of it at once (SOCK_ATTACH), so that data is already here when accept() is called; one
+ * that ended without data does without. Each costs one of the credits of its listener; they go back
+ * in batches of a quarter of the backlog.
  */
 #include <kern/log.h>
 #include <kern/string.h>
@@ -54,7 +55,7 @@ static struct stub *make_child(struct stub *s, struct leg *from, const struct so
 	return c;
 }
 
-static int attach(struct stub *c)
+static int attach(struct stub *c, bool named)
 {
 	struct leg *l = c->leg;
 	struct sockmem *sm = l->both ? NULL : l->sm;
@@ -62,6 +63,8 @@ static int attach(struct stub *c)
 		.rx_window = le32(c->rx_window), .data_mode = sm ? DATA_DMA : DATA_DDIO,
 		.sockmem = le16(sm ? sm->node : 0) };
 
+	if (named)
+		return leg_name_by_skeleton(l) ? 0 : -EPROTO;
 	return fit_send(net.fit, l->peer->node, OP_SOCK_ATTACH, &m, sizeof(m));
 }
 
@@ -90,7 +93,7 @@ void accept_event(struct leg *l, struct stub *s, const struct sockevt_accept *m)
 		c = make_child(s, l, m);
 	if (!c)
 		refuse(l->peer->node, m->skel);
-	else if (attach(c) || !enqueue(s, c))
+	else if (attach(c, le32_get(m->flags) & SOCKEVT_NAMED) || !enqueue(s, c))
 		stub_abort(c);
 	else {
 		waitq_wake_one(&s->rd_wq);

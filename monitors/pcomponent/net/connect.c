@@ -2,9 +2,10 @@
 /*
  * connect(). It goes on when its caller is interrupted or does not wait, as on Linux; close() ends
  * it. One message makes a skeleton, binds it and begins to connect, and an event tells how that
- * ended (begin_at_once()): one round trip on the fabric more than the handshake takes. To who waits
- * the reply itself tells, unless it takes long. A socket that has a skeleton, or options that a SYN shows, sends a call whose
- * reply is deferred until the connection is established or has failed.
+ * ended (begin_at_once()): one round trip on the fabric more than the handshake takes. To a program
+ * that waits the reply itself tells, unless it takes long. A socket that has a skeleton, or options
+ * that a SYN shows, sends a call whose reply is deferred until the connection is established or has
+ * failed.
  */
 #include <kern/log.h>
 #include <kern/mm.h>

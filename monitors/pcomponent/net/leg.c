@@ -2,7 +2,8 @@
 /*
  * Handles: the table of legs. An event names a leg by {index, generation} and comes from a node;
  * all three must match. A generation is counted up whenever a slot becomes free, so an old
- * handle never hits a new leg.
+ * handle never hits a new leg. Connections that came with their end are known by their skeletons'
+ * handles as well, in a hash; a skeleton's number is used again after CLOSED only.
  */
 #define LOG_SUBSYS "net"
 #include <kern/log.h>
@@ -22,6 +23,8 @@ static struct spinlock table_lock = SPINLOCK_INIT("net table");
 static struct slot *slots;      /* table_lock, as the next two */
 static uint32_t first_free, last_free;
 static struct kmem_cache *cache;
+#define NAMED_BUCKETS 256u
+static LIST_HEAD(named_list, leg) named[NAMED_BUCKETS]; /* table_lock */
 
 int leg_table_init(void)
 {
@@ -37,6 +40,40 @@ int leg_table_init(void)
 	first_free = 0;
 	last_free = NET_LEGS_MAX - 1;
 	return 0;
+}
+
+static struct leg *named_locked(fit_node_t from, uint32_t index, uint32_t gen)
+{
+	struct leg *l;
+
+	LIST_FOREACH(l, &named[index % NAMED_BUCKETS], named_link)
+		if (le32_get(l->skel.index) == index && le32_get(l->skel.gen) == gen &&
+		    l->peer->node == from)
+			break;
+	return l;
+}
+
+bool leg_name_by_skeleton(struct leg *l)
+{
+	uint32_t index = le32_get(l->skel.index);
+
+	spin_lock(&table_lock);
+	if (!named_locked(l->peer->node, index, le32_get(l->skel.gen))) {
+		LIST_INSERT_HEAD(&named[index % NAMED_BUCKETS], l, named_link);
+		l->named = true;
+	}
+	spin_unlock(&table_lock);
+	return l->named;
+}
+
+static struct leg *find_locked(fit_node_t from, uint32_t index, uint32_t gen)
+{
+	struct leg *l;
+
+	if (index & SOCK_BY_SKELETON)
+		return named_locked(from, index & ~SOCK_BY_SKELETON, gen);
+	l = index < NET_LEGS_MAX ? slots[index].leg : NULL;
+	return l && l->gen == gen && l->peer->node == from ? l : NULL;
 }
 
 static bool slot_take_locked(struct leg *l)
@@ -122,21 +159,16 @@ struct sock_handle leg_handle(const struct leg *l)
 
 struct leg *leg_lookup(fit_node_t from, struct sock_handle h, struct stub **s)
 {
-	uint32_t i = le32_get(h.index);
-	struct leg *l = NULL;
+	struct leg *l;
 
 	*s = NULL;
-	if (i < NET_LEGS_MAX) {
-		spin_lock(&table_lock);
-		l = slots[i].leg;
-		if (l && l->gen == le32_get(h.gen) && l->peer->node == from) {
-			leg_get(l);
-			*s = l->stub ? stub_get(l->stub) : NULL;
-		} else {
-			l = NULL;
-		}
-		spin_unlock(&table_lock);
+	spin_lock(&table_lock);
+	l = find_locked(from, le32_get(h.index), le32_get(h.gen));
+	if (l) {
+		leg_get(l);
+		*s = l->stub ? stub_get(l->stub) : NULL;
 	}
+	spin_unlock(&table_lock);
 	if (!l)
 		counter_add(stub, stale, 1);
 	return l;
@@ -193,6 +225,9 @@ bool leg_gone(struct leg *l)
 	was = slots[l->index].leg == l;
 	if (was)
 		slot_free_locked(l);
+	if (l->named)
+		LIST_REMOVE(l, named_link);
+	l->named = false;
 	spin_unlock(&table_lock);
 	if (!was)
 		return false;

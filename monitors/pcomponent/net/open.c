@@ -180,7 +180,8 @@ static int listen_legs(struct stub *s, uint32_t backlog)
 	int err = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		struct sock_listen m = { .skel = l[i]->skel, .backlog = le32(backlog) };
+		struct sock_listen m = { .skel = l[i]->skel, .backlog = le32(backlog),
+			.flags = le32(SOCK_LISTEN_NAMES) };
 		struct sock_open_reply r;
 
 		if (!err)

@@ -67,7 +67,8 @@ static bool has_leg_at(struct stub *s, fit_node_t node)
 
 static int listen_there(struct stub *s, struct leg *l)
 {
-	struct sock_listen m = { .skel = l->skel, .backlog = le32(s->backlog - 1) };
+	struct sock_listen m = { .skel = l->skel, .backlog = le32(s->backlog - 1),
+		.flags = le32(SOCK_LISTEN_NAMES) };
 
 	return fit_call(net.fit, l->peer->node, OP_SOCK_LISTEN, &m, sizeof(m), NULL, 0, NULL);
 }

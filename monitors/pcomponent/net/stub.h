@@ -131,6 +131,8 @@ struct leg {
 	struct sock_handle skel;
 	struct stub *stub;          /* table lock; NULL: the stub is gone */
 	_Atomic bool gone;          /* the skeleton is no more */
+	bool named;                 /* table lock, as the link: known by the skeleton's handle */
+	LIST_ENTRY(leg) named_link;
 	uint32_t accept_owed;       /* listener, stub.lock: credits not yet returned */
 	LIST_ENTRY(leg) link;       /* stub.lock: stub.legs */
 
@@ -333,6 +335,8 @@ void stub_ctl_end(struct stub *s);
 int __must_check leg_table_init(void);
 /* A leg of s at the peer (its reference is taken over in any case); on s->legs. NULL: -ENOBUFS. */
 struct leg *leg_create(struct stub *s, struct net_peer *p);
+/* Events name it by its skeleton's handle from now on. False: they name another one so. */
+bool leg_name_by_skeleton(struct leg *l);
 struct leg *leg_get(struct leg *l);
 void leg_put(struct leg *l);
 struct sock_handle leg_handle(const struct leg *l);

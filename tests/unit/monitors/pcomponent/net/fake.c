@@ -398,14 +398,26 @@ void fake_event(fit_node_t from, uint16_t op, const void *msg, size_t len)
 	free(copy);
 }
 
-void fake_accept(struct sock_handle listener, uint32_t skel)
+static void send_accept(struct sock_handle listener, uint32_t skel, uint32_t flags)
 {
-	struct sockevt_accept m = { .stub = listener, .skel = { le32(skel), le32(7) },
+	struct sockevt_accept m = { .flags = le32(flags),
+	 .stub = listener, .skel = { le32(skel), le32(7) },
 		.local_ip = be32(0x0a000001), .remote_ip = be32(0x0a0000fe),
 		.local_port = be16(80), .remote_port = be16(55555),
 		.tx_window = le32(SOCK_WINDOW_DEFAULT), .mss = le32(1460) };
 
 	fake_event(NODE_N, OP_SOCKEVT_ACCEPT, &m, sizeof(m));
+}
+
+void fake_accept(struct sock_handle listener, uint32_t skel)
+{
+	send_accept(listener, skel, 0);
+}
+
+struct sock_handle fake_accept_ended(struct sock_handle listener, uint32_t skel)
+{
+	send_accept(listener, skel, SOCKEVT_FIN | SOCKEVT_NAMED);
+	return (struct sock_handle){ le32(skel | SOCK_BY_SKELETON), le32(7) };
 }
 
 void fake_tx_done(struct sock_handle stub, uint64_t bytes)

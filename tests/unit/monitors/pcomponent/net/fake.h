@@ -83,6 +83,8 @@ void fake_loop_run(void);
 /* Events of a skeleton at NODE_N. */
 void fake_event(fit_node_t from, uint16_t op, const void *msg, size_t len);
 void fake_accept(struct sock_handle listener, uint32_t skel);
+/* It ended without a byte; its stub's name. */
+struct sock_handle fake_accept_ended(struct sock_handle listener, uint32_t skel);
 void fake_tx_done(struct sock_handle stub, uint64_t bytes);
 void fake_state(struct sock_handle stub, int error, uint32_t flags, uint64_t rx_bytes);
 void fake_closed(struct sock_handle stub);

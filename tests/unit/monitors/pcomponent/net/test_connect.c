@@ -215,6 +215,43 @@ static void test_accept(void **state)
 	stub_release(s);
 }
 
+/* No ATTACH: it is known by its skeleton's handle, until CLOSED, which may tell of several. */
+static void test_accept_ended(void **state)
+{
+	struct sock_handle h, ended[3];
+	struct stub *s = listener(&h), *c, *d;
+	uint64_t stale = counter_get(stub, stale);
+	char buf[8];
+
+	ended[0] = fake_accept_ended(h, 100);
+	ended[1] = fake_accept_ended(h, 100 + 256); /* in the same bucket */
+	assert_int_equal(fake_count(OP_SOCK_ATTACH), 0);
+	assert_int_equal(stub_accept(s, true, &c), 0);
+	assert_int_equal(stub_accept(s, true, &d), 0);
+	assert_int_equal(recv_bytes(c, buf, 8, 0), 0);
+	assert_int_equal(send_bytes(c, "x", 1, 0), 1);
+	fake_complete_all();
+	fake_state(ended[0], ECONNRESET, 0, 0);
+	assert_int_equal(stub_take_error(c), EPIPE); /* as on Linux behind a FIN */
+	assert_int_equal(stub_take_error(d), 0);
+	fake_accept_ended(h, 100); /* that one is not gone */
+	assert_int_equal(fake_count(OP_SOCK_CLOSE), 1);
+	fake_accept(h, 102);
+	ended[2] = fake.last_stub;
+	stub_release(c);
+	stub_release(d);
+	assert_int_equal(stub_accept(s, true, &c), 0);
+	stub_release(c);
+	fake_event(NODE_N, OP_SOCKEVT_CLOSED, ended, sizeof(ended));
+	assert_int_equal(counter_get(stub, stale), stale);
+	fake_event(NODE_N, OP_SOCKEVT_CLOSED, ended, sizeof(ended));
+	assert_int_equal(counter_get(stub, stale), stale + 3);
+	fake_accept_ended(h, 100);
+	assert_int_equal(stub_accept(s, true, &c), 0);
+	stub_release(c);
+	stub_release(s);
+}
+
 static void test_backlog(void **state)
 {
 	struct sock_handle h;
@@ -250,6 +287,7 @@ int main(void)
 		RIG_TEST(test_connect_refused), RIG_TEST(test_close_while_connecting),
 		RIG_TEST(test_connect_bound), RIG_TEST(test_connect_event),
 		RIG_TEST(test_connect_reply), RIG_TEST(test_connect_signal), RIG_TEST(test_accept),
+		RIG_TEST(test_accept_ended),
 		RIG_TEST(test_backlog),
 		RIG_TEST(test_shutdown_listener),
 	};
