@@ -50,11 +50,11 @@ ALL_PARTS        := $(PARTS_common) managers monitors/pcomponent monitors/mcompo
                     monitors/scomponent
 
 # What of the common parts a board has no use for: user mode, socket memory, 9P.
-LEAVE_OUT_manager    := kernel/arch/x86_64/uspace/% $(addprefix monitors/common/,sockpool.c lease.c) drivers/virtio/9p.c
+LEAVE_OUT_manager    := kernel/arch/x86_64/uspace/% $(addprefix monitors/common/,sockpool.c early.c lease.c) drivers/virtio/9p.c
 LEAVE_OUT_pcomponent := drivers/virtio/9p.c monitors/common/lease.c
-LEAVE_OUT_mcomponent := kernel/arch/x86_64/uspace/% $(addprefix monitors/common/,sockpool.c lease.c) drivers/virtio/9p.c
+LEAVE_OUT_mcomponent := kernel/arch/x86_64/uspace/% $(addprefix monitors/common/,sockpool.c early.c lease.c) drivers/virtio/9p.c
 LEAVE_OUT_ncomponent := kernel/arch/x86_64/uspace/% drivers/virtio/9p.c
-LEAVE_OUT_scomponent := kernel/arch/x86_64/uspace/% monitors/common/sockpool.c
+LEAVE_OUT_scomponent := kernel/arch/x86_64/uspace/% $(addprefix monitors/common/,sockpool.c early.c)
 
 sources = $(shell find $(1) -name '*.c' -o -name '*.S' 2>/dev/null | sort)
 objects = $(patsubst %,$(BUILD)/obj/%.o,$(1))

@@ -189,11 +189,14 @@ struct fit_xfer {
  * cut in pieces and take turns with one another and with small ones. Promised of their order:
  *
  *   - writes with immediate arrive once, in the order of these calls, each with all its bytes;
+ *   - writes of at most FIT_XFER_IMM_MAX bytes to one node are carried out in the order of these
+ *     calls, also when they are carried out again;
  *   - done with status 0 means that the bytes are there; and nothing else. A write that something
- *     depends on (a record, a message, another transfer) is waited for.
+ *     depends on (a record, a message, a transfer of another node or a larger one) is waited for.
  *
  * While a transfer lasts its bytes may be moved more than once (a lost connection), so neither end
- * uses the memory for anything else before done, or an immediate of the write itself, says so.
+ * uses the memory for anything else before done, or an immediate of the write itself, says so: but
+ * for a later one of those that keep their order, which leaves its own bytes there.
  * With has_imm at most FIT_XFER_IMM_MAX bytes (one RDMA message).
  */
 void fit_write(struct fit *f, struct fit_xfer *x);

@@ -10,8 +10,9 @@
  *          only FIT_LARGE_WR of them posted at a time
  *
  * so that a small transfer waits for a few pieces of large ones, never for a large one's length,
- * and large ones share what is left. Every piece asks for a completion, the last one's ends the
- * transfer.
+ * and large ones share what is left. Quick ones keep their order to the end: one queue pair carries
+ * them, and what is posted again after a lost connection is posted in the order of p->xfers. Every
+ * piece asks for a completion, the last one's ends the transfer.
  *
  * A lost connection: what did not complete is posted again on the next one, from its start. That is
  * safe for reads, and for writes because their region is lent until they complete. Immediates must

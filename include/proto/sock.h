@@ -27,6 +27,11 @@
  * the other way round. With SOCK_REC_HELD the bytes are those of a hold: by reference, in any
  * configuration, of at most SOCKMEM_HOLD_MAX.
  *
+ * With SOCK_REC_EARLY the record, of at most SOCK_EARLY_MAX bytes, was posted together with the
+ * write of the bytes, which may not be there yet: a sock_early follows the sock_desc, by which the
+ * reader knows them. What it has read and does not know it reads again, and never uses. It gives
+ * up, and the connection with it, after a time that is longer than a death takes to be declared.
+ *
  * Datagrams (SOCK_DGRAM): a record is one datagram, never split or joined. What the stream calls
  * payload, and counts, is struct sock_dgram and the datagram's bytes: in dma both lie in socket
  * memory. The sender of a record waits for window as for a stream; what finds none when it comes
@@ -65,6 +70,7 @@ static_assert(sizeof(struct sock_record) == 16, "one unit");
 #define SOCK_REC_MORE 2u       /* transmit: more follows at once (MSG_MORE, rest of a large send) */
 #define SOCK_REC_FIN 4u        /* receive: end of stream after these bytes */
 #define SOCK_REC_HELD 8u       /* transmit, with DESC: desc.off is a hold's id (proto/sockmem.h) */
+#define SOCK_REC_EARLY 16u     /* with DESC, not with HELD: a sock_early follows the sock_desc */
 
 struct sock_desc {
 	le16_t node;           /* mComponent */
@@ -73,6 +79,16 @@ struct sock_desc {
 	le64_t len;
 };
 static_assert(sizeof(struct sock_desc) == 24, "wire layout");
+
+/*
+ * The bytes, in words of 7 bytes (little-endian; zeroes fill the last four up) and with their
+ * number as the last one, are the coefficients of a polynomial without constant part. sum is its
+ * value at seed modulo 2^61 in the field of integers modulo 2^61 - 1: words w1 .. wn give
+ * w1 * seed^(n+1) + ... + wn * seed^2 + len * seed. The seed is another, random one each time.
+ */
+struct sock_early { le64_t seed, sum; };
+static_assert(sizeof(struct sock_early) == 16, "wire layout");
+#define SOCK_EARLY_MAX 4096
 
 /* In front of a datagram's bytes. 12 bytes, so that the longest (65507) fits 16 chunks. */
 struct sock_dgram {

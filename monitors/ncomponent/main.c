@@ -50,7 +50,8 @@ static int bring_up(struct bring_up *u)
 		return err;
 	struct nsock_config cfg = { .fit = b->fit, .stack = s, .loop = b->loop,
 		.dma_pack = cmdline_bool("net.dma.pack", true),
-		.dma_prefetch = cmdline_bool("net.dma.prefetch", true) };
+		.dma_prefetch = cmdline_bool("net.dma.prefetch", true),
+		.dma_early = cmdline_bool("net.dma.early", true) };
 	sockets = nsock_create(&cfg, &err);
 	return err;
 }

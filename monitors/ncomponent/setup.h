@@ -2,7 +2,7 @@
 /*
  * Bring-up of the Ethernet side: eth.dev= (e1000e0), eth.ip=a.b.c.d/len, eth.gw= (none), the same
  * of a second NIC with eth1., and so on to eth3.; tcp.time_wait_ms=, net.dma.pack=on|off,
- * net.dma.prefetch=on|off.
+ * net.dma.prefetch=on|off, net.dma.early=on|off.
  */
 #pragma once
 

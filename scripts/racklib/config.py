@@ -32,6 +32,7 @@ keys of a rack's TOML file (all can be given with --set KEY=VALUE):
   net.local             on (default) or off: connections inside the rack are joined directly
   net.dma.pack          on (default) or off
   net.dma.prefetch      on (default) or off
+  net.dma.early         on (default) or off: a small record's descriptor leaves together with its bytes
   net.policy            spread (default), pack or pin: how GNM chooses nComponents
   rootfs.packages       Debian packages, such as ["nginx-light"]: with all they depend on they are
                         unpacked and become the root of programs; written files survive `down`
@@ -107,6 +108,7 @@ KEYS = {
     "net.local": ONOFF,
     "net.dma.pack": ONOFF,
     "net.dma.prefetch": ONOFF,
+    "net.dma.early": ONOFF,
     "net.policy": one_of("spread", "pack", "pin"),
     "board.*.role": one_of(*ROLES),
     "board.*.ip": (is_ip, "an IPv4 address"),

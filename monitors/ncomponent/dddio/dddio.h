@@ -26,7 +26,7 @@ struct rx_xfer {
 	struct {
 		struct sock_record rec;
 		union {
-			struct sock_desc desc;
+			struct { struct sock_desc desc; struct sock_early sum; } __packed;
 			struct sock_dgram dgram; /* dma: until the mComponent has it */
 		};
 	} __packed head;

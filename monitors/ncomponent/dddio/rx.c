@@ -135,8 +135,12 @@ static void record_done(struct fit_xfer *x, int status)
 void rx_xfer_record(struct rx_xfer *r, uint32_t off, uint16_t flags)
 {
 	struct skel *s = r->skel;
-	uint32_t head = flags & SOCK_REC_DESC ? sizeof(r->head) : sizeof(r->head.rec);
+	uint32_t head = sizeof(r->head.rec);
 
+	if (flags & SOCK_REC_DESC)
+		head += sizeof(r->head.desc);
+	if (flags & SOCK_REC_EARLY)
+		head += sizeof(r->head.sum);
 	r->head.rec = (struct sock_record){ .to = s->stub, .len = le32(r->len),
 		.flags = le16(flags), .magic = le16(SOCK_REC_MAGIC) };
 	r->x.node = s->peer->node;

@@ -20,19 +20,26 @@ struct record {
 	struct sock_record head;
 	uint32_t len;          /* bytes of the stream it stands for */
 	const uint8_t *body;
-	bool desc, held;
+	bool desc, held, early;
+	struct sock_early sum; /* early */
 	uint64_t dma_off;
 	fit_node_t dma_node;
 };
 
 static bool decode_desc(struct record *r, uint32_t body_len)
 {
+	uint16_t flags = le16_get(r->head.flags);
 	struct sock_desc d;
 
-	if (body_len < sizeof(d))
+	r->held = flags & SOCK_REC_HELD;
+	r->early = flags & SOCK_REC_EARLY;
+	if (body_len < sizeof(d) + (r->early ? sizeof(r->sum) : 0))
 		return false;
 	memcpy(&d, r->body, sizeof(d));
-	r->held = le16_get(r->head.flags) & SOCK_REC_HELD;
+	if (r->early)
+		memcpy(&r->sum, r->body + sizeof(d), sizeof(r->sum));
+	if (r->early && (r->held || le64_get(d.len) > SOCK_EARLY_MAX))
+		return false;
 	if (!le64_get(d.len) || le64_get(d.len) > (r->held ? SOCKMEM_HOLD_MAX : SKEL_TX_WINDOW) ||
 	    le16_get(d.node) >= FIT_NODES_MAX || (r->held && !le64_get(d.off)))
 		return false;
@@ -79,6 +86,9 @@ static struct tx_item *make_item(struct skel *s, const struct record *r)
 	counter_add(dddio, tx_desc, 1);
 	counter_add(ddma, messages, 1);
 	it->dma_off = r->dma_off;
+	it->early = r->early;
+	it->early_seed = le64_get(r->sum.seed);
+	it->early_sum = le64_get(r->sum.sum);
 	it->dma = ddma_pool(s->peer, r->dma_node);
 	if (it->dma)
 		return it;

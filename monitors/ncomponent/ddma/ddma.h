@@ -5,9 +5,9 @@
  * Out: descriptors name bytes in the pair's pool there. They are read ahead of the stack's need
  * into local memory, several reads in flight, neighbours packed into one read; order per socket is
  * that of the descriptors. In: bytes are written to the pool there, and the descriptor goes to the
- * stub from the completion of that write, in order. Keys come from the mComponent by
- * SOCKMEM_ATTACH, once per pair and incarnation. Bytes that are sent by reference (holds) are
- * fetched from whichever mComponent has them.
+ * stub from the completion of that write, or together with it where they are few, in order. Keys
+ * come from the mComponent by SOCKMEM_ATTACH, once per pair and incarnation. Bytes that are sent by
+ * reference (holds) are fetched from whichever mComponent has them.
  */
 #pragma once
 
@@ -17,7 +17,8 @@
 
 #define DDMA_COUNTERS(X)                                                                          \
 	X(attaches) X(attach_failed) X(reads) X(read_bytes) X(packed) X(read_failed) X(writes)    \
-	X(write_bytes) X(write_failed) X(descriptors) X(no_memory) X(bad_range)  \
+	X(write_bytes) X(write_failed) X(descriptors) X(early) X(early_again) X(early_lost)       \
+	X(no_memory) X(bad_range)                                                                 \
 	X(messages) X(fetches) X(fetch_bytes) X(released) X(release_failed)
 COUNTERS_DECLARE(ddma, DDMA_COUNTERS);
 

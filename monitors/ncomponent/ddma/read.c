@@ -7,6 +7,13 @@
  * are marked by their buf; they get their data when it completes, and a read whose items were
  * dropped ends unnoticed. Reads of a socket may complete in any order: lwIP is fed from the head of
  * the queue only.
+ *
+ * An early descriptor's bytes may not be there yet, or half of them. They are known by their sum,
+ * which is compared when they are read; those that are others are read again (the rest of what was
+ * packed is not), at once and then after growing pauses. Meanwhile what follows is read, and waits
+ * in the queue. It ends when they are there; when a read fails (the mComponent is gone); when the
+ * skeleton is killed (its owner is gone, or tells it to reset because its write failed), and else
+ * after early_patience_ns with a reset. What was read is ours alone, so what was compared stays.
  */
 #define LOG_SUBSYS "ddma"
 #include <kern/log.h>
@@ -55,21 +62,83 @@ static struct dma_buf *buf_alloc(struct sock_peer *p, uint32_t len)
 	return b;
 }
 
+/* ---- early descriptors ---- */
+
+static void pause_over(struct loop_call *c)
+{
+	struct skel *s = container_of(c, struct skel, again.call);
+
+	s->again_armed = false;
+	skel_put_inflight(s); /* runs it */
+}
+
+static void pause_until(struct skel *s, uint64_t ns)
+{
+	if (s->again_armed)
+		return; /* those behind it in the queue can wait as long */
+	s->again_armed = true;
+	s->inflight++;
+	early_wait_init(&s->again, s->ns->loop, pause_over);
+	early_wait_until(&s->again, ns);
+}
+
+/* Others were read than the item's: once more, later. False: this has been tried long enough. */
+static bool again(struct tx_item *it)
+{
+	uint64_t now = clock_mono_ns(), pause;
+
+	counter_add(ddma, early_again, 1);
+	ddma_buf_put(it->buf);
+	it->buf = NULL;
+	if (!it->since_ns)
+		it->since_ns = now;
+	pause = early_pause(it->since_ns, now);
+	it->again_ns = now + pause;
+	return pause != EARLY_NEVER;
+}
+
+/* Not yet: the skeleton runs again when it is time. */
+static bool pausing(struct skel *s, const struct tx_item *it)
+{
+	if (likely(!it->again_ns) || it->again_ns <= clock_mono_ns())
+		return false;
+	pause_until(s, it->again_ns);
+	return true;
+}
+
+/* The bytes at `at` were read for the item. False: it will not get its own. */
+static bool got_bytes(struct tx_item *it, const uint8_t *at)
+{
+	if (it->early && early_sum(it->early_seed, at, it->len) != it->early_sum)
+		return again(it);
+	it->data = at;
+	return true;
+}
+
+/* ---- reads ---- */
+
+static bool hand_out(const struct dma_read *r)
+{
+	struct tx_item *it;
+	bool ok = true;
+
+	STAILQ_FOREACH(it, &r->skel->tx_queue, link)
+		if (it->buf == r->buf)
+			ok &= got_bytes(it, r->buf->bytes + (it->dma_off - r->off));
+	counter_add(ddma, early_lost, !ok);
+	return ok;
+}
+
 static void read_done(struct fit_xfer *x, int status)
 {
 	struct dma_read *r = x->priv;
 	struct skel *s = r->skel;
-	struct tx_item *it;
 
 	s->dma_reads--;
-	if (status) {
+	if (status)
 		counter_add(ddma, read_failed, 1);
-	} else {
-		STAILQ_FOREACH(it, &s->tx_queue, link) {
-			if (it->buf == r->buf)
-				it->data = r->buf->bytes + (it->dma_off - r->off);
-		}
-	}
+	else if (!hand_out(r))
+		status = -ETIMEDOUT;
 	ddma_buf_put(r->buf);
 	kfree(r);
 	if (status && s->state != SKEL_GONE)
@@ -155,7 +224,7 @@ void ddma_fetch(struct skel *s)
 	STAILQ_FOREACH(it, &s->tx_queue, link) {
 		if (s->dma_reads >= max)
 			return;
-		if (it->data || it->buf)
+		if (it->data || it->buf || pausing(s, it))
 			continue;
 		if (over_quota(s->peer, it->len))
 			return;

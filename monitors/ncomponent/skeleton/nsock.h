@@ -16,7 +16,7 @@ struct nsock {
 	struct loop_source source;
 	struct ports *ports, *udp_ports;
 	struct sock_peer *peer[FIT_NODES_MAX]; /* the living incarnation of each pComponent */
-	bool dma_pack, dma_prefetch;
+	bool dma_pack, dma_prefetch, dma_early;
 
 	struct { struct skel *skel; uint32_t gen; } *slot; /* SKEL_MAX */
 	uint32_t free_hint, nskels;
@@ -33,6 +33,7 @@ struct nsock_config {
 	struct stack *stack;
 	struct loop *loop;
 	bool dma_pack, dma_prefetch;
+	bool dma_early;         /* with both of these: descriptors of small records */
 };
 /* Serves PROTO_CLASS_SOCK and FIT_PORT_SOCK from now on. One per board. */
 struct nsock *nsock_create(const struct nsock_config *cfg, int *err);

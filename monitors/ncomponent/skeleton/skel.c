@@ -496,6 +496,7 @@ struct nsock *nsock_create(const struct nsock_config *cfg, int *err)
 	ns->loop = cfg->loop;
 	ns->dma_pack = cfg->dma_pack;
 	ns->dma_prefetch = cfg->dma_prefetch;
+	ns->dma_early = cfg->dma_early && cfg->dma_pack && cfg->dma_prefetch;
 	TAILQ_INIT(&ns->ready);
 	TAILQ_INIT(&ns->lazy);
 	TAILQ_INIT(&ns->starved);

@@ -33,6 +33,7 @@
 
 #include <fit/fit.h>
 #include <kern/counter.h>
+#include <mon/early.h>
 #include <mon/sockpool.h>
 #include <sys/queue.h>
 
@@ -109,6 +110,8 @@ struct skel {
 	uint64_t ddio_end;      /* position behind the last byte that lies in the stub's chunks */
 	uint32_t tx_window;
 	uint32_t dma_reads;     /* in flight */
+	bool again_armed;       /* again runs, and is counted in inflight */
+	struct early_wait again; /* ddma/read.c: until a read is worth another try */
 	bool starved;           /* waits for a slot of a landing */
 	TAILQ_ENTRY(skel) starved_link;
 	bool shut_wanted, fin_sent, close_wanted;
@@ -155,6 +158,9 @@ struct tx_item {
 	uint64_t dma_off;       /* where it is in the mComponent's pool */
 	struct dma_pool *dma;   /* NULL: ddio */
 	struct dma_buf *buf;    /* local memory, shared by packed neighbours */
+	bool early;             /* the bytes may not be there yet; known by: */
+	uint64_t early_seed, early_sum;
+	uint64_t since_ns, again_ns; /* others were found first then, 0: never; read not before */
 	uint64_t held_id;       /* by reference: which hold, 0: none; where; from which byte on */
 	fit_node_t held_node;
 	uint32_t held_off;

@@ -13,11 +13,17 @@ static uint32_t pool_size(uint32_t want)
 	return ROUND_DOWN(KMIN(want, NET_POOL_MAX), SOCK_CHUNK_SIZE);
 }
 
+bool net_early(const struct net_config *c)
+{
+	return c->dma_early && c->dma_pack && c->dma_prefetch;
+}
+
 int net_core_init(const struct net_config *cfg)
 {
 	int err;
 
 	net = *cfg;
+	net.dma_early = net_early(cfg);
 	net.pool_bytes = pool_size(net.pool_bytes);
 	net.sockmem_bytes = pool_size(net.sockmem_bytes);
 	net.gather_max = KMIN(net.gather_max, (uint32_t)NET_GATHER_MAX);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Start of the sockets. Command line: net.data=ddio|dma|auto (ddio; auto is ddio for now),
- * net.pool= and net.sockmem= (bytes), net.dma.prefetch= and net.dma.pack=on|off (on), net.gather=
- * (longest send, in bytes, that may share a record with others; 0: none), net.local=on|off (on:
- * connections inside the rack are joined).
+ * net.pool= and net.sockmem= (bytes), net.dma.prefetch=, net.dma.pack= and net.dma.early=on|off
+ * (on), net.gather= (longest send, in bytes, that may share a record with others; 0: none),
+ * net.local=on|off (on: connections inside the rack are joined).
  */
 #define LOG_SUBSYS "net"
 #include <kern/cmdline.h>
@@ -77,6 +77,7 @@ void net_init(void)
 		.sockmem_bytes = (uint32_t)cmdline_u64("net.sockmem", NET_SOCKMEM_DEFAULT),
 		.dma_prefetch = cmdline_bool("net.dma.prefetch", true),
 		.dma_pack = cmdline_bool("net.dma.pack", true),
+		.dma_early = cmdline_bool("net.dma.early", true),
 		.gather_max = (uint32_t)cmdline_u64("net.gather", NET_GATHER_DEFAULT),
 		.data_mode = data_mode(),
 		.remote_run = remote_run,

@@ -89,7 +89,7 @@ void rx_advance_locked(struct stub *s)
 	while (q->nready < q->n) {
 		struct rx_rec *r = rx_rec_at(q, q->nready);
 
-		if (r->dma && !dma_rx_ready(r->dma))
+		if (r->dma && !dma_rx_ready(r->dma, s->type == SOCK_TYPE_DGRAM))
 			break;
 		q->nready++;
 		s->rx_ready += r->len;
@@ -132,18 +132,25 @@ struct record {
 	struct sock_record head;
 	uint32_t len;
 	const uint8_t *data;
-	bool desc;
+	bool desc, early;
+	struct sock_early sum;      /* early */
 	uint64_t dma_off;
 	fit_node_t dma_node;
 };
 
 static bool decode_desc(struct record *r, const uint8_t *body, uint32_t n)
 {
+	uint16_t flags = le16_get(r->head.flags);
 	struct sock_desc d;
 
-	if (n != sizeof(d))
+	r->early = flags & SOCK_REC_EARLY;
+	if (n != sizeof(d) + (r->early ? sizeof(r->sum) : 0))
 		return false;
 	memcpy(&d, body, sizeof(d));
+	if (r->early)
+		memcpy(&r->sum, body + sizeof(d), sizeof(r->sum));
+	if (r->early && (r->len > SOCK_EARLY_MAX || flags & SOCK_REC_HELD))
+		return false;
 	r->desc = true;
 	r->dma_off = le64_get(d.off);
 	r->dma_node = le16_get(d.node);
@@ -182,7 +189,7 @@ static bool make_rec(struct leg *l, const struct record *r, struct rx_rec *out)
 		return false;
 	}
 	out->data = NULL;
-	out->dma = dma_rx_create(l, r->dma_off, r->len);
+	out->dma = dma_rx_create(l, r->dma_off, r->len, r->early ? &r->sum : NULL);
 	return out->dma;
 }
 

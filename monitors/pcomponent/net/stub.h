@@ -53,9 +53,9 @@
 	X(dgrams_tx) X(dgrams_rx) X(dgrams_truncated) X(dgrams_dropped) X(icmp_events)
 COUNTERS_DECLARE(stub, STUB_COUNTERS);
 #define STUB_DMA_COUNTERS(X)                                                                      \
-	X(pools) X(fallback) X(writes) X(write_bytes) X(descriptors) X(reads) X(read_bytes)        \
-	X(read_waits) X(failed) X(holds) X(held_bytes) X(hold_failed)  \
-	X(remote_bytes) X(auto_ddio) X(auto_dma) X(auto_tries) X(auto_waits)
+	X(pools) X(fallback) X(writes) X(write_bytes) X(descriptors) X(early) X(reads)            \
+	X(read_bytes) X(read_waits) X(early_again) X(early_lost) X(failed) X(holds) X(held_bytes) \
+	X(hold_failed) X(remote_bytes) X(auto_ddio) X(auto_dma) X(auto_tries) X(auto_waits)
 COUNTERS_DECLARE(stub_dma, STUB_DMA_COUNTERS);
 
 /* How a record's bytes go (way.c). */
@@ -291,6 +291,7 @@ struct net_config {
 	uint64_t incarnation;
 	uint32_t pool_bytes, sockmem_bytes;
 	bool dma_prefetch, dma_pack;
+	bool dma_early;             /* with both of these: descriptors of small records */
 	uint32_t gather_max;        /* longer sends have records of their own */
 	uint8_t data_mode;          /* for programs that did not choose */
 	/*
@@ -301,6 +302,8 @@ struct net_config {
 };
 extern struct net_config net;
 int __must_check net_core_init(const struct net_config *cfg);
+/* Do descriptors leave early? Not where dDMA is to be as the paper has it. */
+bool net_early(const struct net_config *cfg);
 /* The membership says that the board is gone. Loop. */
 void net_node_gone(fit_node_t node);
 /* An nComponent has come: listeners and datagram sockets claim their ports there. Sleeps. */
@@ -495,6 +498,7 @@ struct tx_buf {
 	uint32_t cap;               /* room for it */
 	uint64_t step_ns, cost_ns;  /* auto: begin of the step under way, cost of those before */
 	uint32_t rec_off;           /* of the descriptor's record (dma) */
+	struct tx_early *early;     /* NULL: that follows the bytes */
 	struct sock_record rec;     /* and the payload right behind it: one fragment */
 	uint8_t data[];
 };
@@ -502,8 +506,12 @@ struct tx_buf {
 #define TX_BUF_MAX (65536u - (uint32_t)sizeof(struct tx_buf))
 /* Room for n bytes or fewer on the mComponent, and for a descriptor at the nComponent; 0: wait. */
 uint32_t dma_tx_take(struct leg *l, uint32_t n, bool whole, uint32_t *off, uint32_t *rec_off);
-/* leg.tx_lock held: writes the payload there; the descriptor follows by itself. */
-void dma_tx_start(struct tx_buf *b, uint32_t off);
+/*
+ * leg.tx_lock held: writes the payload there; the descriptor follows by itself, or goes at once
+ * where it is small and (early) nothing that comes before it is to be posted.
+ */
+void dma_tx_start(struct tx_buf *b, uint32_t off, bool early);
+void dma_tx_free(struct tx_buf *b);
 /* way.c: how the next record of n bytes goes; what it has cost. */
 enum tx_way way_choose(struct sockmem *sm, uint32_t n);
 uint64_t way_step(struct sockmem *sm, enum tx_way way, uint64_t from);
@@ -516,6 +524,8 @@ void way_measured(struct sockmem *sm, enum tx_way way, uint32_t n, uint64_t ns);
 enum tx_way way_file(struct leg *l, bool begins, uint64_t n, uint64_t *most);
 /* Writes record and body to the nComponent. */
 void tx_write(struct tx_buf *b, uint32_t off, uint32_t body);
+/* The same of a record of len bytes that lies elsewhere; the caller has set done and priv. */
+void tx_write_record(struct leg *l, struct fit_xfer *x, uint32_t off, void *rec, uint32_t len);
 struct tx_buf *tx_buf_alloc(struct leg *l, uint32_t n);
 void tx_buf_free(struct tx_buf *b);
 /*
@@ -540,12 +550,15 @@ bool tx_ref_end(struct stub *s, struct tx_buf *b, fit_node_t node, uint64_t id, 
 		bool more);
 /* Bytes of the stream are lost: the connection is broken. */
 void tx_lost(struct leg *l);
-struct dma_rx *dma_rx_create(struct leg *l, uint64_t off, uint32_t len);
+/* early: what bytes they are, or NULL: they are there. */
+struct dma_rx *dma_rx_create(struct leg *l, uint64_t off, uint32_t len,
+			     const struct sock_early *early);
 /* Begins the read if it has not begun. Loop, or the reader. */
 void dma_rx_start(struct dma_rx *d);
 /* The bytes, after waiting for them where they were not prefetched; NULL: lost. Thread. */
 const uint8_t *dma_rx_wait(struct dma_rx *d);
-bool dma_rx_ready(const struct dma_rx *d);
+/* or_lost: a lost datagram is no reason not to read the next ones. */
+bool dma_rx_ready(const struct dma_rx *d, bool or_lost);
 void dma_rx_put(struct dma_rx *d);
 
 /* ---- dgram.c, dgram_tx.c, dgram_err.c: SOCK_DGRAM ---- */

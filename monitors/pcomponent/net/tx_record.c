@@ -39,11 +39,14 @@ struct tx_buf *tx_buf_alloc(struct leg *l, uint32_t n)
 	b->leg = l;
 	b->len = b->cap = n;
 	b->step_ns = b->cost_ns = 0;
+	b->early = NULL;
 	return b;
 }
 
 void tx_buf_free(struct tx_buf *b)
 {
+	if (b->early)
+		dma_tx_free(b);
 	leg_put(b->leg);
 	kfree(b);
 }
@@ -145,23 +148,26 @@ static void written(struct fit_xfer *x, int status)
 	tx_finished(b, status);
 }
 
-void tx_write(struct tx_buf *b, uint32_t off, uint32_t body)
+void tx_write_record(struct leg *l, struct fit_xfer *x, uint32_t off, void *rec, uint32_t len)
 {
-	struct fit_xfer *x = &b->x;
-
-	x->node = b->leg->peer->node;
-	x->mr = b->leg->peer->tx_mr;
+	x->node = l->peer->node;
+	x->mr = l->peer->tx_mr;
 	x->off = off;
-	x->frag[0].addr = &b->rec;
-	x->frag[0].len = (uint32_t)sizeof(b->rec) + body;
+	x->frag[0].addr = rec;
+	x->frag[0].len = len;
 	x->nfrags = 1;
 	x->has_imm = true;
 	x->port = FIT_PORT_SOCK;
 	x->imm = off / SOCK_UNIT;
-	x->done = written;
-	x->priv = b;
 	counter_add(stub, records_tx, 1);
 	fit_write(net.fit, x);
+}
+
+void tx_write(struct tx_buf *b, uint32_t off, uint32_t body)
+{
+	b->x.done = written;
+	b->x.priv = b;
+	tx_write_record(b->leg, &b->x, off, &b->rec, (uint32_t)sizeof(b->rec) + body);
 }
 
 static uint32_t ddio_take(struct leg *l, uint32_t n, uint32_t *off)
@@ -232,14 +238,14 @@ static void note_way(struct leg *l, struct tx_buf *b, bool dma, uint32_t n)
 static uint32_t post_locked(struct leg *l, struct tx_buf *b, uint32_t limit, bool fresh,
 			    struct tx_buf **rest)
 {
-	bool dma = l->sm;
+	bool dma = l->sm, behind = unposted_locked(l);
 	uint32_t off, n;
 
 	if (l->peer->kind == PEER_SELF)
 		return deliver_locked(l, b, limit, rest);
 	if (l->both)
 		dma = way_choose(l->sm, limit) == WAY_DMA;
-	if (l->both && !dma && unposted_locked(l)) {
+	if (l->both && !dma && behind) {
 		counter_add(stub_dma, auto_waits, 1);
 		return 0;
 	}
@@ -256,7 +262,7 @@ static uint32_t post_locked(struct leg *l, struct tx_buf *b, uint32_t limit, boo
 	in_flight_locked(l, b);
 	note_way(l, b, dma, n);
 	if (dma) {
-		dma_tx_start(b, off);
+		dma_tx_start(b, off, !behind);
 		return n;
 	}
 	atomic_fetch_add(&l->tx_posted, n);
@@ -392,7 +398,7 @@ bool tx_post_whole(struct tx_buf *b)
 {
 	struct leg *l = b->leg;
 	uint32_t off, len = b->len;
-	bool ok;
+	bool ok, behind;
 
 	fill_record(b, 0);
 	b->rec.len = le32(len);
@@ -403,10 +409,11 @@ bool tx_post_whole(struct tx_buf *b)
 		counter_add(stub, tx_blocked_pool, 1);
 		return false;
 	}
+	behind = unposted_locked(l);
 	l->tx_sent += len;
 	in_flight_locked(l, b);
 	if (l->sm) {
-		dma_tx_start(b, off);
+		dma_tx_start(b, off, !behind);
 	} else {
 		atomic_fetch_add(&l->tx_posted, len);
 		tx_write(b, off, len);

@@ -150,13 +150,25 @@ static void send_record(struct input *in)
 		.off = le64(some_count(in, input_u8(in) * 4096)), .len = le64(le32_get(r.len)) };
 	uint8_t *at = world.tx_mem + off;
 
-	if (off + sizeof(r) + sizeof(desc) > world.tx_len)
+	struct sock_early sum = { le64(le64_get(desc.off)), le64(0) };
+	bool early = le64_get(desc.off) & 8192; /* the sum of zeroes, which may be there */
+
+	if (off + sizeof(r) + sizeof(desc) + sizeof(sum) > world.tx_len)
 		return;
 	if (how & 8) {
 		r.flags = le16(le16_get(r.flags) | SOCK_REC_DESC | (le64_get(desc.off) & 4096 ?
 								    SOCK_REC_HELD : 0));
 		body = sizeof(desc);
 		memcpy(at + sizeof(r), &desc, sizeof(desc));
+		if (early) {
+			static const uint8_t zeroes[SOCK_EARLY_MAX];
+
+			sum.sum = le64(early_sum(le64_get(sum.seed), zeroes,
+						 KMIN(le32_get(r.len), SOCK_EARLY_MAX)));
+			r.flags = le16(le16_get(r.flags) | SOCK_REC_EARLY);
+			memcpy(at + sizeof(r) + sizeof(desc), &sum, sizeof(sum));
+			body += sizeof(sum);
+		}
 	} else {
 		memcpy(at + sizeof(r), &d, sizeof(d));
 	}

@@ -16,6 +16,7 @@
 #include <kern/string.h>
 #include <linux.h>
 #include <linux/eventpoll.h>
+#include <mon/early.h>
 #include <proto/gpm.h>
 
 #include "fake.h"
@@ -209,13 +210,20 @@ static void send_record(struct input *in)
 	uint64_t before, arrived;
 	uint8_t *at;
 
-	if (off + sizeof(r) + sizeof(d) > fake.pool[from].len)
+	struct sock_early sum = { le64(how), le64(le32_get(r.len) ? input_u8(in) : 0) };
+
+	if (off + sizeof(r) + sizeof(d) + sizeof(sum) > fake.pool[from].len)
 		return;
 	at = fake.pool[from].mem + off;
 	if (how & 8) {
 		r.flags = le16(le16_get(r.flags) | SOCK_REC_DESC);
 		body = sizeof(d);
 		memcpy(at + sizeof(r), &d, sizeof(d));
+		if (how & 1) {
+			r.flags = le16(le16_get(r.flags) | SOCK_REC_EARLY);
+			memcpy(at + sizeof(r) + sizeof(d), &sum, sizeof(sum));
+			body += sizeof(sum);
+		}
 	}
 	if (how & 16 && input_u8(in) % 8 == 0)
 		((uint8_t *)&r)[input_u8(in) % sizeof(r)] ^= input_u8(in);
@@ -345,13 +353,14 @@ static void all_end(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct net_config cfg = { .pool_bytes = NET_POOL_MIN, .sockmem_bytes = FAKE_POOL,
-		.dma_prefetch = true, .gather_max = NET_GATHER_DEFAULT, .data_mode = DATA_DDIO,
-		.local = true };
+		.dma_prefetch = true, .dma_pack = true, .dma_early = true,
+		.gather_max = NET_GATHER_DEFAULT, .data_mode = DATA_DDIO, .local = true };
 	struct input in = { data, size };
 	static bool ready;
 
 	if (!ready) {
 		linux_set_log_fd(-1);
+		early_patience_ns = 0; /* no timers: an input always does the same */
 		int err = net_core_init(&cfg);
 
 		kassert(!err);

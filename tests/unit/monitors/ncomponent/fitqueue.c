@@ -20,7 +20,8 @@ struct fit {
 	struct loop_source source;
 	const struct fitq_ops *ops;
 	unsigned most;
-	STAILQ_HEAD(, job) jobs;
+	STAILQ_HEAD(jobs, job) jobs;
+	struct jobs behind;    /* writes that are held back */
 	unsigned njobs[JOB_KINDS], mrs;
 	fit_handler handler;
 	fit_imm_handler imm;
@@ -32,7 +33,8 @@ struct fit_mr {
 	size_t len;
 };
 
-static struct fit board = { .jobs = STAILQ_HEAD_INITIALIZER(board.jobs) };
+static struct fit board = { .jobs = STAILQ_HEAD_INITIALIZER(board.jobs),
+	.behind = STAILQ_HEAD_INITIALIZER(board.behind) };
 
 /* ---- what the board sends ---- */
 
@@ -107,6 +109,13 @@ static void carry_out(struct job *j)
 	free(j);
 }
 
+static bool stays_behind(const struct job *j)
+{
+	return j->kind == JOB_WRITE && !j->x->has_imm &&
+	       (!STAILQ_EMPTY(&board.behind) ||
+		(board.ops->holds_back && board.ops->holds_back()));
+}
+
 static unsigned poll(struct loop_source *s, unsigned budget)
 {
 	struct job *j;
@@ -114,16 +123,23 @@ static unsigned poll(struct loop_source *s, unsigned budget)
 
 	if (board.ops->turn)
 		board.ops->turn();
+	for (; (j = STAILQ_FIRST(&board.behind)) && !board.ops->holds_back(); n++) {
+		STAILQ_REMOVE_HEAD(&board.behind, link);
+		carry_out(j);
+	}
 	for (; n < KMIN(budget, board.most) && (j = STAILQ_FIRST(&board.jobs)); n++) {
 		STAILQ_REMOVE_HEAD(&board.jobs, link);
-		carry_out(j);
+		if (stays_behind(j))
+			STAILQ_INSERT_TAIL(&board.behind, j, link);
+		else
+			carry_out(j);
 	}
 	return n;
 }
 
 static bool arm(struct loop_source *s)
 {
-	return STAILQ_EMPTY(&board.jobs);
+	return STAILQ_EMPTY(&board.jobs) && STAILQ_EMPTY(&board.behind);
 }
 
 struct fit *fitq_start(struct loop *loop, const struct fitq_ops *ops, unsigned most)

@@ -28,6 +28,11 @@ struct fitq_ops {
 	void (*sees_record)(const struct fit_xfer *x); /* a write with immediate, when asked for */
 	void (*turn)(void);                            /* of the loop, before its jobs */
 	bool (*is_there)(fit_node_t peer);             /* else there is no region for it */
+	/*
+	 * The next write without immediate stays behind: those after it do, too, all else does not.
+	 * Asked again in every turn.
+	 */
+	bool (*holds_back)(void);
 	bool anywhere;                                 /* the board calls outside its loop too */
 };
 

@@ -8,7 +8,8 @@
 void (*mockfit_on_send)(fit_node_t to, uint16_t op, const void *msg, size_t len);
 void (*mockfit_on_imm)(fit_node_t to, uint32_t imm, uint32_t len);
 int (*mockfit_on_call)(fit_node_t, uint16_t, const void *, void *, size_t *);
-bool mockfit_fail_sends;
+void (*mockfit_turn)(void);
+bool mockfit_fail_sends, mockfit_fail_writes, mockfit_late_writes;
 unsigned mockfit_reqs;
 
 static struct { uint8_t *addr; size_t len; } remote[8];
@@ -37,6 +38,10 @@ static void transfer(struct fit_xfer *x, bool read)
 	fit_node_t to = x->node;
 	bool has_imm = x->has_imm;
 
+	if (mockfit_fail_writes && !read && !has_imm) {
+		x->done(x, -EACCES);
+		return;
+	}
 	fitq_move(x, reach(x->mr, x->off, len), read);
 	x->done(x, 0);
 	if (has_imm)
@@ -57,10 +62,21 @@ static void message(const struct fitq_msg *m)
 	mockfit_on_send(m->node, m->op, m->bytes, m->len);
 }
 
+static void turn(void)
+{
+	if (mockfit_turn)
+		mockfit_turn();
+}
+
+static bool holds_back(void)
+{
+	return mockfit_late_writes && rand() % 4;
+}
+
 struct fit *mockfit_create(struct loop *loop)
 {
 	static const struct fitq_ops ops = { .message = message, .call = call,
-		.transfer = transfer };
+		.transfer = transfer, .turn = turn, .holds_back = holds_back };
 
 	return fitq_start(loop, &ops, 5);
 }

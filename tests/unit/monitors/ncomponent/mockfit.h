@@ -22,4 +22,7 @@ void mockfit_write_imm(fit_node_t from, struct proto_mr mr, uint64_t off, const 
 struct proto_mr mockfit_remote(void *addr, size_t len);
 void mockfit_cancel_last(void);
 extern bool mockfit_fail_sends;
+extern bool mockfit_fail_writes; /* those without immediate */
+extern bool mockfit_late_writes; /* they come after what was asked for later, mostly */
+extern void (*mockfit_turn)(void); /* of the loop */
 extern unsigned mockfit_reqs;

@@ -181,9 +181,13 @@ bool fins_seen(void)
 	return outs[0].fin_seen && outs[1].fin_seen && outs[2].fin_seen;
 }
 
+uint32_t server_window;
+
 void serve_three(void)
 {
 	in_loop(serve);
+	if (server_window)
+		server->rx_window = server_window;
 	in_loop(connect_three);
 	until(three_done);
 	in_loop(close_children);
@@ -224,7 +228,7 @@ int rig_up(void **state)
 	struct stack *rack_stack = stack_create(&a, &err);
 	out_stack = b_stack_create(&b, &err);
 	struct nsock_config cfg = { .fit = fit, .stack = rack_stack, .loop = loop, .dma_pack = true,
-		.dma_prefetch = true };
+		.dma_prefetch = true, .dma_early = true };
 	ns = nsock_create(&cfg, &err);
 	assert_non_null(ns);
 	stub_init();

@@ -52,6 +52,7 @@ void drop_outs(void);
 
 extern struct stub *server;
 extern bool use_dma;
+extern uint32_t server_window; /* what a connection's stub holds unread; 0: its default */
 
 void serve(void);
 void close_server(void);

@@ -4,6 +4,7 @@
 #include <kern/log.h>
 #include <kern/mm.h>
 #include <kern/string.h>
+#include <mon/early.h>
 #include <proto/gpm.h>
 #include <stdlib.h>
 
@@ -42,39 +43,112 @@ static void send_msg(uint16_t op, const void *m, size_t len)
 	mockfit_request(STUB_NODE, op, m, len, true, NULL);
 }
 
-void stub_consume(struct stub *s)
+bool stub_reads_some;
+
+static void consume_to(struct stub *s, uint64_t pos)
 {
-	if (s->rx_done == s->rx)
+	if (s->rx_done == pos)
 		return;
-	s->rx_done = s->rx;
+	s->rx_done = pos;
 	struct sock_rx_done m = { .skel = s->skel, .bytes = le64(s->rx_done),
 		.rx_window = le32((uint32_t)s->rx_window) };
 	send_msg(OP_SOCK_RX_DONE, &m, sizeof(m));
 }
 
-static void on_imm(fit_node_t to, uint32_t imm, uint32_t len)
+void stub_consume(struct stub *s)
 {
-	struct sock_record *r = (struct sock_record *)(rx_mem + (uint64_t)imm * SOCK_UNIT);
-	const uint8_t *p = (uint8_t *)(r + 1);
-	uint32_t n = le32_get(r->len);
+	consume_to(s, s->rx);
+}
 
-	kassert(to == STUB_NODE && le16_get(r->magic) == SOCK_REC_MAGIC);
+/* ---- early descriptors: the board's that wait, and the bytes of ours that do ---- */
+
+enum stub_early stub_early;
+unsigned stub_early_again;
+#define WAITING 1024 /* a power of two */
+struct described { struct sock_record r; struct sock_desc d; struct sock_early e; };
+static struct described waits[WAITING];
+static uint32_t waits_head, waits_tail;
+static struct late { uint32_t off, n; uint64_t at; } lates[WAITING];
+static uint32_t lates_head, lates_tail;
+
+static bool there(const struct described *x)
+{
+	uint32_t n = le32_get(x->r.len);
+
+	if (!(le16_get(x->r.flags) & SOCK_REC_EARLY))
+		return true;
+	kassert(n <= SOCK_EARLY_MAX);
+	return early_sum(le64_get(x->e.seed), mrx_mem + le64_get(x->d.off), n) ==
+	       le64_get(x->e.sum);
+}
+
+static void bytes_late(uint32_t off, uint64_t at, uint32_t n)
+{
+	memset(mtx_mem + off, 0x5a, n / 2); /* half of what was there before */
+	if (stub_early == STUB_NEVER)
+		return;
+	kassert(lates_tail - lates_head < WAITING);
+	lates[lates_tail++ % WAITING] = (struct late){ off, n, at };
+}
+
+static void take_bytes(const struct sock_record *r, const uint8_t *p, bool dma)
+{
+	uint32_t n = le32_get(r->len);
 	struct stub *s = find(r->to);
+
 	if (!s)
 		return;
-	if (le16_get(r->flags) & SOCK_REC_DESC) {
-		struct sock_desc *d = (struct sock_desc *)p;
-		kassert(s->dma && le16_get(d->node) == STUB_MNODE && le64_get(d->len) == n);
-		kassert(le64_get(d->off) + n <= STUB_POOL);
-		p = mrx_mem + le64_get(d->off);
-	} else {
-		kassert(!s->dma && len == sizeof(*r) + n);
-	}
-	kassert(!memcmp(p, stub_pattern + s->rx, n));
+	kassert(s->dma == dma && !memcmp(p, stub_pattern + s->rx, n));
 	s->rx += n;
 	kassert(s->rx - s->rx_done <= s->rx_window);
-	if (!s->hold && s->rx - s->rx_done >= s->rx_window / 4)
+	if (stub_reads_some)
+		consume_to(s, s->rx_done + 1 + (uint64_t)rand() % (s->rx - s->rx_done));
+	else if (!s->hold && s->rx - s->rx_done >= s->rx_window / 4)
 		stub_consume(s);
+}
+
+/* False: its bytes are not there yet. */
+static bool on_desc(const struct described *x)
+{
+	uint32_t n = le32_get(x->r.len);
+
+	kassert(le16_get(x->d.node) == STUB_MNODE && le64_get(x->d.len) == n);
+	kassert(le64_get(x->d.off) + n <= STUB_POOL);
+	if (find(x->r.to) && !there(x)) {
+		stub_early_again++;
+		return false;
+	}
+	take_bytes(&x->r, mrx_mem + le64_get(x->d.off), true);
+	return true;
+}
+
+static void turn(void)
+{
+	while (lates_head != lates_tail && rand() % 4 == 0) {
+		const struct late *l = &lates[lates_head++ % WAITING];
+
+		memcpy(mtx_mem + l->off, stub_pattern + l->at, l->n);
+	}
+	while (waits_head != waits_tail && on_desc(&waits[waits_head % WAITING]))
+		waits_head++;
+}
+
+static void on_imm(fit_node_t to, uint32_t imm, uint32_t len)
+{
+	struct described x = { 0 };
+	const uint8_t *at = rx_mem + (uint64_t)imm * SOCK_UNIT;
+
+	memcpy(&x, at, KMIN(len, (uint32_t)sizeof(x)));
+	kassert(to == STUB_NODE && le16_get(x.r.magic) == SOCK_REC_MAGIC);
+	if (!(le16_get(x.r.flags) & SOCK_REC_DESC)) {
+		kassert(len == sizeof(x.r) + le32_get(x.r.len));
+		take_bytes(&x.r, at + sizeof(x.r), false);
+		return;
+	}
+	if (waits_head == waits_tail && on_desc(&x))
+		return;
+	kassert(waits_tail - waits_head < WAITING);
+	waits[waits_tail++ % WAITING] = x;
 }
 
 static struct stub *stub_new(void)
@@ -262,6 +336,7 @@ void stub_init(void)
 	mockfit_on_imm = on_imm;
 	mockfit_on_send = on_send;
 	mockfit_on_call = on_call;
+	mockfit_turn = turn;
 }
 
 static int hello_status;
@@ -420,10 +495,22 @@ static uint32_t post_some(struct stub *s, uint32_t want)
 	uint32_t n = sockpool_take(&mtx_pool, &s->mshare, want, &moff);
 	if (!n)
 		return 0;
-	memcpy(mtx_mem + moff, stub_pattern + s->tx, n);
-	struct sock_desc d = { .node = le16(STUB_MNODE), .off = le64(moff), .len = le64(n) };
-	kassert(sockpool_take_exact(&tx_pool, &s->share, sizeof(d), n, &off));
-	post(s, off, SOCK_REC_DESC, &d, sizeof(d), n);
+	struct described x = { .d = { .node = le16(STUB_MNODE), .off = le64(moff),
+		.len = le64(n) } };
+	bool early = stub_early && n <= SOCK_EARLY_MAX && lates_tail - lates_head < WAITING;
+	uint32_t len = (uint32_t)(early ? sizeof(x.d) + sizeof(x.e) : sizeof(x.d));
+
+	kassert(sockpool_take_exact(&tx_pool, &s->share, len, n, &off));
+	if (early) {
+		uint64_t seed = early_seed();
+
+		x.e = (struct sock_early){ le64(seed), le64(early_sum(seed,
+			stub_pattern + s->tx, n)) };
+		bytes_late(moff, s->tx, n);
+	} else {
+		memcpy(mtx_mem + moff, stub_pattern + s->tx, n);
+	}
+	post(s, off, SOCK_REC_DESC | (early ? SOCK_REC_EARLY : 0), &x.d, len, n);
 	return n;
 }
 
@@ -433,6 +520,8 @@ void stub_pump(struct stub *s)
 		uint64_t room = s->tx_window - (s->tx - s->tx_done);
 		uint32_t most = stub_holds ? SOCKMEM_HOLD_MAX : 60000;
 		uint32_t want = 1 + (uint32_t)rand() % (rand() % 3 ? 3000 : most);
+		if (stub_early == STUB_NEVER)
+			want = KMIN(want, (uint32_t)SOCK_EARLY_MAX);
 		room = KMIN(room, s->tx_goal - s->tx);
 		want = (uint32_t)KMIN((uint64_t)want, room);
 		uint32_t n = want ? post_some(s, want) : 0;

@@ -44,6 +44,15 @@ extern const uint8_t *stub_pattern;
 extern bool stub_holds;
 extern unsigned stub_holds_left;
 extern int stub_fetch_error;
+/*
+ * dma: descriptors of small records come before their bytes, or (never) these do not come; how
+ * often a record of the board's came before its bytes.
+ */
+enum stub_early { STUB_LATE, STUB_EARLY, STUB_NEVER };
+extern enum stub_early stub_early;
+/* Each record lets some of what is unread be read, so that the next one's size may be any. */
+extern bool stub_reads_some;
+extern unsigned stub_early_again;
 
 void stub_init(void);
 /* All in the loop. */

@@ -260,7 +260,7 @@ void world_start(void)
 		.prefix_len = 24, .time_wait_ms = 100 };
 	struct stack *stack = stack_create(&cfg, &err);
 	struct nsock_config ncfg = { .fit = fit, .stack = stack, .loop = loop,
-		.dma_pack = true, .dma_prefetch = true };
+		.dma_pack = true, .dma_prefetch = true, .dma_early = true };
 
 	kassert(stack);
 	world.ns = nsock_create(&ncfg, &err);

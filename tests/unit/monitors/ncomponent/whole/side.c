@@ -156,10 +156,26 @@ unsigned side_skeletons(void)
 	return ns->nskels;
 }
 
+/* With early descriptors bytes come late. */
+static bool holds_back(void)
+{
+	return ns->dma_early && sim_random(3);
+}
+
+void side_early(bool on)
+{
+	ns->dma_early = on;
+}
+
+uint64_t side_early_again(void)
+{
+	return counter_get(ddma, early_again);
+}
+
 void side_start(void)
 {
 	static const struct fitq_ops ops = { .message = message, .call = attach,
-		.transfer = transfer, .sees_record = p_sees_record };
+		.transfer = transfer, .sees_record = p_sees_record, .holds_back = holds_back };
 	int err;
 
 	loop = loop_create("ncomponent", CPU_ANY);

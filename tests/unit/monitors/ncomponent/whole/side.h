@@ -30,6 +30,9 @@ void SIDE(side_record)(uint32_t imm, uint32_t len);
 /* No skeleton holds bytes, and no chunk of NODE_P's pool is handed out. */
 bool SIDE(side_idle)(void);
 unsigned SIDE(side_skeletons)(void);
+/* Descriptors of small records before their bytes; how often bytes were read again. */
+void SIDE(side_early)(bool on);
+uint64_t SIDE(side_early_again)(void);
 
 /* What the other side of the program has. */
 void p_reply(void *token, int status, const void *data, size_t len);

@@ -2,9 +2,10 @@
 /*
  * The credit scheme: the real stub against the real skeleton, every pair of buffer and write size
  * (powers of two up to the window, and one less and one more), both directions, both data
- * configurations. The bytes arrive as they were sent; books.c sees that nobody exceeds its credit
- * or uses memory too early; at the end of each pair the credit is back, of received bytes but for
- * what a reader does not report yet, and all of it with the end of the connection.
+ * configurations, in dma also with early descriptors whose bytes come late. The bytes arrive as
+ * they were sent; books.c sees that nobody exceeds its credit or uses memory too early; at the end
+ * of each pair the credit is back, of received bytes but for what a reader does not report yet, and
+ * all of it with the end of the connection.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -183,6 +184,22 @@ static void test_dma(void **state)
 	assert_true(counter_get(stub_dma, reads) > nsizes * nsizes);
 }
 
+static void test_early(void **state)
+{
+	uint64_t reads = counter_get(stub_dma, reads);
+
+	net.dma_early = true;
+	n_side_early(true);
+	every_pair(DATA_DMA);
+	net.dma_early = false;
+	n_side_early(false);
+	assert_true(counter_get(stub_dma, early) > nsizes * nsizes);
+	assert_true(counter_get(stub_dma, early_again) > nsizes);
+	assert_true(counter_get(stub_dma, reads) > reads + nsizes * nsizes);
+	assert_true(n_side_early_again() > nsizes);
+	assert_int_equal(counter_get(stub_dma, early_lost), 0);
+}
+
 static int setup(void **state)
 {
 	const struct net_config cfg = { .pool_bytes = NET_POOL_MIN, .sockmem_bytes = 1u << 20,
@@ -201,7 +218,7 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_ddio),
-			cmocka_unit_test(test_dma) };
+			cmocka_unit_test(test_dma), cmocka_unit_test(test_early) };
 
 	return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -8,7 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <kern/spinlock.h>
 #include <kern/string.h>
+#include <mon/early.h>
 #include <proto/sockmem.h>
 #include <stdlib.h>
 
@@ -37,23 +39,35 @@ fit_node_t fit_self(const struct fit *f)
 }
 
 static STAILQ_HEAD(, loop_call) posted = STAILQ_HEAD_INITIALIZER(posted);
+static struct spinlock posted_lock = SPINLOCK_INIT("posted"); /* timers post, too */
 
 bool loop_post(struct loop *l, struct loop_call *c)
 {
-	if (c->posted)
-		return false;
+	bool was;
+
+	spin_lock(&posted_lock);
+	was = c->posted;
+	if (!was)
+		STAILQ_INSERT_TAIL(&posted, c, link);
 	c->posted = true;
-	STAILQ_INSERT_TAIL(&posted, c, link);
-	return true;
+	spin_unlock(&posted_lock);
+	return !was;
 }
 
 void fake_loop_run(void)
 {
 	struct loop_call *c;
 
-	while ((c = STAILQ_FIRST(&posted))) {
-		STAILQ_REMOVE_HEAD(&posted, link);
-		c->posted = false;
+	for (;;) {
+		spin_lock(&posted_lock);
+		c = STAILQ_FIRST(&posted);
+		if (c) {
+			STAILQ_REMOVE_HEAD(&posted, link);
+			c->posted = false;
+		}
+		spin_unlock(&posted_lock);
+		if (!c)
+			return;
 		c->fn(c);
 	}
 }
@@ -469,6 +483,15 @@ void fake_desc(struct sock_handle stub, uint64_t off, uint32_t len)
 	struct sock_desc d = { .node = le16(NODE_M), .off = le64(off), .len = le64(len) };
 
 	write_record(stub, len, SOCK_REC_DESC, &d, sizeof(d));
+}
+
+void fake_early(struct sock_handle stub, uint64_t off, const void *bytes, uint32_t len)
+{
+	struct { struct sock_desc d; struct sock_early e; } b = {
+		{ .node = le16(NODE_M), .off = le64(off), .len = le64(len) },
+		{ le64(off + 77), le64(early_sum(off + 77, bytes, len)) } };
+
+	write_record(stub, len, SOCK_REC_DESC | SOCK_REC_EARLY, &b, sizeof(b));
 }
 
 /* ---- setup ---- */

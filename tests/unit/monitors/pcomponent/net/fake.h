@@ -96,3 +96,5 @@ void fake_records_from(fit_node_t node);
 void fake_record(struct sock_handle stub, const void *data, uint32_t len, uint16_t flags);
 /* A record that describes bytes at off in the rx pool on NODE_M. */
 void fake_desc(struct sock_handle stub, uint64_t off, uint32_t len);
+/* The same with the sum of these bytes, which may not be there yet. */
+void fake_early(struct sock_handle stub, uint64_t off, const void *bytes, uint32_t len);
