@@ -14,7 +14,7 @@ DRIFT = 1e-3  # what boards' clocks may run apart: they are calibrated to some 1
 
 def one_time_line(t, r):
     """All boards' traces in one file; no packet arrives before it was sent, by more than the verb says its times
-    may be wrong by, at either end."""
+    may be wrong by, at either end. p1's ring may have nothing but samples."""
     r.start("busybox", "httpd", "-f", "-p", "80", "-h", "/www", on="p0")
     r.client("sh", "-c", "for i in 1 2 3 4 5 6 7 8 9; do curl -s http://192.168.77.10/ && break; sleep 0.3; done")
     with tempfile.TemporaryDirectory() as folder:
@@ -23,8 +23,8 @@ def one_time_line(t, r):
         with open(path, encoding="ascii") as f:
             events = json.load(f)["traceEvents"]
     boards = {e["pid"]: e["args"]["name"] for e in events if e["name"] == "process_name"}
-    t.check("a trace for Perfetto has every board, by name", sorted(boards.values()) ==
-            ["m0", "manager", "n0", "p0", "p1"] and {e["pid"] for e in events} == set(boards), (got, boards))
+    t.check("a trace for Perfetto has every board, by name", set(boards.values()) >=
+            {"m0", "manager", "n0", "p0"} and {e["pid"] for e in events} == set(boards), (got, boards))
     tracks = {(e["pid"], e["tid"]) for e in events if e["name"] == "thread_name"}
     slices = {(e["pid"], e["tid"], e["ts"]) for e in events if e["ph"] == "X"}
     ends = {ph: {e["id"]: e for e in events if e["ph"] == ph} for ph in "sf"}
@@ -43,7 +43,7 @@ def one_time_line(t, r):
 
 def main():
     t = Tap()
-    with Rack("--set", "append=trace=on", "--set", "board.p0.append=sample=100") as r:
+    with Rack("--set", "append=trace=on", "--set", "board.p1.append=sample=100") as r:
         one_time_line(t, r)
         ident = r.start("sleep", "100", on="p0")
         got = rack("ps", "--json")
@@ -66,8 +66,8 @@ def main():
         got = rack("trace", "m0")
         t.check("the trace of a board names its events", "softroce-rx" in got.out and "fit-rx" in got.out
                 and "fit-tx" in got.out, got)
-        r.sh("i=0; while [ $i -lt 3000 ]; do i=$((i + 1)); done", on="p0")
-        got = rack("profile", "p0")
+        r.sh("i=0; while [ $i -lt 3000 ]; do i=$((i + 1)); done", on="p1")
+        got = rack("profile", "p1")
         t.check("a profile names user mode and functions", "(user mode)" in got.out and "%" in got.out, got)
         got = rack("profile", "m0")
         t.check("a board that does not sample has none", not got.out, got)
