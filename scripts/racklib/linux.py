@@ -26,7 +26,8 @@ def fetch(what):
                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if r.returncode:
         lines = r.stdout.strip().split("\n")
-        raise RackError(f"packages of {what} cannot be fetched: {lines[-1]}")
+        raise RackError(f"packages of {what} cannot be fetched: {lines[-1]} (inside `rack client` there is no "
+                        f"network: run scripts/fetch {what} outside, before)")
 
 
 def module_files():
