@@ -57,7 +57,7 @@ static void next_try(struct way_size *z)
 	bool dear = other && other > best + best / 4;
 
 	if (dear)
-		z->every = KMIN(z->every * 2, TRY_MOST);
+		z->every = KMIN(z->every * 4, TRY_MOST);
 	else
 		z->every = TRY_FIRST;
 	z->left = z->every;
