@@ -11,6 +11,7 @@ records anew (`make icount-record`) and commits figures.txt with it.
 import os
 import subprocess
 import sys
+import time
 
 from lib_icount import CountedRack
 from lib import BUILD, RACK, Tap
@@ -38,6 +39,9 @@ FORK_MIB, FORKS = 2, (5, 45)
 ECHOES = (100, 400)
 SERVER = ("192.168.77.10", "7000")
 FILES = ("192.168.77.10", "7001")
+OUTSIDE = ("192.168.77.1", "7003")
+CONNECTIONS, CONNECTIONS_MORE = 150, 10  # and so many that the client begins with
+CONNECTION_MESSAGES, CONNECTION_TRIES = 3.6, 5  # OPEN, its reply, CLOSE; CLOSED of several, credits
 FILE_BLOCKS = (64, 576)  # of 4 KiB
 SENDFILE_P0 = 600_000  # how many pieces it takes varies; in ddio it is more than 4 million
 PIPE_SIZE, PIPE_MESSAGES = 2048, (512, 2048)
@@ -158,6 +162,28 @@ def pipe(op):
     return measure
 
 
+def dialling(r):
+    """Messages between p0 and n0 for a connection of p0's to the outside, closed at once; the least."""
+    server = [RACK, "client", "--", os.path.join(BUILD, "bench", "tcpbench"), "server", OUTSIDE[1]]
+    client = ["tcpbench", "client", *OUTSIDE, "connect", "1", str(CONNECTIONS)]
+    n = CONNECTIONS + CONNECTIONS_MORE
+    least = CONNECTION_MESSAGES + 1
+    with subprocess.Popen(server) as p:
+        try:
+            time.sleep(1)
+            for _ in range(CONNECTION_TRIES):
+                cost = r.costs(lambda: must(r.run(*client, on="p0")))[0]
+                if cost.count("n0", "sock.connected") != n:
+                    raise RuntimeError(f"{cost.count('n0', 'sock.connected')} connections, not {n}")
+                least = min(least, cost.count("n0", *(f"fit.{d}_{c}" for d in ("tx", "rx")
+                                                      for c in ("sock", "sockevt"))) / n)
+                if least <= CONNECTION_MESSAGES:
+                    break
+        finally:
+            p.terminate()
+    return least
+
+
 def must(result):
     if result.rc != 0:
         raise RuntimeError(repr(result))
@@ -202,8 +228,11 @@ def measure_all(r, chosen, record):
     return {name: round(value) for name, value in least.items()}
 
 
-def judge(found, record):
+def judge(found, record, messages):
     t = Tap()
+    if messages:
+        t.check(f"a connection to the outside: {messages:.2f} messages (at most {CONNECTION_MESSAGES})",
+                messages <= CONNECTION_MESSAGES)
     for name, value in found.items():
         old = record.get(name)
         t.check(f"{name}: {value} instructions (recorded: {old}"
@@ -230,12 +259,13 @@ def main():
     with CountedRack("board.p0.excache=4M") as r:
         r.start("tcpbench", "server", SERVER[1], on="p0", data="ddio")
         r.start("tcpbench", "server", FILES[1], on="p0", data="dma")
+        messages = 0 if recording or wanted else dialling(r)
         found = measure_all(r, chosen, {} if recording else record)
         if crowd:
             with Crowd(r):
                 found.update(measure_all(r, crowd, {} if recording else record))
     if not recording:
-        judge(found, record)
+        judge(found, record, messages)
     record.update(found)
     with open(RECORD, "w") as f:
         f.write(HEAD + "".join(f"{n:16} {record[n]}\n" for names, _ in WORK + CROWD_WORK
