@@ -59,7 +59,15 @@ LEAVE_OUT_scomponent := kernel/arch/x86_64/uspace/% $(addprefix monitors/common/
 sources = $(shell find $(1) -name '*.c' -o -name '*.S' 2>/dev/null | sort)
 objects = $(patsubst %,$(BUILD)/obj/%.o,$(1))
 # the objects of an image
-image_objects = $(call objects,$(filter-out $(LEAVE_OUT_$(1)),$(call sources,$(PARTS_$(1)))))
+image_sources = $(filter-out $(LEAVE_OUT_$(1)),$(call sources,$(PARTS_$(1))))
+
+# What all images have of the common parts is compiled as one: its small functions are called from everywhere, and
+# under an emulator a call, most of all to another page, is dear. The names stay. Apart: the string functions, as
+# the compiler calls them of its own accord, and main.c, whose board_main() gives way to an image's own.
+APART    := %.S kernel/lib/string.c kernel/main.c
+AS_ONE   := $(filter-out $(APART) $(foreach b,$(BOARDS),$(LEAVE_OUT_$(b))),$(call sources,$(PARTS_common)))
+AS_ONE_O := $(BUILD)/obj/common.o
+image_objects = $(AS_ONE_O) $(call objects,$(filter-out $(AS_ONE),$(call image_sources,$(1))))
 
 GCC_INC := $(shell $(CC) -print-file-name=include)
 WARN    := -Wall -Wextra -Werror -Wno-unused-parameter -Wmissing-prototypes -Wstrict-prototypes \
@@ -94,6 +102,12 @@ $(BUILD)/obj/$(1)/%.S.o: $(1)/%.S | $(INC_DIRS) $(UAPI_INC)
 -include $$(shell find $(BUILD)/obj/$(1) -name '*.d' 2>/dev/null)
 endef
 $(foreach p,$(sort $(ALL_PARTS)),$(eval $(call part_rules,$(p))))
+
+$(foreach p,$(PARTS_common),$(eval $(call objects,$(AS_ONE)): CFLAGS_$(p) += -flto))
+$(call objects,$(AS_ONE)): Makefile
+$(AS_ONE_O): $(call objects,$(AS_ONE))
+	@echo "  LTO     $@"
+	@$(CC) $(KCFLAGS) -flto=2 -flinker-output=nolto-rel -r -nostdlib -o $@ $^
 
 # before the images, whose prerequisites they name (EXTRA_<image>)
 -include scripts/build.mk $(wildcard monitors/*/build.mk monitors/*/*/build.mk) \
