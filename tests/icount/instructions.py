@@ -228,6 +228,11 @@ def measure_all(r, chosen, record):
     return {name: round(value) for name, value in least.items()}
 
 
+def crowd_limits(found, record):
+    """A crowd's echo is also measured again while it is over what one without a crowd took here."""
+    return {n: min(v, found.get(n.replace("crowd", "echo"), v)) for n, v in record.items()}
+
+
 def judge(found, record, messages):
     t = Tap()
     if messages:
@@ -263,7 +268,7 @@ def main():
         found = measure_all(r, chosen, {} if recording else record)
         if crowd:
             with Crowd(r):
-                found.update(measure_all(r, crowd, {} if recording else record))
+                found.update(measure_all(r, crowd, {} if recording else crowd_limits(found, record)))
     if not recording:
         judge(found, record, messages)
     record.update(found)
