@@ -151,10 +151,24 @@ static void count_turns(void *arg)
 		atomic_fetch_add(&turns[(intptr_t)arg], 1);
 }
 
+static bool turns_are_fair(void)
+{
+	uint64_t least = UINT64_MAX, most = 0;
+
+	for (int i = 0; i < 3; i++) {
+		uint64_t n = atomic_load(&turns[i]);
+
+		least = KMIN(least, n);
+		most = KMAX(most, n);
+	}
+	return least > 0 && most / least < 8;
+}
+
+/* A host that is busy takes the CPU away from some slices: then it takes longer to even out. */
 KTEST(kernel, busy_threads_share_a_cpu)
 {
 	struct thread *t[3];
-	uint64_t least = UINT64_MAX, most = 0;
+	bool fair = false;
 
 	atomic_store(&spin_stop, false);
 	for (intptr_t i = 0; i < 3; i++) {
@@ -163,15 +177,16 @@ KTEST(kernel, busy_threads_share_a_cpu)
 		KT_ASSERT(t[i]);
 		thread_start(t[i]);
 	}
-	thread_sleep_ns(200 * NSEC_PER_MSEC);
+	for (int i = 0; i < 15 && !fair; i++) {
+		thread_sleep_ns(200 * NSEC_PER_MSEC);
+		fair = turns_are_fair();
+	}
 	atomic_store(&spin_stop, true);
 	for (int i = 0; i < 3; i++) {
 		thread_join(t[i]);
 		thread_put(t[i]);
-		least = KMIN(least, atomic_load(&turns[i]));
-		most = KMAX(most, atomic_load(&turns[i]));
 	}
-	KT_ASSERT(least > 0 && most / least < 8);
+	KT_ASSERT(fair);
 }
 
 /* ---- waiting ---- */

@@ -7,6 +7,7 @@ Descriptions are tested one by one in verbs.py; here a few of them meet the real
 """
 import json
 import os
+import re
 import sys
 import time
 
@@ -35,7 +36,8 @@ def bad_racks(t):
     t.check("and the end of its log tells why", "fabric.dev=nothing0" in r.out, r)
     r = refused(t, "a manager that nobody reaches", ["did not come up in 8 s"],
                 "--set", "board.m0.append=manager.ip=10.77.0.99", "--set", "timeout=8")
-    t.check("its log is shown", "[m0 " in r.out, r)
+    late = re.search(r"board (\w+): did not come up", r.err)
+    t.check("the log of what is late is shown", late and f"[{late[1]} " in r.out, r)
 
 
 def bad_programs(t, r):

@@ -11,7 +11,7 @@
 
 #define DDIO_COUNTERS(X)                                                                          \
 	X(tx_records) X(tx_bytes) X(tx_desc) X(rx_records) X(rx_bytes) X(rx_desc) X(write_failed) \
-	X(no_memory)
+	X(rx_answers) X(no_memory)
 COUNTERS_DECLARE(dddio, DDIO_COUNTERS);
 
 #define RX_XFER_BUFS (FIT_XFER_FRAGS - 1) /* one fragment is the header */

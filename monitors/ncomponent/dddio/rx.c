@@ -152,6 +152,10 @@ void rx_xfer_record(struct rx_xfer *r, uint32_t off, uint16_t flags)
 	r->x.port = FIT_PORT_SOCK;
 	r->x.imm = off / SOCK_UNIT;
 	r->x.done = record_done;
+	/* who answers is not kept by acknowledgements; a stream's buffers are wanted back soon */
+	r->x.lazy = s->answered && r->nbufs <= 1;
+	s->answered = false;
+	counter_add(dddio, rx_answers, r->x.lazy);
 	fit_write(s->ns->fit, &r->x);
 }
 

@@ -137,6 +137,7 @@ static bool take_record(struct skel *s, const struct record *r)
 		counter_add(proxy, quota_records, 1); /* more than its pool has room for */
 		return false;
 	}
+	s->answered = true;
 	if (r->held && make_held(s, r))
 		return true;
 	it = r->held ? NULL : make_item(s, r);

@@ -126,6 +126,7 @@ struct skel {
 	STAILQ_HEAD(, rx_dgram) dgrams; /* the same, of a datagram socket */
 	uint32_t rx_off;        /* bytes of the first buffer already taken */
 	uint64_t rx_arrived, rx_taken, rx_done;
+	bool answered;          /* a record of the stub's has come since the last one went to it */
 	uint64_t rx_opened;     /* for so many of the taken ones TCP has opened its window again */
 	uint32_t rx_window;
 	bool rx_fin, rx_fin_told, rx_discard;

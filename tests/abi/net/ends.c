@@ -414,13 +414,13 @@ WAITING_CASE(close_while_blocked)
 	int fd = connected();
 
 	/* the call holds the socket: it goes on until the data comes */
-	pthread_create(&t, NULL, close_later, (void *)(long)fd);
 	if (!fork()) {
 		close(fd);
 		sleep_ms(400);
 		ask("send c data");
 		_exit(0);
 	}
+	pthread_create(&t, NULL, close_later, (void *)(long)fd);
 	R(recv(fd, buf, 10, 0));
 	say("closed before %d", closed_fd);
 	pthread_join(t, NULL);

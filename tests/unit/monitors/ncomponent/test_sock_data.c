@@ -126,6 +126,64 @@ static void test_close_delivers(void **state)
 	use_dma = false;
 }
 
+/* ---- who answers is not kept by acknowledgements ---- */
+
+static struct stub *partner;
+
+static void find_partner(void)
+{
+	for (unsigned i = 0; i < STUBS; i++)
+		if (stubs[i].used && stubs[i].attached)
+			partner = &stubs[i];
+}
+
+static void ask(void)
+{
+	outs[0].goal += 100;
+	out_pump(&outs[0]);
+}
+
+static bool asked(void)
+{
+	return partner->rx == outs[0].goal;
+}
+
+static void answer(void)
+{
+	stub_send(partner, partner->tx + 100);
+}
+
+static bool answered(void)
+{
+	return outs[0].received == outs[0].goal;
+}
+
+static void test_exchange(void **state)
+{
+	uint64_t before = counter_get(dddio, rx_answers);
+
+	in_loop(serve);
+	in_loop(connect_one_held);
+	until(one_accepted);
+	in_loop(find_partner);
+	for (unsigned i = 0; i < 5; i++) {
+		in_loop(ask);
+		until(asked);
+		assert_int_equal(counter_get(dddio, rx_answers) - before, i);
+		in_loop(answer);
+		until(answered);
+	}
+	for (unsigned i = 0; i < 3; i++) { /* the first answers, the others follow it */
+		in_loop(ask);
+		until(asked);
+		assert_int_equal(counter_get(dddio, rx_answers) - before, 5);
+	}
+	in_loop(finish_out);
+	in_loop(close_children);
+	in_loop(close_server);
+	rig_end();
+}
+
 /* ---- a slow reader stops the peer; the window opens again ---- */
 
 static struct stub *held;
@@ -223,8 +281,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_server_ddio), cmocka_unit_test(test_server_dma),
 		cmocka_unit_test(test_server_held), cmocka_unit_test(test_fetch_fails),
-		cmocka_unit_test(test_close_delivers), cmocka_unit_test(test_slow_reader),
-		cmocka_unit_test(test_event_retry),
+		cmocka_unit_test(test_close_delivers), cmocka_unit_test(test_exchange),
+		cmocka_unit_test(test_slow_reader), cmocka_unit_test(test_event_retry),
 	};
 
 	return cmocka_run_group_tests(tests, rig_up, NULL);
