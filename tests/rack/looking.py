@@ -66,8 +66,10 @@ def main():
         got = rack("trace", "m0")
         t.check("the trace of a board names its events", "softroce-rx" in got.out and "fit-rx" in got.out
                 and "fit-tx" in got.out, got)
+        busy = r.start("sh", "-c", "while :; do :; done", on="p1")
         r.sh("i=0; while [ $i -lt 3000 ]; do i=$((i + 1)); done", on="p1")
-        got = rack("profile", "p1")
+        got = rack("profile", "p1")  # while it runs: the ring has the last half second
+        rack("kill", busy)
         t.check("a profile names user mode and functions", "(user mode)" in got.out and "%" in got.out, got)
         got = rack("profile", "m0")
         t.check("a board that does not sample has none", not got.out, got)
