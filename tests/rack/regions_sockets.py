@@ -2,16 +2,15 @@
 """For regions.py: sockets in `dma` whose bytes lie on two mComponents. Two programs with different homes, each with its own
 socket memory; then a file of one and a program's memory on both, by reference, also within one connection. Both
 connections are open and stand still while counters are looked at, so what is there is there at once."""
-import hashlib
 import json
 import subprocess
 import time
 
+from byref import expected
 from lib import RACK, rack
 
 MIB = 1 << 20
 BOARDS = ("m0", "m1")
-WANT = bytes((i ^ i >> 8 ^ i >> 16) & 255 for i in range(1 << 16))
 
 # Connects to all ports, then obeys: "I N" takes N bytes of connection I, "end" what is left of all, in turn.
 CLIENT = r"""
@@ -44,14 +43,6 @@ while left:
 for c in conns:
     print(c[1], c[2].hexdigest(), flush=True)
 """
-
-
-def expected(n):
-    h = hashlib.sha256()
-    for block in range(0, n, 1 << 16):
-        high = block >> 16 & 255
-        h.update(bytes(b ^ high for b in WANT[:min(n - block, 1 << 16)]))
-    return f"{n} {h.hexdigest()}"
 
 
 def counters():
